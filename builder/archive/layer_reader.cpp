@@ -1,0 +1,115 @@
+// Archives on disk as trees: whole ones, and layers laid over each other (image-spec layer.md "Applying
+// Changesets").
+#include <set>
+
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::archive {
+
+using base::fail;
+
+namespace {
+
+constexpr std::string_view whiteout = ".wh.";
+constexpr std::string_view opaque = ".wh..wh..opq";
+
+// What of a layer's archive is already laid over the tree.
+struct Layering {
+  tree::FileTree& tree;
+  const std::shared_ptr<const tree::Archive>& archive;
+  const std::string& what;
+  std::set<std::string, std::less<>> added;  // paths of this layer
+
+  // Where an entry lands: below the links that its parents are. A parent that is a file gives way, as in
+  // every runtime.
+  std::string place(const std::string& path) const {
+    const std::string parent = tree.resolve(tree::directory_of(path), true);
+    return tree::join_path(parent, tree::name_of(path));
+  }
+
+  void add(TarEntry& entry) {
+    const std::string path = place(entry.path);
+    if (entry.kind == TarEntry::Kind::hard_link) {
+      const std::string target = place(entry.target);
+      tree::Node* other = tree.find(target);
+      if (other == nullptr || other->type == tree::NodeType::directory)
+        fail("cannot read {}: the hard link '{}' leads to '{}', which is not there", what,
+             base::printable(entry.path), base::printable(entry.target));
+      if (target == path) return;
+      if (other->type == tree::NodeType::file && other->link_group == 0)
+        other->link_group = tree.new_link_group();
+      tree.put(path, tree::Node(*other), 0);
+    } else {
+      if (entry.kind == TarEntry::Kind::file) entry.node.content.where = tree::Slice{archive, entry.offset};
+      tree.put(path, std::move(entry.node), 0);
+    }
+    added.insert(path);
+  }
+
+  // Removes what is below `directory` but not from this layer; `directory` itself is kept.
+  void hide_below(const std::string& directory) {
+    std::vector<std::string> hidden;
+    tree::for_each_below(tree, directory, [&](const std::string& path, const tree::Node&) {
+      const auto it = added.lower_bound(path);
+      const bool kept = it != added.end() && tree::is_within(*it, path);
+      if (!kept) hidden.push_back(path);
+    });
+    for (const std::string& path : hidden) tree.remove(path);
+  }
+
+  void apply_whiteout(const std::string& path) {
+    const std::string_view name = tree::name_of(path);
+    const std::string parent(tree.resolve(tree::directory_of(path), true));
+    if (name == opaque) {
+      hide_below(parent);
+      return;
+    }
+    if (name.starts_with(".wh..wh.")) return;  // AUFS' own files carry no meaning
+    const std::string_view victim = name.substr(whiteout.size());
+    if (victim.empty() || victim == "." || victim == "..")
+      fail("cannot read {}: malformed whiteout '{}'", what, base::printable(path));
+    const std::string hidden = tree::join_path(parent, victim);
+    const auto it = added.lower_bound(hidden);
+    if (it != added.end() && tree::is_within(*it, hidden))
+      hide_below(hidden);
+    else
+      tree.remove(hidden);
+  }
+};
+
+base::Fd open_archive(const tree::Archive& archive) { return base::open_file(archive.path); }
+
+}  // namespace
+
+tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, std::string what,
+                        TarLimits limits) {
+  const base::Fd fd = open_archive(*archive);
+  base::FdSource source(fd.get(), what);
+  TarReader reader(source, what, limits);
+  tree::FileTree result;
+  Layering layering{result, archive, what, {}};
+  TarEntry entry;
+  while (reader.next(entry))
+    if (!entry.path.empty()) layering.add(entry);
+  return result;
+}
+
+void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archive>& archive, std::string what,
+                 TarLimits limits) {
+  const base::Fd fd = open_archive(*archive);
+  base::FdSource source(fd.get(), what);
+  TarReader reader(source, what, limits);
+  Layering layering{below, archive, what, {}};
+  TarEntry entry;
+  while (reader.next(entry)) {
+    if (entry.path.empty()) continue;
+    if (tree::name_of(entry.path).starts_with(whiteout))
+      layering.apply_whiteout(entry.path);
+    else
+      layering.add(entry);
+  }
+}
+
+}  // namespace minibuild::archive

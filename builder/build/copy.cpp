@@ -1,0 +1,312 @@
+#include "builder/build/copy.h"
+
+#include <map>
+#include <optional>
+#include <set>
+
+#include "builder/build/scan.h"
+#include "minibuild/base/text.h"
+#include "minibuild/tree/elf.h"
+
+namespace minibuild::build {
+
+using base::Code;
+using tree::Node;
+using tree::NodeType;
+
+namespace {
+
+tree::IgnoreList read_ignore_file(const std::string& directory) {
+  for (const char* name : {".minibuildignore", ".dockerignore"}) {
+    const std::string path = directory + "/" + name;
+    if (base::exists(path)) return tree::IgnoreList::parse(base::read_file(path, size_t{1} << 20));
+  }
+  return {};
+}
+
+}  // namespace
+
+LocalSource::LocalSource(const SpecFile& file)
+    : file_(file), ignore_(read_ignore_file(file.spec.directory)) {}
+
+Root LocalSource::select(const spec::Copy& copy) const {
+  const std::string top = base::real_path(file_.spec.directory);
+  const std::string written = tree::normalise(copy.from);
+  const std::string start = tree::is_glob(written) ? tree::glob_prefix(written) : written;
+  const std::string place = base::real_path(top + (start.empty() ? "" : "/" + start));
+  if (place != top && !place.starts_with(top == "/" ? "/" : top + "/"))
+    fail_at(file_, copy.position, Code::failed,
+            fmt::format("cannot copy '{}': it is a link that leads out of the spec's directory", copy.from));
+  tree::FileTree tree;
+  const std::string inside = place == top ? "" : place.substr(top.size() + (top == "/" ? 0 : 1));
+  std::optional<Node> node = scan_path(place);
+  if (!node || (!start.empty() && ignore_.ignores(inside) &&
+                (node->type != NodeType::directory || ignore_.ignores_all_below(inside)))) {
+    const char* why = node ? "the ignore file leaves it out" : "it is not there";
+    fail_at(file_, copy.position, Code::failed, fmt::format("cannot copy '{}': {}", copy.from, why));
+  }
+  if (!start.empty()) tree.put(start, *node, 0);
+  if (node->type == NodeType::directory) {
+    tree::FileTree below = scan_directory(place, ignore_, inside);
+    if (start.empty()) return Root(std::move(below));
+    for (const auto& [path, child] : below.nodes()) tree.put(tree::join_path(start, path), child, 0);
+  }
+  return Root(std::move(tree));
+}
+
+namespace {
+
+// One `copy` entry at work.
+class Copier {
+ public:
+  Copier(const spec::Copy& copy, Root& root, Target& target) : copy_(copy), root_(root), target_(target) {
+    include_ = tree::IgnoreList(copy.include);
+    exclude_ = tree::IgnoreList(copy.exclude);
+    if (!copy.owner.empty()) {
+      try {
+        owner_ = tree::resolve_user(copy.owner, target.accounts);
+      } catch (const base::Error& error) {
+        fail(fmt::format("cannot give the files to '{}': {}", copy.owner, error.what()));
+      }
+    }
+  }
+
+  void run() {
+    const std::vector<std::string> matches = select();
+    if (matches.empty()) fail(fmt::format("cannot copy '{}'{}: nothing is there", copy_.from, place()));
+    if (matches.size() > 1 && !copy_.to.ends_with('/'))
+      fail(fmt::format(
+          "cannot copy '{}' to '{}': it matches {} paths, so 'to' must be a directory; write '{}/'",
+          copy_.from, copy_.to, matches.size(), copy_.to));
+    for (const std::string& match : matches) copy_match(match);
+    for (auto& [group, paths] : groups_)
+      if (paths.size() > 1) link(paths);
+    if (copy_.closure) add_closure();
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& message) const {
+    fail_at(target_.file, copy_.position, Code::failed, message);
+  }
+
+  std::string place() const {
+    if (copy_.stage) return fmt::format(" from the stage '{}'", *copy_.stage);
+    if (copy_.image) return fmt::format(" from {}", oci::to_string(*copy_.image));
+    return "";
+  }
+
+  std::string source_name(const std::string& path) const {
+    if (copy_.stage) return fmt::format("{} of the stage {}", "/" + path, *copy_.stage);
+    if (copy_.image) return fmt::format("{} of {}", "/" + path, oci::to_string(*copy_.image));
+    return path;
+  }
+
+  // Paths in the root. A `from` that names a link is followed; links that a glob matches stay links.
+  std::vector<std::string> select() {
+    const std::string from = tree::normalise(copy_.from);
+    if (!tree::is_glob(from)) {
+      const std::string path = root_.resolve(from, true);
+      if (!path.empty() && root_.find(path) == nullptr) return {};
+      return {path};
+    }
+    const std::string start = tree::glob_prefix(from);
+    const std::string real_start = root_.resolve(start, true);
+    root_.load_below(real_start);
+    std::vector<std::string> found;
+    tree::for_each_below(root_.tree(), real_start, [&](const std::string& path, const Node&) {
+      const bool inside_match = !found.empty() && tree::is_within(path, found.back());
+      const std::string as_written =
+          tree::join_path(start, path.substr(real_start.empty() ? 0 : real_start.size() + 1));
+      if (!inside_match && tree::glob_match(from, as_written)) found.push_back(path);
+    });
+    return found;
+  }
+
+  bool selected(const std::string& relative, const Node& node) const {
+    if (!exclude_.empty() && exclude_.ignores(relative)) return false;
+    if (include_.empty()) return true;
+    return node.type != NodeType::directory && include_.ignores(relative);
+  }
+
+  void copy_match(const std::string& match) {
+    root_.load_below(match);
+    const Node* node = match.empty() ? nullptr : root_.find(match);
+    const std::string to = tree::normalise(copy_.to);
+    if (node != nullptr && node->type != NodeType::directory) {
+      const std::string name(tree::name_of(match));
+      if (!selected(name, *node)) return;
+      const bool into = copy_.to.ends_with('/') || to.empty() || is_directory_in_target(to);
+      put(into ? tree::join_path(to, name) : to, *node, match);
+      return;
+    }
+    if (include_.empty() && !to.empty()) put_directory(to, node);
+    tree::for_each_below(root_.tree(), match, [&](const std::string& path, const Node& child) {
+      const std::string relative = path.substr(match.empty() ? 0 : match.size() + 1);
+      if (!selected(relative, child)) return;
+      const std::string target = tree::join_path(to, relative);
+      if (child.type == NodeType::directory)
+        put_directory(target, &child);
+      else
+        put(target, child, path);
+    });
+  }
+
+  bool is_directory_in_target(const std::string& path) const {
+    const Node* node = target_.tree.find(target_.tree.resolve(path, true));
+    return node != nullptr && node->type == NodeType::directory;
+  }
+
+  // The path in the target with its parents' links followed; consecutive paths mostly share the parent.
+  std::string place_in_target(const std::string& path) {
+    const std::string_view parent = tree::directory_of(path);
+    if (parent != last_parent_ || !has_last_) {
+      try {
+        last_real_ = target_.tree.resolve(parent, true);
+      } catch (const base::Error& error) {
+        fail(fmt::format("cannot copy to /{}: {}", path, error.what()));
+      }
+      last_parent_ = parent;
+      has_last_ = true;
+    }
+    return tree::join_path(last_real_, tree::name_of(path));
+  }
+
+  void put_directory(const std::string& path, const Node* source) {
+    std::string real = place_in_target(path);
+    const Node* there = target_.tree.find(real);
+    if (there != nullptr && there->type == NodeType::symlink) {
+      real = target_.tree.resolve(real, true);
+      there = target_.tree.find(real);
+    }
+    if (there != nullptr && there->type != NodeType::directory)
+      fail(fmt::format("cannot copy a directory to /{}: a file is there", path));
+    Node node =
+        there != nullptr ? *there : tree::directory_node(target_.mtime, copy_.directory_mode.value_or(0755));
+    if (there != nullptr && copy_.directory_mode) node.mode = *copy_.directory_mode;
+    if (there == nullptr || !copy_.owner.empty()) {
+      node.uid = owner_.uid;
+      node.gid = owner_.gid;
+    }
+    if (source != nullptr && there == nullptr) node.xattrs = source->xattrs;
+    target_.tree.put(real, std::move(node), target_.mtime);
+  }
+
+  void put(const std::string& path, const Node& source, const std::string& source_path) {
+    if (source.type != NodeType::file && source.type != NodeType::symlink)
+      fail(fmt::format("cannot copy '{}': it is a {}; only files, directories and links can be copied",
+                       source_name(source_path), source.type == NodeType::fifo ? "FIFO" : "device"));
+    const std::string real = place_in_target(path);
+    const Node* there = target_.tree.find(real);
+    if (there != nullptr && there->type == NodeType::directory)
+      fail(fmt::format("cannot copy '{}' to /{}: a directory is there", source_name(source_path), path));
+    Node node = source;
+    node.link_group = 0;
+    node.uid = owner_.uid;
+    node.gid = owner_.gid;
+    node.mtime = target_.mtime;
+    if (node.type == NodeType::file) {
+      node.mode = copy_.mode.value_or((source.mode & 0100U) != 0 ? 0755 : 0644);
+      if (source.link_group != 0) groups_[source.link_group].push_back(real);
+    } else {
+      node.mode = 0777;
+    }
+    if (copy_.closure && node.type == NodeType::file) starts_.push_back({real, source_path, node});
+    target_.tree.put(real, std::move(node), target_.mtime);
+    if (target_.origins != nullptr) target_.origins->push_back({real, source_name(source_path)});
+  }
+
+  // Names of one file in the source are names of one file in the target.
+  void link(const std::vector<std::string>& paths) {
+    const uint64_t group = target_.tree.new_link_group();
+    for (const std::string& path : paths)
+      if (Node* node = target_.tree.find(path)) node->link_group = group;
+  }
+
+  void add_closure() {
+    if (starts_.empty()) return;
+    const auto lookup = [this](const std::string& path) { return root_.find(path); };
+    const tree::Closure closure = tree::elf_closure(starts_, lookup, target_.tree, target_.mtime);
+    if (!closure.missing.empty()) {
+      std::string text;
+      for (const tree::MissingLibrary& missing : closure.missing)
+        text +=
+            fmt::format("{}{} (needed by {})", text.empty() ? "" : ", ", missing.needed, missing.wanted_by);
+      fail(fmt::format("cannot bring the shared libraries{}: not found: {}", place(), text));
+    }
+    for (const tree::ClosureEntry& entry : closure.entries) {
+      const Node* there = target_.tree.find(entry.path);
+      if (entry.node.type == NodeType::directory && there != nullptr) continue;
+      Node node = entry.node;
+      node.link_group = 0;
+      node.uid = node.gid = 0;
+      node.mtime = target_.mtime;
+      if (node.type == NodeType::file) node.mode = (node.mode & 0100U) != 0 ? 0755 : 0644;
+      target_.tree.put(entry.path, std::move(node), target_.mtime);
+      if (target_.origins != nullptr) target_.origins->push_back({entry.path, source_name(entry.path)});
+    }
+  }
+
+  const spec::Copy& copy_;
+  Root& root_;
+  Target& target_;
+  tree::IgnoreList include_;
+  tree::IgnoreList exclude_;
+  tree::Identity owner_;
+  std::map<uint64_t, std::vector<std::string>> groups_;
+  std::vector<tree::ClosureStart> starts_;
+  std::string last_parent_;
+  std::string last_real_;
+  bool has_last_ = false;
+};
+
+}  // namespace
+
+void apply_copy(const spec::Copy& copy, Root& root, Target& target) {
+  try {
+    Copier(copy, root, target).run();
+  } catch (const base::Error& error) {
+    // Errors that already point into the spec begin with its name.
+    if (std::string_view(error.what()).starts_with(target.file.spec.file + ":")) throw;
+    fail_at(target.file, copy.position, error.code(), error.what());
+  }
+}
+
+void apply_files(const std::vector<spec::FileEntry>& files, Target& target) {
+  for (const spec::FileEntry& entry : files) {
+    Node node;
+    using Kind = spec::FileEntry::Kind;
+    if (entry.kind == Kind::directory) node = tree::directory_node(target.mtime, entry.mode.value_or(0755));
+    if (entry.kind == Kind::symlink) node = tree::symlink_node(entry.target, target.mtime);
+    if (entry.kind == Kind::file)
+      node = tree::file_node(tree::inline_content(entry.content), target.mtime, entry.mode.value_or(0644));
+    try {
+      if (!entry.owner.empty()) {
+        const tree::Identity owner = tree::resolve_user(entry.owner, target.accounts);
+        node.uid = owner.uid;
+        node.gid = owner.gid;
+      }
+      const std::string path =
+          target.tree.resolve(tree::normalise(entry.path), entry.kind == Kind::directory);
+      const Node* there = target.tree.find(path);
+      if (there != nullptr && there->type == NodeType::directory && entry.kind != Kind::directory)
+        base::fail("cannot write {}: a directory is there", entry.path);
+      if (there != nullptr && there->type != NodeType::directory && entry.kind == Kind::directory)
+        base::fail("cannot make the directory {}: a file is there", entry.path);
+      if (path.empty()) base::fail("cannot write {}: it is the root", entry.path);
+      target.tree.put(path, std::move(node), target.mtime);
+      if (target.origins != nullptr) target.origins->push_back({path, entry.path});
+    } catch (const base::Error& error) {
+      fail_at(target.file, entry.position, Code::failed, error.what());
+    }
+  }
+}
+
+void apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree) {
+  std::vector<std::string> gone;
+  for (const auto& [path, node] : tree.nodes())
+    for (const std::string& glob : globs)
+      if (tree::glob_match(glob, path)) gone.push_back(path);
+  for (const std::string& path : gone) tree.remove(path);
+}
+
+}  // namespace minibuild::build

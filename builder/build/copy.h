@@ -1,0 +1,53 @@
+// The keys that put things into a tree: copy, files, accounts, remove.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "builder/build/root.h"
+#include "minibuild/build/spec_file.h"
+#include "minibuild/tree/accounts.h"
+#include "minibuild/tree/file_tree.h"
+
+namespace minibuild::build {
+
+/// The directory beside the spec, with its ignore file; read once, as far as it is needed.
+class LocalSource {
+ public:
+  explicit LocalSource(const SpecFile& file);
+  /// The selected files of one `copy` entry as a root in which `from` has the same name as in the spec.
+  Root select(const spec::Copy& copy) const;
+
+ private:
+  const SpecFile& file_;
+  tree::IgnoreList ignore_;
+};
+
+/// Where a copied node came from, as the spec's reader knows it: `src/main.c`, `stage build: /out/app`.
+struct Origin {
+  std::string path;  // in the target tree
+  std::string source;
+};
+
+/// What putting things into a tree needs to know.
+struct Target {
+  const SpecFile& file;
+  tree::FileTree& tree;
+  int64_t mtime = 0;
+  tree::Accounts accounts;                 // for owners by name
+  std::vector<Origin>* origins = nullptr;  // filled if given
+};
+
+/// Copies what `copy` selects of `root`. Throws an Error at the entry's place in the spec if nothing is
+/// there.
+void apply_copy(const spec::Copy& copy, Root& root, Target& target);
+void apply_files(const std::vector<spec::FileEntry>& files, Target& target);
+/// Adds the spec's accounts to the tree's /etc/passwd and /etc/group; the lines that are there stay as they
+/// are.
+void apply_accounts(const spec::Spec& spec, Target& target);
+/// The accounts that owners and `user` are looked up in.
+tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file);
+void apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree);
+
+}  // namespace minibuild::build

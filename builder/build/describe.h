@@ -1,0 +1,25 @@
+// The documents of a finished image.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "builder/build/stages.h"
+#include "minibuild/archive/layer.h"
+
+namespace minibuild::build {
+
+/// The config before the layers are known: the base's, with what the spec says. Throws Error{Code::refused}
+/// at the spec's place if the image would run as root and the spec does not say so.
+oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree::FileTree& tree,
+                              const oci::Platform& platform, int64_t epoch);
+
+/// Config, manifest and descriptors over the base's layers and those made here, which come last.
+store::Image describe(const SpecFile& file, oci::ImageConfig config,
+                      const std::vector<store::ImageLayer>& base_layers,
+                      const std::vector<store::ImageLayer>& layers, int64_t epoch);
+
+/// The index over the images of several platforms.
+void add_index(const SpecFile& file, store::ImageSet& set);
+
+}  // namespace minibuild::build

@@ -1,0 +1,48 @@
+#include "minibuild/build/spec_file.h"
+
+#include "minibuild/base/file.h"
+
+namespace minibuild::build {
+
+SpecFile read_spec(const std::string& path, const std::map<std::string, std::string>& set,
+                   const oci::Platform& platform) {
+  SpecFile file;
+  try {
+    if (base::is_directory(path)) base::fail("cannot open {}: it is a directory; name the spec in it", path);
+    file.source = base::read_file(path, size_t{4} << 20);
+  } catch (const base::Error& error) {
+    throw base::Error(base::Code::usage, error.what());
+  }
+  spec::ParseResult result = spec::parse(
+      file.source, {.file = path, .directory = base::parent_path(path), .set = set, .platform = platform});
+  file.spec = std::move(result.spec);
+  file.diagnostics = std::move(result.diagnostics);
+  return file;
+}
+
+namespace {
+
+// A rendered diagnostic without the line end that whoever prints it adds.
+std::string rendered(const spec::Diagnostics& diagnostics, const std::string& file,
+                     const std::string& source) {
+  std::string text = spec::render_text(diagnostics, file, source);
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+SpecFile load_spec(const std::string& path, const std::map<std::string, std::string>& set,
+                   const oci::Platform& platform) {
+  SpecFile file = read_spec(path, set, platform);
+  if (spec::has_errors(file.diagnostics))
+    throw base::Error(base::Code::usage, rendered(file.diagnostics, path, file.source));
+  return file;
+}
+
+void fail_at(const SpecFile& file, spec::Position position, base::Code code, const std::string& message) {
+  const spec::Diagnostic diagnostic{spec::Severity::error, "build", position, message};
+  throw base::Error(code, rendered({diagnostic}, file.spec.file, file.source));
+}
+
+}  // namespace minibuild::build

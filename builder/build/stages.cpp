@@ -1,0 +1,393 @@
+#include "builder/build/stages.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <future>
+#include <semaphore>
+#include <set>
+
+#include "builder/build/copy.h"
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/text.h"
+#include "minibuild/sandbox/sandbox.h"
+
+namespace minibuild::build {
+
+using base::Code;
+using base::fail;
+
+namespace {
+
+// What a stage depends on, piece by piece: the name that people know it by, and the hash of its state.
+struct Input {
+  std::string name;
+  base::Hash hash;
+};
+
+constexpr std::string_view stage_version = "stage 1";
+
+const char* const host_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+void collect(const spec::Spec& spec, const std::string& name, std::vector<const spec::Stage*>& order) {
+  const auto found = std::find_if(spec.stages.begin(), spec.stages.end(),
+                                  [&](const spec::Stage& s) { return s.name == name; });
+  if (found == spec.stages.end()) return;
+  if (std::find(order.begin(), order.end(), &*found) != order.end()) return;
+  if (const auto* base = std::get_if<spec::BaseStage>(&found->base.what)) collect(spec, base->name, order);
+  for (const spec::Copy& copy : found->copy)
+    if (copy.stage) collect(spec, *copy.stage, order);
+  order.push_back(&*found);
+}
+
+spec::Environment environment(const spec::Stage& stage, const Base& base, int64_t epoch) {
+  spec::Environment from_base;
+  if (base.image) from_base = base.image->config.env;
+  spec::Environment env = {{"HOME", "/root"},
+                           {"PATH", host_path},
+                           {"SOURCE_DATE_EPOCH", std::to_string(epoch)},
+                           {"TZ", "UTC"},
+                           {"LC_ALL", "C.UTF-8"}};
+  const auto set = [&env](const std::string& name, const std::string& value) {
+    const auto there =
+        std::find_if(env.begin(), env.end(), [&](const auto& entry) { return entry.first == name; });
+    if (there != env.end())
+      there->second = value;
+    else
+      env.emplace_back(name, value);
+  };
+  for (const auto& [name, value] : from_base) set(name, value);
+  const spec::Environment before = env;
+  for (const auto& [name, value] : stage.env) set(name, spec::expand_base_env(value, before));
+  return env;
+}
+
+std::string describe_changes(const std::vector<Input>& before, const std::vector<Input>& now) {
+  std::map<std::string, base::Hash> old;
+  for (const Input& input : before) old.emplace(input.name, input.hash);
+  std::vector<std::string> changes;
+  for (const Input& input : now) {
+    const auto it = old.find(input.name);
+    if (it == old.end())
+      changes.push_back(input.name + " added");
+    else if (it->second != input.hash)
+      changes.push_back(input.name + " changed");
+    if (it != old.end()) old.erase(it);
+  }
+  for (const auto& [name, hash] : old) changes.push_back(name + " removed");
+  if (changes.empty()) return "the kept result is gone";
+  std::string text = changes.front();
+  if (changes.size() == 2) text += " and " + changes[1];
+  if (changes.size() > 2) text += fmt::format(" and {} more", changes.size() - 1);
+  return text;
+}
+
+std::string write_inputs(const std::vector<Input>& inputs) {
+  std::string out;
+  for (const Input& input : inputs)
+    out += base::to_hex(input.hash) + " " + base::printable(input.name) + "\n";
+  return out;
+}
+
+std::vector<Input> read_inputs(const std::string& text) {
+  std::vector<Input> inputs;
+  for (const std::string& line : base::split(text, '\n'))
+    if (line.size() > 65)
+      if (const auto hash = base::hash_from_hex(line.substr(0, 64)))
+        inputs.push_back({line.substr(65), *hash});
+  return inputs;
+}
+
+// One stage from its inputs to its result.
+class StageRun {
+ public:
+  StageRun(const spec::Stage& stage, const StageContext& context, const StageResults& done)
+      : stage_(stage), context_(context), done_(done) {}
+
+  std::shared_ptr<const StageResult> run() {
+    read_base();
+    fill();
+    collect_inputs();
+    const base::Hash key = this->key();
+    if (const auto known = context_.cache.find_result(key); known && known->blobs.size() == 1) {
+      context_.progress.note(stage_.name, "cached");
+      return result(known->blobs.front());
+    }
+    const base::Hash last_key = this->last_key();
+    const auto last = context_.cache.find_result(last_key);
+    context_.progress.note(stage_.name, last ? "rerun, " + describe_changes(read_inputs(last->value), inputs_)
+                                             : "run, not built before");
+    const oci::Digest blob = execute();
+    context_.cache.put_result(key, {"stage", stage_.name, {blob}});
+    context_.cache.put_result(last_key, {"inputs", write_inputs(inputs_), {}});
+    return result(blob);
+  }
+
+ private:
+  bool on_host() const { return host_; }
+
+  void read_base() {
+    if (std::holds_alternative<spec::BaseHost>(stage_.base.what)) {
+      host_ = true;
+      base_.id = sandbox::host_fingerprint();
+    } else if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what)) {
+      const StageResult& result = *done_.at(other->name);
+      host_ = result.host;
+      base_.tree = result.tree;
+      base_.id = result.id;
+    } else {
+      base_ = context_.read_base(stage_.base);
+    }
+    tree_ = base_.tree;
+  }
+
+  // Puts the copies and files of the stage into its tree.
+  void fill() {
+    Target target{context_.file, tree_, context_.epoch, all_accounts(tree_, context_.file), &origins_};
+    if (!stage_.copy.empty()) {
+      const LocalSource local(context_.file);
+      for (const spec::Copy& copy : stage_.copy) {
+        Root root = source(copy, local);
+        apply_copy(copy, root, target);
+      }
+    }
+    apply_files(stage_.files, target);
+  }
+
+  Root source(const spec::Copy& copy, const LocalSource& local) const {
+    if (copy.stage) {
+      const StageResult& result = *done_.at(*copy.stage);
+      return Root(result.tree, result.host);
+    }
+    if (copy.image) return image_root(*copy.image, context_.file, oci::host_platform(), context_.cache);
+    return local.select(copy);
+  }
+
+  void add_input(std::string name, std::string_view state) {
+    inputs_.push_back({std::move(name), base::sha256(state)});
+  }
+
+  void collect_inputs() {
+    add_input(on_host() ? "the host's tools" : "the base", base_.id);
+    std::map<std::string, std::string> sources;
+    for (const Origin& origin : origins_) sources[origin.path] = origin.source;
+    for (const auto& [path, node] : tree_.nodes()) {
+      const tree::Node* below = base_.tree.find(path);
+      const auto it = sources.find(path);
+      if (below != nullptr && it == sources.end()) continue;  // named by the base's id
+      base::Sha256 hash;
+      tree::Node header = node;
+      header.content.size = 0;
+      hash.update(archive::tar_header(path, header));
+      if (node.type == tree::NodeType::file)
+        hash.update(base::as_bytes(store::content_id(node.content, context_.cache)));
+      inputs_.push_back({it == sources.end() ? "/" + path : it->second, hash.finish()});
+    }
+    for (const spec::Step& step : stage_.run)
+      add_input("the command '" + short_text(step.text) + "'", join(step.argv));
+    for (const auto& [name, value] : environment(stage_, base_, context_.epoch))
+      add_input("the variable " + name, value);
+    add_input("workdir", stage_.workdir);
+    add_input("network", stage_.network ? "full" : "none");
+    for (const spec::Secret& secret : stage_.secrets)
+      add_input("the secret " + secret.id, join({secret.id, secret.env, secret.file}));
+    for (const std::string& directory : stage_.caches) add_input("the cache " + directory, directory);
+    std::sort(inputs_.begin(), inputs_.end(), [](const Input& a, const Input& b) { return a.name < b.name; });
+  }
+
+  static std::string join(const std::vector<std::string>& parts) {
+    std::string out;
+    for (const std::string& part : parts) out += std::to_string(part.size()) + ":" + part;
+    return out;
+  }
+
+  static std::string short_text(const std::string& text) {
+    const std::string line = text.substr(0, text.find('\n'));
+    return line.size() <= 60 && line.size() == text.size() ? line : line.substr(0, 57) + "...";
+  }
+
+  base::Hash key() const {
+    base::Sha256 hash;
+    hash.update(stage_version);
+    for (const Input& input : inputs_) hash.update(join({input.name})).update(base::as_bytes(input.hash));
+    // The order of commands and variables matters, which the sorted list does not tell.
+    for (const spec::Step& step : stage_.run) hash.update(join(step.argv)).update(";");
+    for (const auto& [name, value] : stage_.env) hash.update(join({name, value}));
+    return hash.finish();
+  }
+
+  base::Hash last_key() const {
+    return base::Sha256()
+        .update("stage inputs")
+        .update(join({base::real_path(context_.file.spec.file), stage_.name}))
+        .finish();
+  }
+
+  std::vector<sandbox::Secret> secrets() const {
+    std::vector<sandbox::Secret> secrets;
+    for (const spec::Secret& secret : stage_.secrets) {
+      const auto it = context_.options.secrets.find(secret.id);
+      if (it == context_.options.secrets.end())
+        fail_at(
+            context_.file, secret.position, Code::usage,
+            fmt::format(
+                "the secret '{}' is not given; add --secret id={},env=VARIABLE or --secret id={},src=FILE",
+                secret.id, secret.id, secret.id));
+      secrets.push_back({secret.id, secret.env, secret.file, it->second});
+    }
+    return secrets;
+  }
+
+  sandbox::Request request(const std::string& work, int result_fd) const {
+    sandbox::Request request;
+    request.work = work;
+    request.root = &tree_;
+    request.host_tools = host_;
+    for (const spec::Step& step : stage_.run) request.commands.push_back({step.argv, step.text});
+    request.env = environment(stage_, base_, context_.epoch);
+    request.workdir = stage_.workdir;
+    request.secrets = secrets();
+    const std::string project = base::real_path(context_.file.spec.directory);
+    for (const std::string& directory : stage_.caches)
+      request.caches.push_back({directory, context_.cache.mount_directory(join({project, directory}))});
+    request.network = stage_.network;
+    request.result_fd = result_fd;
+    request.cancelled = context_.options.cancelled;
+    return request;
+  }
+
+  oci::Digest execute() {
+    base::AtomicFile file(context_.cache.temporary_directory() + "/stage", 0444);
+    if (stage_.run.empty()) {
+      archive::write_tar(tree_, file);
+    } else {
+      const base::TemporaryDirectory work(context_.cache.work_directory(), "stage");
+      std::vector<std::string> last_lines;
+      const auto output = [&](std::string_view line) {
+        last_lines.emplace_back(line);
+        if (last_lines.size() > 20) last_lines.erase(last_lines.begin());
+        context_.progress.output(stage_.name, line);
+      };
+      const sandbox::Request request = this->request(work.path(), file.fd());
+      const sandbox::Outcome outcome = sandbox::run(request, context_.options.helper, output);
+      if (!outcome.ok) report(outcome, last_lines);
+    }
+    if (::lseek(file.fd(), 0, SEEK_SET) != 0) fail("cannot read the stage's result: {}", base::errno_text());
+    base::FdSource source(file.fd(), "the stage's result");
+    base::Sha256 hash;
+    std::vector<char> buffer(size_t{1} << 20);
+    while (const size_t n = source.read(buffer)) hash.update({buffer.data(), n});
+    const oci::Digest digest{hash.finish()};
+    context_.cache.keep_blob(file, digest);
+    return digest;
+  }
+
+  [[noreturn]] void report(const sandbox::Outcome& outcome,
+                           const std::vector<std::string>& last_lines) const {
+    const spec::Step& step = stage_.run.at(outcome.failed_command);
+    std::string ending = fmt::format("failed with exit status {}", outcome.exit_status);
+    if (outcome.exit_status > 128 && outcome.exit_status < 128 + 65)
+      ending += fmt::format(" (signal {})", outcome.exit_status - 128);
+    std::string command = step.text;
+    while (command.ends_with('\n')) command.pop_back();
+    std::string message = fmt::format("the stage '{}' {}\n  command: ", stage_.name, ending);
+    for (const char c : command) message += c == '\n' ? std::string("\n           ") : std::string(1, c);
+    if (!last_lines.empty()) message += "\n  its last lines:";
+    for (const std::string& line : last_lines) message += "\n    " + base::printable(line);
+    fail("{}", message);
+  }
+
+  std::shared_ptr<const StageResult> result(const oci::Digest& blob) const {
+    const auto archive =
+        std::make_shared<const tree::Archive>(tree::Archive{context_.cache.blob_path(blob), blob.hash});
+    auto result = std::make_shared<StageResult>();
+    result->tree = archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name));
+    result->host = host_;
+    result->id = oci::to_string(blob) + (host_ ? base_.id : "");
+    return result;
+  }
+
+  const spec::Stage& stage_;
+  const StageContext& context_;
+  const StageResults& done_;
+  Base base_;
+  bool host_ = false;
+  tree::FileTree tree_;
+  std::vector<Origin> origins_;
+  std::vector<Input> inputs_;
+};
+
+std::set<std::string> dependencies(const spec::Stage& stage) {
+  std::set<std::string> names;
+  if (const auto* base = std::get_if<spec::BaseStage>(&stage.base.what)) names.insert(base->name);
+  for (const spec::Copy& copy : stage.copy)
+    if (copy.stage) names.insert(*copy.stage);
+  return names;
+}
+
+}  // namespace
+
+std::vector<const spec::Stage*> needed_stages(const spec::Spec& spec,
+                                              const std::vector<std::string>& targets) {
+  std::vector<const spec::Stage*> order;
+  for (const std::string& target : targets) collect(spec, target, order);
+  return order;
+}
+
+std::vector<std::string> stages_of_image(const spec::Spec& spec) {
+  std::vector<std::string> names;
+  if (const auto* base = std::get_if<spec::BaseStage>(&spec.base.what)) names.push_back(base->name);
+  for (const spec::Copy& copy : spec.copy)
+    if (copy.stage) names.push_back(*copy.stage);
+  return names;
+}
+
+StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context) {
+  StageResults results;
+  if (stages.empty()) return results;
+  base::remove_stale_temporaries(context.cache.work_directory(), [&](const std::string& path) {
+    sandbox::remove_work(path, context.options.helper);
+    base::remove_tree(path);
+  });
+  if (stages.size() == 1) {
+    results[stages.front()->name] = StageRun(*stages.front(), context, results).run();
+    return results;
+  }
+  using Future = std::shared_future<std::shared_ptr<const StageResult>>;
+  std::map<std::string, Future> futures;  // those that a stage waits for are in before it
+  std::counting_semaphore<> slots(std::max(1, context.options.jobs));
+  for (const spec::Stage* stage : stages) {
+    std::map<std::string, Future> waits;
+    for (const std::string& name : dependencies(*stage)) waits[name] = futures.at(name);
+    futures[stage->name] = std::async(std::launch::async, [stage, waits, &context, &slots] {
+      StageResults done;
+      for (const auto& [name, future] : waits) done[name] = future.get();
+      slots.acquire();
+      try {
+        auto result = StageRun(*stage, context, done).run();
+        slots.release();
+        return result;
+      } catch (...) {
+        slots.release();
+        throw;
+      }
+    });
+  }
+  for (const spec::Stage* stage : stages) futures.at(stage->name).wait();
+  for (const spec::Stage* stage : stages) results[stage->name] = futures.at(stage->name).get();
+  return results;
+}
+
+std::string beside(const SpecFile& file, const std::string& path) {
+  return path.starts_with('/') ? path : file.spec.directory + "/" + path;
+}
+
+Root image_root(const oci::ImageLocation& location, const SpecFile& file, const oci::Platform& platform,
+                store::Cache& cache) {
+  oci::ImageLocation place = location;
+  place.path = beside(file, place.path);
+  const store::ImageSet set = store::read_image(place, platform, cache);
+  return Root(store::image_tree(set.images.front(), cache, oci::to_string(location)));
+}
+
+}  // namespace minibuild::build

@@ -1,0 +1,55 @@
+// Stages: what each depends on, running it in the sandbox, and its kept result.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "builder/build/root.h"
+#include "minibuild/build/build.h"
+
+namespace minibuild::build {
+
+/// An image or a tree that something stands on.
+struct Base {
+  tree::FileTree tree;
+  std::optional<store::Image> image;  // with its layers, if it is an image
+  std::string id;                     // names the content, for the keys of stages
+};
+
+/// Reads the base of the final image or of a stage; `host` and `stage` are not handled here.
+using ReadBase = std::function<Base(const spec::Base&)>;
+
+struct StageResult {
+  tree::FileTree tree;
+  bool host = false;  // the host's tools are behind the tree
+  std::string id;
+};
+using StageResults = std::map<std::string, std::shared_ptr<const StageResult>>;
+
+struct StageContext {
+  const SpecFile& file;
+  const Options& options;
+  store::Cache& cache;
+  Progress& progress;
+  const ReadBase& read_base;
+  int64_t epoch = 0;
+};
+
+/// The names of the stages that `targets` need, dependencies first.
+std::vector<const spec::Stage*> needed_stages(const spec::Spec& spec,
+                                              const std::vector<std::string>& targets);
+/// The stages that the final image takes from.
+std::vector<std::string> stages_of_image(const spec::Spec& spec);
+/// Runs the stages, side by side where they do not depend on each other, or takes their results from the
+/// cache.
+StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context);
+
+/// An image on disk as the source of a `copy`.
+Root image_root(const oci::ImageLocation& location, const SpecFile& file, const oci::Platform& platform,
+                store::Cache& cache);
+/// The path of a spec's file or image: as written if absolute, else beside the spec.
+std::string beside(const SpecFile& file, const std::string& path);
+
+}  // namespace minibuild::build

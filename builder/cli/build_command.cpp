@@ -1,0 +1,278 @@
+// `minibuild build` and `minibuild check`.
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "builder/cli/commands.h"
+#include "builder/cli/progress.h"
+#include "minibuild/base/text.h"
+#include "minibuild/build/build.h"
+#include "minibuild/store/output.h"
+
+namespace minibuild::cli {
+
+using base::Code;
+
+namespace {
+
+std::map<std::string, std::string> read_set(const std::vector<std::string>& entries) {
+  std::map<std::string, std::string> set;
+  for (const std::string& entry : entries) {
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw base::Error(Code::usage, fmt::format("got --set {}, want --set NAME=VALUE", entry));
+    set[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return set;
+}
+
+// `id=ID,env=VARIABLE` or `id=ID,src=FILE`.
+std::pair<std::string, std::string> read_secret(const std::string& text) {
+  std::map<std::string, std::string> fields;
+  for (const std::string& field : base::split(text, ',')) {
+    const size_t equals = field.find('=');
+    if (equals == std::string::npos)
+      throw base::Error(
+          Code::usage,
+          "got a malformed --secret, want --secret id=ID,env=VARIABLE or --secret id=ID,src=FILE");
+    fields[field.substr(0, equals)] = field.substr(equals + 1);
+  }
+  const std::string id = fields["id"];
+  const std::string source = fields.contains("source") ? fields["source"] : fields["src"];
+  if (id.empty() || (source.empty() == fields["env"].empty()))
+    throw base::Error(
+        Code::usage, "got a malformed --secret, want --secret id=ID,env=VARIABLE or --secret id=ID,src=FILE");
+  if (!source.empty()) return {id, base::read_file(source, size_t{1} << 20)};
+  const char* value = std::getenv(fields["env"].c_str());
+  if (value == nullptr)
+    throw base::Error(Code::usage, fmt::format("cannot give the secret '{}': the variable {} is not set", id,
+                                               fields["env"]));
+  return {id, value};
+}
+
+std::optional<int64_t> source_date_epoch() {
+  const char* text = std::getenv("SOURCE_DATE_EPOCH");
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const auto value = base::parse_number(text, uint64_t{1} << 40U);
+  if (!value)
+    throw base::Error(Code::usage, fmt::format("got SOURCE_DATE_EPOCH={}, want seconds since 1970", text));
+  return static_cast<int64_t>(*value);
+}
+
+oci::ImageLocation read_destination(const std::string& text) {
+  if (text.starts_with("tar:") && text.size() > 4) return {oci::Transport::tar, text.substr(4), ""};
+  if (text.starts_with("dir:") && text.size() > 4) return {oci::Transport::directory, text.substr(4), ""};
+  return spec::parse_image_location(text);
+}
+
+int processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts) {
+  std::vector<oci::Platform> platforms;
+  for (const std::string& list : texts)
+    for (const std::string& text : base::split(list, ',')) {
+      const auto platform = oci::parse_platform(text);
+      if (!platform)
+        throw base::Error(
+            Code::usage, fmt::format("got --platform {}, want one such as linux/amd64 or linux/arm64", text));
+      if (std::find(platforms.begin(), platforms.end(), *platform) == platforms.end())
+        platforms.push_back(*platform);
+    }
+  return platforms;
+}
+
+// Where the image goes if nobody says: NAME.oci:TAG in the current directory.
+oci::ImageLocation default_destination(const std::string& spec, const std::vector<oci::Reference>& names) {
+  if (!names.empty()) {
+    const std::string& repository = names.front().repository;
+    return {oci::Transport::oci_layout, repository.substr(repository.rfind('/') + 1) + ".oci", ""};
+  }
+  std::string stem = base::file_name(spec);
+  stem = stem.substr(0, stem.rfind('.'));
+  if (stem == "minibuild") stem = base::file_name(base::real_path(base::parent_path(spec)));
+  if (stem.empty() || stem == "/") stem = "image";
+  return {oci::Transport::oci_layout, stem + ".oci", ""};
+}
+
+oci::Json metadata(const build::Built& built, const std::vector<oci::ImageLocation>& destinations) {
+  oci::Json json;
+  const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
+  json["digest"] = oci::to_string(top.digest);
+  json["mediaType"] = top.media_type;
+  json["references"] = oci::Json::array();
+  for (const oci::Reference& name : built.names) json["references"].push_back(oci::to_string(name));
+  json["outputs"] = oci::Json::array();
+  for (const oci::ImageLocation& destination : destinations)
+    json["outputs"].push_back(oci::to_string(destination));
+  json["images"] = oci::Json::array();
+  for (const store::Image& image : built.set.images) {
+    oci::Json one;
+    one["platform"] = oci::to_string(image.config.platform);
+    one["digest"] = oci::to_string(image.descriptor.digest);
+    one["config"] = oci::to_string(image.manifest.config.digest);
+    one["layers"] = oci::Json::array();
+    uint64_t size = 0;
+    for (const store::ImageLayer& layer : image.layers) {
+      one["layers"].push_back({{"digest", oci::to_string(layer.descriptor.digest)},
+                               {"diffId", oci::to_string(layer.diff_id)},
+                               {"mediaType", layer.descriptor.media_type},
+                               {"size", layer.descriptor.size}});
+      size += layer.descriptor.size;
+    }
+    one["size"] = size;
+    json["images"].push_back(one);
+  }
+  json["layers"] = json["images"][0]["layers"];
+  json["size"] = json["images"][0]["size"];
+  json["phases"] = oci::Json::object();
+  for (const build::Phase& phase : built.phases) json["phases"][phase.name] = phase.seconds;
+  return json;
+}
+
+void print_summary(const build::Built& built, const std::vector<oci::ImageLocation>& destinations,
+                   double seconds) {
+  std::string text;
+  std::vector<std::string> names;
+  for (const oci::Reference& name : built.names) names.push_back(oci::to_string(name));
+  const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
+  text += fmt::format("{}\n", names.empty() ? "image" : base::join(names, ", "));
+  for (const oci::ImageLocation& destination : destinations)
+    text += fmt::format("  written  {}\n", oci::to_string(destination));
+  text += fmt::format("  digest   {}\n", oci::to_string(top.digest));
+  for (const store::Image& image : built.set.images) {
+    uint64_t size = 0;
+    for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;
+    text += fmt::format("  image    {}, {} layer{}, {}, user {}\n", oci::to_string(image.config.platform),
+                        image.layers.size(), image.layers.size() == 1 ? "" : "s", base::human_size(size),
+                        image.config.user);
+  }
+  text += fmt::format("  files    {}\n", built.files);
+  std::vector<build::Phase> phases = built.phases;
+  std::stable_sort(phases.begin(), phases.end(),
+                   [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  std::vector<std::string> parts;
+  for (const build::Phase& phase : phases)
+    if (phase.seconds >= 0.001 && parts.size() < 4)
+      parts.push_back(phase.name + " " + base::human_seconds(phase.seconds));
+  text += fmt::format("  time     {}{}{}\n", base::human_seconds(seconds), parts.empty() ? "" : ": ",
+                      base::join(parts, ", "));
+  fmt::print(stderr, "{}", text);
+}
+
+struct Prepared {
+  build::Options options;
+  std::vector<oci::ImageLocation> destinations;
+};
+
+Prepared prepare(const BuildArguments& arguments) {
+  Prepared prepared;
+  build::Options& options = prepared.options;
+  options.platforms = read_platforms(arguments.platforms);
+  options.set = read_set(arguments.set);
+  for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
+  options.epoch = source_date_epoch();
+  options.stage = arguments.stage;
+  options.jobs = arguments.jobs > 0 ? arguments.jobs : processors();
+  options.cancelled = &interrupted;
+  options.clock = seconds_now;
+  for (const std::string& output : arguments.outputs)
+    prepared.destinations.push_back(read_destination(output));
+  for (const oci::ImageLocation& destination : prepared.destinations) store::check_output(destination);
+  return prepared;
+}
+
+void show_warnings(const BuildArguments& arguments, const build::Options& options) {
+  if (arguments.progress == "none") return;
+  const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
+  const build::SpecFile file = build::load_spec(arguments.spec, options.set, platform);
+  if (!file.diagnostics.empty())
+    fmt::print(stderr, "{}", spec::render_text(file.diagnostics, arguments.spec, file.source));
+}
+
+int build_stage(const BuildArguments& arguments, const Prepared& prepared, store::Cache& cache,
+                build::Progress& progress) {
+  if (prepared.destinations.empty())
+    throw base::Error(Code::usage,
+                      "--stage needs a place for the stage's files; add -o dir:DIR or -o tar:FILE");
+  for (const oci::ImageLocation& destination : prepared.destinations)
+    if (destination.transport != oci::Transport::directory && destination.transport != oci::Transport::tar)
+      throw base::Error(Code::usage,
+                        fmt::format("a stage's result is a file tree; write it with dir: or tar:, not {}",
+                                    oci::to_string(destination)));
+  const tree::FileTree tree = build::build_stage(arguments.spec, prepared.options, cache, progress);
+  const store::ImageSet none;
+  for (const oci::ImageLocation& destination : prepared.destinations)
+    store::write_output(destination, {&none, {}, &tree, 0}, cache);
+  cache.save();
+  return 0;
+}
+
+int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache& cache,
+                build::Progress& progress, double start) {
+  build::Built built = build::build_image(arguments.spec, prepared.options, cache, progress);
+  if (prepared.destinations.empty())
+    prepared.destinations.push_back(default_destination(arguments.spec, built.names));
+  const double output_start = seconds_now();
+  for (const oci::ImageLocation& destination : prepared.destinations)
+    store::write_output(
+        destination,
+        {&built.set, built.names, built.trees.size() == 1 ? &built.trees.front() : nullptr, built.epoch},
+        cache);
+  built.phases.push_back({"output", seconds_now() - output_start});
+  cache.save();
+  if (!arguments.metadata_file.empty())
+    base::write_file_atomic(arguments.metadata_file, metadata(built, prepared.destinations).dump(2) + "\n");
+  const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
+  if (arguments.progress == "json")
+    fmt::print(stderr, "{}\n", oci::Json({{"event", "done"}, {"digest", oci::to_string(top.digest)}}).dump());
+  else if (arguments.progress != "none")
+    print_summary(built, prepared.destinations, seconds_now() - start);
+  print_result(oci::to_string(top.digest) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+int build(const BuildArguments& arguments) {
+  const double start = seconds_now();
+  const Prepared prepared = prepare(arguments);
+  show_warnings(arguments, prepared.options);
+  store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
+  const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
+  try {
+    return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, start)
+                                   : build_stage(arguments, prepared, cache, *progress);
+  } catch (const base::Error&) {
+    cache.save();  // what was learned about files stays true
+    throw;
+  }
+}
+
+int check(const CheckArguments& arguments) {
+  const build::SpecFile file =
+      build::read_spec(arguments.spec, read_set(arguments.set), oci::host_platform());
+  spec::Diagnostics diagnostics = file.diagnostics;
+  if (!spec::has_errors(diagnostics)) {
+    const spec::Diagnostics more = build::check(file);
+    diagnostics.insert(diagnostics.end(), more.begin(), more.end());
+    spec::sort(diagnostics);
+  }
+  if (arguments.format == "json")
+    print_result(spec::render_json(diagnostics, arguments.spec));
+  else if (arguments.format == "sarif")
+    print_result(spec::render_sarif(diagnostics, arguments.spec));
+  else if (!diagnostics.empty())
+    fmt::print(stderr, "{}", spec::render_text(diagnostics, arguments.spec, file.source));
+  else
+    fmt::print(stderr, "{}: no errors\n", arguments.spec);
+  return spec::has_errors(diagnostics) ? static_cast<int>(Code::usage) : 0;
+}
+
+}  // namespace minibuild::cli

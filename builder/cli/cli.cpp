@@ -1,0 +1,232 @@
+// The arguments of every command.
+#include "minibuild/cli/cli.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+
+#include "builder/cli/commands.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/file.h"
+#include "minibuild/sandbox/sandbox.h"
+#include "minibuild/spec/spec.h"
+
+namespace minibuild::cli {
+
+std::atomic<bool> interrupted{false};
+
+namespace {
+
+using base::Code;
+
+void on_signal(int /*number*/) {
+  if (interrupted.exchange(true)) ::_exit(static_cast<int>(Code::interrupted));  // the second time: at once
+}
+
+void watch_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+// `minibuild SPEC` and `minibuild -o DEST` mean `minibuild build …`.
+std::vector<std::string> with_command(int argc, char** argv, const std::vector<std::string>& commands) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.empty()) return {"build"};
+  const std::string first = arguments.front();
+  const bool is_command = std::find(commands.begin(), commands.end(), first) != commands.end();
+  const bool is_global = first == "--help" || first == "-h" || first == "--version" || first == "help";
+  if (!is_command && !is_global) arguments.insert(arguments.begin(), "build");
+  if (first == "help") {
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
+  return arguments;
+}
+
+void add_build(CLI::App& app, BuildArguments& a) {
+  app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
+  app.add_option(
+      "-o,--output", a.outputs,
+      "Where to: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, tar:FILE or dir:DIR; may be "
+      "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'");
+  app.add_option("--platform", a.platforms,
+                 "Platforms such as linux/amd64,linux/arm64; several make an index");
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated");
+  app.add_option("--secret", a.secrets,
+                 "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated");
+  app.add_option("--stage", a.stage, "Stop at this stage; write its files with -o dir:DIR or -o tar:FILE");
+  app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("--no-cache", a.no_cache, "Use nothing that an earlier build left");
+  app.add_option("--cache-dir", a.cache_dir,
+                 "The cache's directory (default: $MINIBUILD_CACHE_DIR, ~/.cache/minibuild)");
+  app.add_option("--metadata-file", a.metadata_file,
+                 "Write digest, layers, sizes and times to this file as JSON");
+  app.add_option("--progress", a.progress, "auto, plain, json or none")
+      ->check(CLI::IsMember({"auto", "plain", "json", "none"}))
+      ->capture_default_str();
+  app.footer("Example:\n  minibuild build hello.yaml -o oci:hello.oci:1.0 -o docker-archive:hello.tar");
+}
+
+void add_check(CLI::App& app, CheckArguments& a) {
+  app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated");
+  app.add_option("--format", a.format, "text, json or sarif")
+      ->check(CLI::IsMember({"text", "json", "sarif"}))
+      ->capture_default_str();
+  app.footer("Example:\n  minibuild check --format sarif minibuild.yaml > minibuild.sarif");
+}
+
+void add_inspect(CLI::App& app, InspectArguments& a) {
+  app.add_option("IMAGE", a.image,
+                 "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, or the path alone")
+      ->required();
+  app.add_option("--platform", a.platform, "The platform to show, of an index");
+  app.add_flag("--json", a.json, "All as one JSON document");
+  app.add_flag("--files", a.files, "The files with mode, owner and size");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  app.footer("Example:\n  minibuild inspect --files oci:hello.oci:1.0");
+}
+
+void add_cache(CLI::App& app, CacheArguments& a, const std::function<void(std::function<int()>)>& choose) {
+  app.require_subcommand(1);
+  CLI::App* list = app.add_subcommand("ls", "List what the cache holds");
+  list->add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  list->footer("Example:\n  minibuild cache ls");
+  list->callback([&a, choose] { choose([&a] { return cache_list(a); }); });
+  CLI::App* collect = app.add_subcommand("gc", "Remove what was not used for longest");
+  collect->add_option("--max-size", a.max_size, "What may stay, such as 500MB or 10GB")
+      ->capture_default_str();
+  collect->add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  collect->footer("Example:\n  minibuild cache gc --max-size 2GB");
+  collect->callback([&a, choose] { choose([&a] { return cache_collect(a); }); });
+  app.footer("Example:\n  minibuild cache gc --max-size 2GB");
+}
+
+int run_command(int argc, char** argv) {
+  CLI::App app{
+      "Builds minimal container images from a spec: no daemon, no root, the same digest everywhere."};
+  app.name("minibuild");
+  app.set_version_flag("--version", "minibuild " MINIBUILD_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Example:\n  minibuild hello.yaml -o oci:hello.oci:1.0\n\n'minibuild SPEC' is 'minibuild build SPEC'. "
+      "Every command has --help.");
+  std::function<int()> command;
+  const auto choose = [&command](std::function<int()> chosen) { command = std::move(chosen); };
+
+  BuildArguments build_arguments;
+  CheckArguments check_arguments;
+  InspectArguments inspect_arguments;
+  InitArguments init_arguments;
+  CacheArguments cache_arguments;
+  std::string shell;
+
+  CLI::App* sub = app.add_subcommand("build", "Build an image from a spec");
+  add_build(*sub, build_arguments);
+  sub->callback([&] { choose([&] { return build(build_arguments); }); });
+  sub = app.add_subcommand("check", "Say everything about a spec that can be said without building");
+  add_check(*sub, check_arguments);
+  sub->callback([&] { choose([&] { return check(check_arguments); }); });
+  sub = app.add_subcommand("init", "Write a starting spec for the project in this directory");
+  sub->add_option("DIRECTORY", init_arguments.directory, "The project")->capture_default_str();
+  sub->add_flag("--print", init_arguments.print, "Print it instead of writing minibuild.yaml");
+  sub->footer("Example:\n  minibuild init && minibuild build");
+  sub->callback([&] { choose([&] { return init(init_arguments); }); });
+  sub = app.add_subcommand("inspect", "Show an image: config, layers, files, sizes");
+  add_inspect(*sub, inspect_arguments);
+  sub->callback([&] { choose([&] { return inspect(inspect_arguments); }); });
+  sub = app.add_subcommand("schema", "Print the JSON Schema of the spec language, for editors");
+  sub->footer("Example:\n  minibuild schema > minibuild.schema.json");
+  sub->callback([&] {
+    choose([] {
+      print_result(spec::json_schema());
+      return 0;
+    });
+  });
+  add_cache(*app.add_subcommand("cache", "Look at the cache, or make it smaller"), cache_arguments, choose);
+  sub = app.add_subcommand("completion", "Print the completion script of a shell");
+  sub->add_option("SHELL", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  sub->footer("Example:\n  source <(minibuild completion bash)");
+  sub->callback([&] { choose([&] { return completion(shell); }); });
+  sub = app.add_subcommand("version", "Print the version");
+  sub->footer("Example:\n  minibuild version");
+  sub->callback([&] {
+    choose([] {
+      print_result("minibuild " MINIBUILD_VERSION "\n");
+      return 0;
+    });
+  });
+
+  std::vector<std::string> names;
+  for (const CLI::App* one : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(one->get_name());
+  std::vector<std::string> arguments = with_command(argc, argv, names);
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // help and version
+    print_error(fmt::format("{}; see 'minibuild --help'", error.what()));
+    return static_cast<int>(Code::usage);
+  }
+  return command ? command() : 0;
+}
+
+}  // namespace
+
+void print_result(std::string_view text) { base::write_all(STDOUT_FILENO, text, "the standard output"); }
+
+void print_error(const std::string& message) {
+  const bool colour = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  // A diagnostic of the spec says "error" itself.
+  std::string text =
+      message.find(": error: ") == std::string::npos ? "minibuild: error: " + message : message;
+  if (const size_t at = text.find("error: "); colour && at != std::string::npos)
+    text.replace(at, 6, "\x1b[31merror:\x1b[0m");
+  fmt::print(stderr, "{}\n", text);
+}
+
+std::string cache_directory(const std::string& flag) {
+  if (!flag.empty()) return flag;
+  const auto variable = [](const char* name) -> std::string {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  if (const std::string own = variable("MINIBUILD_CACHE_DIR"); !own.empty()) return own;
+  if (const std::string xdg = variable("XDG_CACHE_HOME"); xdg.starts_with('/')) return xdg + "/minibuild";
+  const std::string home = variable("HOME");
+  if (home.empty())
+    throw base::Error(Code::usage, "cannot place the cache: $HOME is not set; use --cache-dir DIR");
+  return home + "/.cache/minibuild";
+}
+
+int run(int argc, char** argv) {
+  if (argc > 1 && argv[1] == sandbox::helper_argument) return sandbox::helper_main();
+  watch_signals();
+  try {
+    return run_command(argc, argv);
+  } catch (const base::Error& error) {
+    if (error.code() == Code::interrupted)
+      fmt::print(stderr, "minibuild: interrupted\n");
+    else
+      print_error(error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+  } catch (const std::exception& error) {
+    print_error(error.what());
+  }
+  return static_cast<int>(Code::failed);
+}
+
+}  // namespace minibuild::cli

@@ -1,0 +1,66 @@
+// What each command does, once its arguments are read.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+namespace minibuild::cli {
+
+/// Set by SIGINT and SIGTERM.
+extern std::atomic<bool> interrupted;
+
+struct BuildArguments {
+  std::string spec = "minibuild.yaml";
+  std::vector<std::string> outputs;
+  std::vector<std::string> platforms;
+  std::vector<std::string> set;
+  std::vector<std::string> secrets;
+  std::string stage;
+  std::string metadata_file;
+  std::string progress = "auto";
+  std::string cache_dir;
+  int jobs = 0;
+  bool no_cache = false;
+};
+int build(const BuildArguments& arguments);
+
+struct CheckArguments {
+  std::string spec = "minibuild.yaml";
+  std::vector<std::string> set;
+  std::string format = "text";
+};
+int check(const CheckArguments& arguments);
+
+struct InspectArguments {
+  std::string image;
+  std::string platform;
+  std::string cache_dir;
+  bool json = false;
+  bool files = false;
+};
+int inspect(const InspectArguments& arguments);
+
+struct InitArguments {
+  std::string directory = ".";
+  bool print = false;
+};
+int init(const InitArguments& arguments);
+
+int completion(const std::string& shell);
+
+struct CacheArguments {
+  std::string cache_dir;
+  std::string max_size = "10GB";
+};
+int cache_list(const CacheArguments& arguments);
+int cache_collect(const CacheArguments& arguments);
+
+/// The cache's directory: the flag, $MINIBUILD_CACHE_DIR, $XDG_CACHE_HOME/minibuild, ~/.cache/minibuild.
+std::string cache_directory(const std::string& flag);
+/// Writes the result to stdout; throws Error if that fails.
+void print_result(std::string_view text);
+/// Prints an error as people see it, in colour on a terminal unless $NO_COLOR is set.
+void print_error(const std::string& message);
+
+}  // namespace minibuild::cli

@@ -1,0 +1,92 @@
+// `minibuild completion`: scripts for bash, zsh and fish.
+#include "builder/cli/commands.h"
+
+namespace minibuild::cli {
+
+namespace {
+
+constexpr std::string_view bash = R"(# minibuild completion for bash: source <(minibuild completion bash)
+_minibuild() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
+  local commands="build check init inspect schema cache completion version"
+  local build="--output --platform --set --secret --stage --jobs --no-cache --cache-dir --metadata-file --progress --help"
+  case $before in
+    --progress) COMPREPLY=($(compgen -W "auto plain json none" -- "$word")); return ;;
+    --format) COMPREPLY=($(compgen -W "text json sarif" -- "$word")); return ;;
+    --platform) COMPREPLY=($(compgen -W "linux/amd64 linux/arm64 linux/arm/v7 linux/riscv64" -- "$word")); return ;;
+    -o|--output) COMPREPLY=($(compgen -W "oci: oci-archive: docker-archive: tar: dir:" -- "$word")); compopt -o nospace; return ;;
+    completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")); return ;;
+    cache) COMPREPLY=($(compgen -W "ls gc" -- "$word")); return ;;
+  esac
+  if [ "$COMP_CWORD" = 1 ]; then
+    COMPREPLY=($(compgen -W "$commands --help --version" -- "$word") $(compgen -f -X '!*.yaml' -- "$word"))
+    return
+  fi
+  case $word in
+    -*)
+      case $command in
+        check) COMPREPLY=($(compgen -W "--set --format --help" -- "$word")) ;;
+        inspect) COMPREPLY=($(compgen -W "--platform --json --files --cache-dir --help" -- "$word")) ;;
+        init) COMPREPLY=($(compgen -W "--print --help" -- "$word")) ;;
+        cache) COMPREPLY=($(compgen -W "--max-size --cache-dir --help" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -W "$build" -- "$word")) ;;
+      esac ;;
+    *) compopt -o filenames; COMPREPLY=($(compgen -f -- "$word")) ;;
+  esac
+}
+complete -F _minibuild minibuild
+)";
+
+constexpr std::string_view zsh = R"(#compdef minibuild
+# minibuild completion for zsh: source <(minibuild completion zsh)
+_minibuild() {
+  local -a commands
+  commands=('build:build an image from a spec' 'check:check a spec' 'init:write a starting spec' 'inspect:show an image'
+            'schema:print the JSON Schema' 'cache:look at the cache' 'completion:print a completion script' 'version:print the version')
+  if (( CURRENT == 2 )); then
+    _describe command commands
+    _files -g '*.yaml'
+    return
+  fi
+  case $words[2] in
+    check) _arguments '--set=[NAME=VALUE]' '--format=[format]:format:(text json sarif)' '*:spec:_files' ;;
+    inspect) _arguments '--platform=[platform]' '--json' '--files' '--cache-dir=[directory]:directory:_directories' '*:image:_files' ;;
+    completion) _values shell bash zsh fish ;;
+    cache) _arguments '2:command:(ls gc)' '--max-size=[size]' '--cache-dir=[directory]:directory:_directories' ;;
+    *) _arguments '*'{-o,--output}'[destination]:destination:(oci\: oci-archive\: docker-archive\: tar\: dir\:)' '--platform=[platforms]' \
+         '*--set=[NAME=VALUE]' '*--secret=[id=ID,env=VARIABLE]' '--stage=[stage]' '--jobs=[number]' '--no-cache' \
+         '--cache-dir=[directory]:directory:_directories' '--metadata-file=[file]:file:_files' \
+         '--progress=[mode]:mode:(auto plain json none)' '*:spec:_files' ;;
+  esac
+}
+compdef _minibuild minibuild
+)";
+
+constexpr std::string_view fish = R"(# minibuild completion for fish: minibuild completion fish | source
+complete -c minibuild -n __fish_use_subcommand -a 'build check init inspect schema cache completion version'
+complete -c minibuild -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
+complete -c minibuild -n '__fish_seen_subcommand_from cache' -f -a 'ls gc'
+complete -c minibuild -n '__fish_seen_subcommand_from cache' -l max-size -x
+complete -c minibuild -n '__fish_seen_subcommand_from check' -l format -x -a 'text json sarif'
+complete -c minibuild -n '__fish_seen_subcommand_from inspect' -l json
+complete -c minibuild -n '__fish_seen_subcommand_from inspect' -l files
+complete -c minibuild -n '__fish_seen_subcommand_from build' -s o -l output -x -a 'oci: oci-archive: docker-archive: tar: dir:'
+complete -c minibuild -n '__fish_seen_subcommand_from build' -l progress -x -a 'auto plain json none'
+complete -c minibuild -l platform -x -a 'linux/amd64 linux/arm64'
+complete -c minibuild -l set -x
+complete -c minibuild -l secret -x
+complete -c minibuild -l stage -x
+complete -c minibuild -l jobs -x
+complete -c minibuild -l no-cache
+complete -c minibuild -l cache-dir -r
+complete -c minibuild -l metadata-file -r
+)";
+
+}  // namespace
+
+int completion(const std::string& shell) {
+  print_result(shell == "bash" ? bash : shell == "zsh" ? zsh : fish);
+  return 0;
+}
+
+}  // namespace minibuild::cli

@@ -1,0 +1,242 @@
+#include "builder/sandbox/fill.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <map>
+
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/file.h"
+
+namespace minibuild::sandbox {
+
+using archive::TarEntry;
+using base::fail;
+
+namespace {
+
+// A directory of the tree, opened component by component without following links.
+base::Fd open_below(int root, std::string_view path) {
+  base::Fd fd(::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  while (fd && !path.empty()) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    fd = base::Fd(::openat(fd.get(), std::string(path.substr(0, slash)).c_str(),
+                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  if (!fd) fail("cannot open a directory of the stage: {}", base::errno_text());
+  return fd;
+}
+
+class Unpacker {
+ public:
+  Unpacker(base::Source& source, int root) : reader_(source, "the stage's file system"), root_(root) {}
+
+  void run() {
+    TarEntry entry;
+    while (reader_.next(entry)) {
+      if (entry.path.empty()) continue;
+      const std::string parent(tree::directory_of(entry.path));
+      if (!parent_ || parent != parent_path_) {
+        parent_ = open_below(root_, parent);
+        parent_path_ = parent;
+      }
+      make(entry, std::string(tree::name_of(entry.path)));
+    }
+    // Directories last, deepest first: what is made in them changes their times, and they may be read-only.
+    for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
+      const base::Fd above = open_below(root_, tree::directory_of(it->first));
+      finish(above.get(), std::string(tree::name_of(it->first)), it->second);
+    }
+  }
+
+ private:
+  [[noreturn]] static void failed(const TarEntry& entry) {
+    fail("cannot make /{} in the stage: {}", entry.path, base::errno_text());
+  }
+
+  void make(TarEntry& entry, const std::string& name) {
+    const int at = parent_.get();
+    const char* path = name.c_str();
+    switch (entry.kind) {
+      case TarEntry::Kind::directory:
+        if (::mkdirat(at, path, 0700) != 0) failed(entry);
+        directories_.emplace_back(entry.path, entry.node);
+        return;
+      case TarEntry::Kind::file:
+        make_file(entry, name);
+        break;
+      case TarEntry::Kind::symlink:
+        if (::symlinkat(entry.target.c_str(), at, path) != 0) failed(entry);
+        break;
+      case TarEntry::Kind::hard_link: {
+        const base::Fd from = open_below(root_, tree::directory_of(entry.target));
+        if (::linkat(from.get(), std::string(tree::name_of(entry.target)).c_str(), at, path, 0) != 0)
+          failed(entry);
+        return;
+      }
+      case TarEntry::Kind::fifo:
+        if (::mkfifoat(at, path, 0600) != 0) failed(entry);
+        break;
+      case TarEntry::Kind::character_device:
+      case TarEntry::Kind::block_device:
+        return;  // a sandbox makes no devices
+    }
+    finish(at, name, entry.node);
+  }
+
+  void make_file(const TarEntry& entry, const std::string& name) {
+    const base::Fd fd(
+        ::openat(parent_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd) failed(entry);
+    buffer_.resize(size_t{256} << 10);
+    while (const size_t n = reader_.read(buffer_))
+      base::write_all(fd.get(), {buffer_.data(), n}, "a file of the stage");
+  }
+
+  static void finish(int at, const std::string& name, const tree::Node& node) {
+    const char* path = name.c_str();
+    if (::fchownat(at, path, node.uid, node.gid, AT_SYMLINK_NOFOLLOW) != 0 && errno != EINVAL &&
+        errno != EPERM)
+      fail("cannot set the owner of {} in the stage: {}", name, base::errno_text());
+    if (node.type != tree::NodeType::symlink) {
+      const base::Fd fd(::openat(at, path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      const std::string self = fmt::format("/proc/self/fd/{}", fd.get());
+      if (!fd || ::chmod(self.c_str(), node.mode) != 0)
+        fail("cannot set the mode of {} in the stage: {}", name, base::errno_text());
+      for (const auto& [key, value] : node.xattrs) {
+        const bool set = ::setxattr(self.c_str(), key.c_str(), value.data(), value.size(), 0) == 0;
+        if (!set && errno != EPERM && errno != ENOTSUP && errno != EINVAL)
+          fail("cannot set {} of {}: {}", key, name, base::errno_text());
+      }
+    }
+    const timespec times[2] = {{node.mtime, 0}, {node.mtime, 0}};
+    ::utimensat(at, path, times, AT_SYMLINK_NOFOLLOW);
+  }
+
+  archive::TarReader reader_;
+  int root_;
+  base::Fd parent_;
+  std::string parent_path_;
+  std::vector<std::pair<std::string, tree::Node>> directories_;
+  std::vector<char> buffer_;
+};
+
+struct Found {
+  std::string path;
+  struct stat st;
+};
+
+class Packer {
+ public:
+  Packer(int root, base::Sink& sink) : root_(root), sink_(sink) {}
+
+  void run() {
+    walk(::openat(root_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "", 0);
+    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.path < b.path; });
+    for (const Found& one : found_) write(one);
+    sink_.write(std::string(archive::tar_end_size, '\0'));
+  }
+
+ private:
+  void walk(int fd, const std::string& path, int depth) {
+    DIR* dir = fd < 0 || depth > 1000 ? nullptr : ::fdopendir(fd);
+    if (dir == nullptr) fail("cannot read the directory /{} of the stage: {}", path, base::errno_text());
+    while (const dirent* entry = ::readdir(dir)) {
+      const std::string_view name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      Found one{tree::join_path(path, name), {}};
+      if (::fstatat(::dirfd(dir), entry->d_name, &one.st, AT_SYMLINK_NOFOLLOW) != 0)
+        fail("cannot read /{} of the stage: {}", one.path, base::errno_text());
+      const bool directory = S_ISDIR(one.st.st_mode);
+      if (!S_ISSOCK(one.st.st_mode)) found_.push_back(one);
+      if (directory)
+        walk(::openat(::dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), one.path,
+             depth + 1);
+    }
+    ::closedir(dir);
+  }
+
+  void write(const Found& one) {
+    tree::Node node;
+    node.mode = one.st.st_mode & 07777U;
+    node.uid = one.st.st_uid;
+    node.gid = one.st.st_gid;
+    node.mtime = one.st.st_mtim.tv_sec;
+    const base::Fd above = open_below(root_, tree::directory_of(one.path));
+    const std::string name(tree::name_of(one.path));
+    if (S_ISREG(one.st.st_mode) && one.st.st_nlink > 1) {
+      const auto [first, is_first] = links_.try_emplace({one.st.st_dev, one.st.st_ino}, one.path);
+      if (!is_first) return sink_.write(archive::tar_header(one.path, node, first->second));
+    }
+    switch (one.st.st_mode & S_IFMT) {
+      case S_IFDIR:
+        node.type = tree::NodeType::directory;
+        break;
+      case S_IFIFO:
+        node.type = tree::NodeType::fifo;
+        break;
+      case S_IFCHR:
+      case S_IFBLK:
+        node.type = S_ISCHR(one.st.st_mode) ? tree::NodeType::character_device : tree::NodeType::block_device;
+        node.device_major = major(one.st.st_rdev);
+        node.device_minor = minor(one.st.st_rdev);
+        break;
+      case S_IFLNK: {
+        node.type = tree::NodeType::symlink;
+        char target[PATH_MAX];
+        const ssize_t n = ::readlinkat(above.get(), name.c_str(), target, sizeof target);
+        if (n < 0) fail("cannot read the link /{} of the stage: {}", one.path, base::errno_text());
+        node.target.assign(target, static_cast<size_t>(n));
+        break;
+      }
+      default:
+        return write_file(one, above.get(), name, node);
+    }
+    sink_.write(archive::tar_header(one.path, node));
+  }
+
+  void write_file(const Found& one, int above, const std::string& name, tree::Node& node) {
+    const base::Fd fd(::openat(above, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!fd) fail("cannot read /{} of the stage: {}", one.path, base::errno_text());
+    for (const char* key : {"security.capability"}) {
+      char value[256];
+      const ssize_t n = ::fgetxattr(fd.get(), key, value, sizeof value);
+      if (n > 0) node.xattrs.emplace_back(key, std::string(value, static_cast<size_t>(n)));
+    }
+    node.content.size = static_cast<uint64_t>(one.st.st_size);
+    sink_.write(archive::tar_header(one.path, node));
+    buffer_.resize(size_t{256} << 10);
+    uint64_t left = node.content.size;
+    base::FdSource source(fd.get(), one.path);
+    while (left > 0) {
+      const size_t n =
+          source.read({buffer_.data(), static_cast<size_t>(std::min<uint64_t>(left, buffer_.size()))});
+      if (n == 0) fail("cannot read /{} of the stage: it became shorter", one.path);
+      sink_.write({buffer_.data(), n});
+      left -= n;
+    }
+    sink_.write(std::string(archive::tar_padding(node.content.size), '\0'));
+  }
+
+  int root_;
+  base::Sink& sink_;
+  std::vector<Found> found_;
+  std::map<std::pair<dev_t, ino_t>, std::string> links_;
+  std::vector<char> buffer_;
+};
+
+}  // namespace
+
+void unpack_tree(base::Source& source, int directory) { Unpacker(source, directory).run(); }
+
+void pack_tree(int directory, base::Sink& sink) { Packer(directory, sink).run(); }
+
+}  // namespace minibuild::sandbox

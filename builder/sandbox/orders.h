@@ -1,0 +1,31 @@
+// What the caller tells the inner process, and the descriptors that it gets.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace minibuild::sandbox {
+
+enum Descriptor { orders_fd = 3, control_fd = 4, result_fd = 5, tree_fd = 6 };
+
+struct Orders {
+  bool remove_only = false;  // empty the work directory, nothing else
+  bool host_tools = false;
+  bool network = false;
+  bool stage_as_root =
+      false;  // the caller is root: directories are opened before the user namespace is entered
+  std::string work;
+  std::string workdir;
+  std::vector<std::string> env;  // NAME=value
+  std::vector<std::vector<std::string>> commands;
+  std::vector<std::pair<std::string, std::string>> secrets;  // path and value
+  std::vector<std::pair<std::string, std::string>> caches;   // path and host directory
+};
+
+std::string write_orders(const Orders& orders);
+/// Throws Error if the bytes are not what `write_orders` gives.
+Orders read_orders(std::string_view bytes);
+
+}  // namespace minibuild::sandbox

@@ -1,0 +1,388 @@
+// `base`, `copy`, `files` and `stages`.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "builder/spec/reader.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/tree/file_tree.h"
+#include "minibuild/tree/glob.h"
+
+namespace minibuild::spec {
+
+const Keys& copy_keys() {
+  static const Keys keys = {
+      {"from", "to", "stage", "image", "include", "exclude", "mode", "dir-mode", "owner", "closure"},
+      {"url", "sha256", "extract", "strip"}};
+  return keys;
+}
+
+const Keys& file_keys() {
+  static const Keys keys = {{"file", "content", "directory", "symlink", "target", "mode", "owner"}, {}};
+  return keys;
+}
+
+const Keys& stage_keys() {
+  static const Keys keys = {
+      {"base", "copy", "files", "env", "workdir", "secrets", "caches", "network", "run"},
+      {"packages", "sources"}};
+  return keys;
+}
+
+namespace {
+
+void read_from(Reader& reader, const YamlNode& node, Copy& copy) {
+  const std::optional<std::string> from = reader.text(node, "'from'", "a path such as src");
+  if (!from) return;
+  copy.from = *from;
+  const bool in_root = copy.stage || copy.image;
+  if (from->empty())
+    return reader.error(node.position, "'from' is empty; write '.' for everything beside the spec");
+  if (from->find_first_of(std::string_view("\0\n\r", 3)) != std::string::npos)
+    return reader.error(node.position,
+                        fmt::format("'from' holds a control character: '{}'", base::printable(*from)));
+  if (const std::string why = tree::glob_error(*from); !why.empty())
+    return reader.error(node.position, fmt::format("'from' is the malformed pattern '{}': {}", *from, why));
+  if (in_root) return;
+  if (from->starts_with('/'))
+    return reader.error(node.position, fmt::format("'from' must be a path beside the spec, got '{}'; files "
+                                                   "from elsewhere on this machine are not copied",
+                                                   *from));
+  int depth = 0;
+  for (const std::string& part : base::split(*from, '/')) {
+    if (part == "..")
+      --depth;
+    else if (!part.empty() && part != ".")
+      ++depth;
+    if (depth < 0)
+      return reader.error(node.position,
+                          fmt::format("'from' leads out of the spec's directory: '{}'", *from));
+  }
+}
+
+Copy read_copy(Reader& reader, const YamlNode& node) {
+  Copy copy;
+  copy.position = node.position;
+  if (!reader.check_map(node, "an entry of 'copy'", copy_keys(), "{ from: src, to: /src }")) return copy;
+  if (const YamlNode* stage = node.find("stage")) copy.stage = reader.text(*stage, "'stage'").value_or("");
+  if (const YamlNode* image = node.find("image")) {
+    if (const auto text = reader.text(*image, "'image'", "oci:DIR:TAG")) {
+      try {
+        copy.image = parse_image_location(*text);
+      } catch (const base::Error& error) {
+        reader.error(image->position, error.what());
+      }
+    }
+  }
+  if (node.find("stage") != nullptr && node.find("image") != nullptr)
+    reader.error(node.position, "an entry of 'copy' has one source: 'stage' or 'image', not both");
+  if (const YamlNode* from = node.find("from"))
+    read_from(reader, *from, copy);
+  else if (node.find("url") == nullptr)
+    reader.error(node.position, "an entry of 'copy' needs 'from'; write { from: src, to: /src }",
+                 "missing-key");
+  if (const YamlNode* to = node.find("to"))
+    copy.to = reader.absolute_path(*to, "'to'").value_or("");
+  else
+    reader.error(node.position, "an entry of 'copy' needs 'to'; write { from: src, to: /src }",
+                 "missing-key");
+  if (const YamlNode* include = node.find("include")) copy.include = reader.globs(*include, "'include'");
+  if (const YamlNode* exclude = node.find("exclude")) copy.exclude = reader.globs(*exclude, "'exclude'");
+  if (const YamlNode* mode = node.find("mode")) copy.mode = reader.mode(*mode, "'mode'");
+  if (const YamlNode* mode = node.find("dir-mode")) copy.directory_mode = reader.mode(*mode, "'dir-mode'");
+  if (const YamlNode* owner = node.find("owner")) copy.owner = reader.user(*owner, "'owner'").value_or("");
+  if (const YamlNode* closure = node.find("closure"))
+    copy.closure = reader.boolean(*closure, "'closure'").value_or(false);
+  if (copy.closure && !node.find("stage") && !node.find("image"))
+    reader.error(node.find("closure")->position,
+                 "'closure' needs a root to find the libraries in: 'stage' or 'image'");
+  return copy;
+}
+
+FileEntry read_file(Reader& reader, const YamlNode& node) {
+  FileEntry entry;
+  entry.position = node.position;
+  if (!reader.check_map(node, "an entry of 'files'", file_keys(),
+                        "{ file: /etc/hello.conf, content: \"text\" }"))
+    return entry;
+  const YamlNode* file = node.find("file");
+  const YamlNode* directory = node.find("directory");
+  const YamlNode* symlink = node.find("symlink");
+  const int kinds = (file != nullptr ? 1 : 0) + (directory != nullptr ? 1 : 0) + (symlink != nullptr ? 1 : 0);
+  if (kinds != 1) {
+    reader.error(node.position, "an entry of 'files' has exactly one of 'file', 'directory' and 'symlink'",
+                 "missing-key");
+    return entry;
+  }
+  const YamlNode& path = file != nullptr ? *file : directory != nullptr ? *directory : *symlink;
+  entry.kind = file != nullptr        ? FileEntry::Kind::file
+               : directory != nullptr ? FileEntry::Kind::directory
+                                      : FileEntry::Kind::symlink;
+  entry.position = path.position;
+  entry.path = reader
+                   .absolute_path(path, file != nullptr        ? "'file'"
+                                        : directory != nullptr ? "'directory'"
+                                                               : "'symlink'")
+                   .value_or("");
+  if (const YamlNode* content = node.find("content")) {
+    if (file == nullptr) reader.error(content->position, "'content' belongs to 'file'");
+    // An empty file is written with an empty string.
+    entry.content = reader.text(*content, "'content'", "content: \"\" for an empty file").value_or("");
+  } else if (file != nullptr) {
+    reader.error(node.position, "'file' needs 'content'; write content: \"\" for an empty file",
+                 "missing-key");
+  }
+  if (const YamlNode* target = node.find("target")) {
+    if (symlink == nullptr) reader.error(target->position, "'target' belongs to 'symlink'");
+    entry.target = reader.text(*target, "'target'").value_or("");
+    const bool bad = entry.target.empty() || entry.target.size() > 4095 ||
+                     entry.target.find_first_of(std::string_view("\0\n", 2)) != std::string::npos;
+    if (symlink != nullptr && !target->is_null() && bad && target->kind == YamlNode::Kind::scalar)
+      reader.error(target->position, "'target' is not a path");
+  } else if (symlink != nullptr) {
+    reader.error(node.position, "'symlink' needs 'target'; write { symlink: /bin/sh, target: busybox }",
+                 "missing-key");
+  }
+  if (const YamlNode* mode = node.find("mode")) {
+    entry.mode = reader.mode(*mode, "'mode'");
+    if (symlink != nullptr) reader.error(mode->position, "a symbolic link has no mode");
+  }
+  if (const YamlNode* owner = node.find("owner")) entry.owner = reader.user(*owner, "'owner'").value_or("");
+  return entry;
+}
+
+}  // namespace
+
+std::vector<Copy> read_copies(Reader& reader, const YamlNode& node) {
+  std::vector<Copy> copies;
+  if (node.kind != YamlNode::Kind::sequence) {
+    reader.error(node.position, "'copy' must be a list; write - { from: src, to: /src }", "type");
+    return copies;
+  }
+  for (const YamlNode& item : node.items) copies.push_back(read_copy(reader, item));
+  return copies;
+}
+
+std::vector<FileEntry> read_files(Reader& reader, const YamlNode& node) {
+  std::vector<FileEntry> files;
+  if (node.kind != YamlNode::Kind::sequence) {
+    reader.error(node.position,
+                 "'files' must be a list; write - { file: /etc/hello.conf, content: \"text\" }", "type");
+    return files;
+  }
+  std::map<std::string, int> lines;
+  for (const YamlNode& item : node.items) {
+    FileEntry entry = read_file(reader, item);
+    const std::string path = tree::normalise(entry.path);
+    if (!entry.path.empty() && path.empty())
+      reader.error(entry.position, "the root itself cannot be written");
+    if (!path.empty()) {
+      const auto [first, is_new] = lines.try_emplace(path, entry.position.line);
+      if (!is_new)
+        reader.error(entry.position, fmt::format("'/{}' is already written on line {}", path, first->second),
+                     "duplicate-file");
+    }
+    files.push_back(std::move(entry));
+  }
+  return files;
+}
+
+namespace {
+
+void read_base_text(Reader& reader, const YamlNode& node, const std::string& text, bool in_stage,
+                    Base& base) {
+  if (text == "scratch") return;
+  if (text == "host") {
+    if (!in_stage)
+      reader.error(node.position,
+                   "'host' can only be the base of a stage; the final image takes from a stage with 'copy'");
+    base.what = BaseHost{};
+    return;
+  }
+  if (text.starts_with("oci:") || text.starts_with("oci-archive:") || text.starts_with("docker-archive:") ||
+      text.starts_with("tar:") || text.starts_with("dir:") || text.starts_with("docker://")) {
+    try {
+      base.what = BaseImage{parse_image_location(text)};
+    } catch (const base::Error& error) {
+      reader.error(node.position, error.what());
+    }
+    return;
+  }
+  if (text.ends_with(".yaml") || text.ends_with(".yml")) {
+    base.what = BaseSpec{text};
+    return;
+  }
+  if (text.starts_with("distroless/") || text.starts_with("alpine/"))
+    return reader.error(
+        node.position,
+        fmt::format("the base '{}' is not shipped with this version of minibuild yet", base::printable(text)),
+        "unsupported");
+  const size_t slash = text.find('/');
+  const std::string_view first = std::string_view(text).substr(0, slash);
+  const bool has_host = slash != std::string::npos &&
+                        (first.find_first_of(".:") != std::string_view::npos || first == "localhost");
+  if (has_host)
+    return reader.error(
+        node.position,
+        fmt::format("images from registries such as '{}' are not supported by this version of minibuild yet",
+                    base::printable(text)),
+        "unsupported");
+  const std::string close = base::nearest(text, {"scratch", "host"});
+  if (!close.empty())
+    return reader.error(node.position,
+                        fmt::format("unknown base '{}'; did you mean '{}'?", base::printable(text), close));
+  reader.error(
+      node.position,
+      fmt::format("the base '{}' has no host; short names are not used: write 'docker.io/{}{}' (registries "
+                  "are not supported by this "
+                  "version of minibuild yet), 'oci:DIR:TAG', './other.yaml' or 'scratch'",
+                  base::printable(text), slash == std::string::npos ? "library/" : "", base::printable(text)),
+      "short-name");
+}
+
+}  // namespace
+
+Base read_base(Reader& reader, const YamlNode& node, bool in_stage) {
+  Base base;
+  base.position = node.position;
+  if (node.kind == YamlNode::Kind::mapping) {
+    if (!reader.check_map(node, "'base'", {{"stage"}, {"verify"}}, "{ stage: build }")) return base;
+    if (const YamlNode* stage = node.find("stage"))
+      base.what = BaseStage{reader.text(*stage, "'stage'").value_or("")};
+    else
+      reader.error(node.position, "'base' as a map names a stage; write { stage: build }", "missing-key");
+    return base;
+  }
+  if (const std::optional<std::string> text =
+          reader.text(node, "'base'", "scratch, oci:DIR:TAG, ./other.yaml or { stage: NAME }"))
+    read_base_text(reader, node, *text, in_stage, base);
+  return base;
+}
+
+namespace {
+
+void read_secrets(Reader& reader, const YamlNode& node, Stage& stage) {
+  static const Keys keys = {{"id", "env", "file"}, {}};
+  if (node.kind != YamlNode::Kind::sequence)
+    return reader.error(node.position, "'secrets' must be a list; write - { id: token, env: TOKEN }", "type");
+  std::set<std::string> targets;
+  for (const YamlNode& item : node.items) {
+    if (!reader.check_map(item, "an entry of 'secrets'", keys, "{ id: token, env: TOKEN }")) continue;
+    Secret secret;
+    secret.position = item.position;
+    if (const YamlNode* id = item.find("id")) {
+      secret.id = reader.text(*id, "'id'").value_or("");
+      if (secret.id.empty() ||
+          secret.id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") !=
+              std::string::npos)
+        reader.error(id->position,
+                     fmt::format("'{}' is not the id of a secret: letters, digits, '_', '.' and '-'",
+                                 base::printable(secret.id)));
+    } else {
+      reader.error(item.position, "a secret needs 'id'; write { id: token, env: TOKEN }", "missing-key");
+    }
+    const YamlNode* env = item.find("env");
+    const YamlNode* file = item.find("file");
+    if ((env == nullptr) == (file == nullptr))
+      reader.error(item.position, "a secret has exactly one of 'env' and 'file'", "missing-key");
+    if (env != nullptr) secret.env = reader.text(*env, "'env'").value_or("");
+    if (env != nullptr &&
+        (secret.env.empty() || secret.env.find_first_of(std::string_view("=\0", 2)) != std::string::npos))
+      reader.error(env->position, "'env' is not the name of a variable");
+    if (file != nullptr) secret.file = reader.absolute_path(*file, "'file'").value_or("");
+    if (!targets.insert(secret.env + "\n" + secret.file).second)
+      reader.error(item.position, "two secrets have the same place");
+    stage.secrets.push_back(std::move(secret));
+  }
+}
+
+void read_run(Reader& reader, const YamlNode& node, Stage& stage) {
+  const auto script = [](const std::string& text) { return Step{{"/bin/sh", "-eu", "-c", text}, text}; };
+  if (node.kind == YamlNode::Kind::scalar) {
+    if (const auto text = reader.command_text(node, "'run'")) stage.run.push_back(script(*text));
+    return;
+  }
+  if (node.kind != YamlNode::Kind::sequence)
+    return reader.error(node.position, "'run' must be a script or a list of commands; write run: [make]",
+                        "type");
+  for (const YamlNode& item : node.items) {
+    if (item.kind == YamlNode::Kind::mapping) {
+      reader.error(item.position,
+                   "a command is a string or a list, got a map; put it in quotes if it holds ': '", "type");
+      continue;
+    }
+    if (item.kind == YamlNode::Kind::scalar) {
+      if (const auto text = reader.command_text(item, "a command of 'run'"))
+        stage.run.push_back(script(*text));
+      continue;
+    }
+    Step step;
+    for (const YamlNode& word : item.items) {
+      const auto text = reader.command_text(word, "an argument of a command");
+      if (!text) continue;
+      step.argv.push_back(*text);
+      step.text += (step.text.empty() ? "" : " ") + base::shell_quote(*text);
+    }
+    if (step.argv.empty() || step.argv.front().empty())
+      reader.error(item.position, "a command is empty");
+    else
+      stage.run.push_back(std::move(step));
+  }
+}
+
+Stage read_stage(Reader& reader, const YamlEntry& entry) {
+  Stage stage;
+  stage.name = entry.key;
+  stage.position = entry.position;
+  const YamlNode& node = entry.value;
+  if (entry.key.empty() || entry.key.size() > 64 ||
+      entry.key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") !=
+          std::string::npos)
+    reader.error(entry.position,
+                 fmt::format("'{}' is not the name of a stage: letters, digits, '_', '.' and '-'",
+                             base::printable(entry.key.substr(0, 80))));
+  if (!reader.check_map(node, fmt::format("the stage '{}'", base::printable(entry.key)), stage_keys(),
+                        "{ base: host, run: [make] }"))
+    return stage;
+  if (const YamlNode* base = node.find("base"))
+    stage.base = read_base(reader, *base, true);
+  else
+    reader.error(
+        entry.position,
+        fmt::format("the stage '{}' needs 'base'; write base: host for this machine's tools", stage.name),
+        "missing-key");
+  if (const YamlNode* copy = node.find("copy")) stage.copy = read_copies(reader, *copy);
+  if (const YamlNode* files = node.find("files")) stage.files = read_files(reader, *files);
+  if (const YamlNode* env = node.find("env")) stage.env = reader.environment(*env);
+  if (const YamlNode* workdir = node.find("workdir"))
+    stage.workdir = reader.absolute_path(*workdir, "'workdir'").value_or("/");
+  if (const YamlNode* secrets = node.find("secrets")) read_secrets(reader, *secrets, stage);
+  if (const YamlNode* caches = node.find("caches")) stage.caches = reader.absolute_paths(*caches, "'caches'");
+  if (const YamlNode* network = node.find("network")) {
+    const auto value = reader.text(*network, "'network'", "none or full");
+    if (value && *value != "none" && *value != "full")
+      reader.error(network->position,
+                   fmt::format("'network' is '{}', want 'none' or 'full'", base::printable(*value)));
+    stage.network = value && *value == "full";
+  }
+  if (const YamlNode* run = node.find("run")) read_run(reader, *run, stage);
+  return stage;
+}
+
+}  // namespace
+
+std::vector<Stage> read_stages(Reader& reader, const YamlNode& node) {
+  std::vector<Stage> stages;
+  if (node.kind != YamlNode::Kind::mapping) {
+    reader.error(node.position,
+                 "'stages' must be a map of names; write stages: { build: { base: host, run: [make] } }",
+                 "type");
+    return stages;
+  }
+  for (const YamlEntry& entry : node.entries) stages.push_back(read_stage(reader, entry));
+  return stages;
+}
+
+}  // namespace minibuild::spec

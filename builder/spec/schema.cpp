@@ -1,0 +1,155 @@
+// The JSON Schema of the language. A test holds it against the keys that the parser knows.
+#include "minibuild/spec/spec.h"
+
+namespace minibuild::spec {
+
+std::string json_schema() {
+  return R"JSON({
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "minibuild spec",
+  "description": "A container image that is assembled, never executed.",
+  "type": "object",
+  "required": ["minibuild"],
+  "additionalProperties": false,
+  "properties": {
+    "minibuild": { "const": 1, "description": "The version of this language." },
+    "image": { "description": "The name of what is built, one or a list: registry.example.com/team/hello:1.4.2", "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
+    "args": { "description": "Arguments, used as ${NAME}; --set NAME=VALUE replaces a value.", "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
+    "stages": { "description": "Steps that run commands in a sandbox; what they leave is taken with copy.", "type": "object", "additionalProperties": { "$ref": "#/$defs/stage" } },
+    "base": { "$ref": "#/$defs/base" },
+    "copy": { "$ref": "#/$defs/copies" },
+    "files": { "$ref": "#/$defs/files" },
+    "remove": { "description": "Globs of what is taken out of the tree.", "type": "array", "items": { "type": "string" } },
+    "accounts": {
+      "description": "Written to /etc/passwd and /etc/group.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "users": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "required": ["name", "uid"],
+            "additionalProperties": false,
+            "properties": {
+              "name": { "type": "string" },
+              "uid": { "$ref": "#/$defs/id" },
+              "gid": { "$ref": "#/$defs/id", "description": "Default: the uid." },
+              "home": { "type": "string", "description": "Default: /home/NAME." },
+              "shell": { "type": "string", "description": "Default: /sbin/nologin." },
+              "gecos": { "type": "string" }
+            }
+          }
+        },
+        "groups": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "required": ["name", "gid"],
+            "additionalProperties": false,
+            "properties": {
+              "name": { "type": "string" },
+              "gid": { "$ref": "#/$defs/id" },
+              "members": { "type": "array", "items": { "type": "string" } }
+            }
+          }
+        }
+      }
+    },
+    "user": { "description": "name, uid, name:group or uid:gid; root only when written out. Default: the base's.", "type": ["string", "integer"] },
+    "workdir": { "type": "string", "description": "The directory that the program starts in." },
+    "entrypoint": { "$ref": "#/$defs/words", "description": "The program and its first arguments." },
+    "cmd": { "$ref": "#/$defs/words", "description": "Arguments that a caller may replace." },
+    "env": { "$ref": "#/$defs/env" },
+    "ports": { "description": "8080, 8080/tcp or 53/udp.", "type": "array", "items": { "type": ["string", "integer"] } },
+    "volumes": { "type": "array", "items": { "type": "string" } },
+    "stop-signal": { "type": ["string", "integer"], "description": "SIGTERM by default." },
+    "labels": { "$ref": "#/$defs/texts" },
+    "annotations": { "$ref": "#/$defs/texts", "description": "On the manifest, and on the index." },
+    "layers": { "enum": ["auto", "single"], "description": "auto keeps the base's layers; single makes one of all." },
+    "compression": {
+      "description": "Of the layers made here; default zstd.",
+      "anyOf": [
+        { "enum": ["zstd", "gzip", "none"] },
+        { "type": "object", "required": ["algorithm"], "additionalProperties": false, "properties": { "algorithm": { "enum": ["zstd", "gzip", "none"] }, "level": { "type": "integer", "minimum": 1, "maximum": 19 } } }
+      ]
+    },
+    "epoch": { "description": "Seconds since 1970 or an RFC 3339 time: created, and the mtime of what is copied. Default: SOURCE_DATE_EPOCH, else 0.", "type": ["integer", "string"] },
+    "platforms": { "description": "linux/amd64, linux/arm64, linux/arm/v7 ...; several give an index.", "type": "array", "items": { "type": "string" } }
+  },
+  "$defs": {
+    "scalar": { "type": ["string", "number", "boolean"] },
+    "texts": { "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
+    "words": { "type": "array", "items": { "$ref": "#/$defs/scalar" } },
+    "id": { "type": ["integer", "string"], "minimum": 0, "maximum": 4294967294 },
+    "mode": { "description": "Permission bits in octal, such as '0644'.", "type": ["string", "integer"] },
+    "env": { "description": "Variables; ${env.PATH} is the base's value.", "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
+    "base": {
+      "description": "scratch, ./other.yaml, oci:DIR:TAG, oci-archive:FILE:TAG, docker-archive:FILE, { stage: NAME }; in stages also host.",
+      "anyOf": [{ "type": "string" }, { "type": "object", "required": ["stage"], "additionalProperties": false, "properties": { "stage": { "type": "string" } } }]
+    },
+    "copies": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "required": ["from", "to"],
+        "additionalProperties": false,
+        "properties": {
+          "from": { "type": "string", "description": "A path or glob beside the spec, or in the stage or image." },
+          "to": { "type": "string", "description": "Where to; a file goes into it if it ends with /." },
+          "stage": { "type": "string" },
+          "image": { "type": "string", "description": "oci:DIR:TAG, oci-archive:FILE:TAG or docker-archive:FILE." },
+          "include": { "type": "array", "items": { "type": "string" } },
+          "exclude": { "type": "array", "items": { "type": "string" } },
+          "mode": { "$ref": "#/$defs/mode" },
+          "dir-mode": { "$ref": "#/$defs/mode" },
+          "owner": { "type": ["string", "integer"], "description": "Default 0:0." },
+          "closure": { "type": "boolean", "description": "Also the shared libraries and the loader that the ELF files need." }
+        }
+      }
+    },
+    "files": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+          "file": { "type": "string" },
+          "content": { "$ref": "#/$defs/scalar" },
+          "directory": { "type": "string" },
+          "symlink": { "type": "string" },
+          "target": { "type": "string" },
+          "mode": { "$ref": "#/$defs/mode" },
+          "owner": { "type": ["string", "integer"] }
+        }
+      }
+    },
+    "stage": {
+      "type": "object",
+      "required": ["base"],
+      "additionalProperties": false,
+      "properties": {
+        "base": { "$ref": "#/$defs/base" },
+        "copy": { "$ref": "#/$defs/copies" },
+        "files": { "$ref": "#/$defs/files" },
+        "env": { "$ref": "#/$defs/env" },
+        "workdir": { "type": "string" },
+        "secrets": {
+          "description": "Given with --secret; never in the result.",
+          "type": "array",
+          "items": { "type": "object", "required": ["id"], "additionalProperties": false, "properties": { "id": { "type": "string" }, "env": { "type": "string" }, "file": { "type": "string" } } }
+        },
+        "caches": { "description": "Directories kept between builds.", "type": "array", "items": { "type": "string" } },
+        "network": { "enum": ["none", "full"], "description": "Default none." },
+        "run": {
+          "description": "A script, or a list of commands, each a string for /bin/sh -eu or a list of arguments.",
+          "anyOf": [{ "type": "string" }, { "type": "array", "items": { "anyOf": [{ "type": "string" }, { "$ref": "#/$defs/words" }] } }]
+        }
+      }
+    }
+  }
+}
+)JSON";
+}
+
+}  // namespace minibuild::spec

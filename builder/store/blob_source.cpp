@@ -1,0 +1,141 @@
+#include "builder/store/blob_source.h"
+
+#include <fcntl.h>
+
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::store {
+
+using base::fail;
+
+namespace {
+
+void check_size(const std::string& name, uint64_t size, const std::optional<oci::Descriptor>& want) {
+  if (want && size != want->size) fail("{} has {} bytes, want {}", name, size, want->size);
+}
+
+class DirectorySource : public BlobSource {
+ public:
+  explicit DirectorySource(std::string directory) : directory_(std::move(directory)) {
+    if (!base::is_directory(directory_)) fail("{} is not a directory", directory_);
+  }
+
+  std::optional<std::string> file(const std::string& name, size_t limit) const override {
+    struct stat st {};
+    if (!base::lstat_path(directory_ + "/" + name, st)) return std::nullopt;
+    if (!S_ISREG(st.st_mode)) fail("{} is not a regular file", name);
+    return base::read_file(directory_ + "/" + name, limit);
+  }
+
+  std::string blob(const std::string& name, const std::optional<oci::Descriptor>& want, Cache& cache,
+                   oci::Digest* digest) const override {
+    const std::string path = directory_ + "/" + name;
+    struct stat st {};
+    if (!base::lstat_path(path, st)) fail("{} is missing", name);
+    if (!S_ISREG(st.st_mode)) fail("{} is not a regular file", name);
+    check_size(name, static_cast<uint64_t>(st.st_size), want);
+    if (!want) fail("{} has no descriptor", name);
+    if (!cache.file_has_digest(path, want->digest))
+      fail("{} does not have the bytes that its digest says", name);
+    *digest = want->digest;
+    return path;
+  }
+
+ private:
+  std::string directory_;
+};
+
+class TarSource : public BlobSource {
+ public:
+  explicit TarSource(std::string path) : path_(std::move(path)), fd_(base::open_file(path_)) {
+    base::FdSource source(fd_.get(), path_);
+    archive::TarReader reader(source, path_, {.entries = 100'000});
+    archive::TarEntry entry;
+    while (reader.next(entry)) {
+      using Kind = archive::TarEntry::Kind;
+      if (entry.kind == Kind::file) places_[entry.path] = {entry.offset, entry.node.content.size};
+      // docker-archive repeats a layer as a link to the first: /layer.tar → ../ID/layer.tar.
+      if (entry.kind == Kind::symlink)
+        links_[entry.path] =
+            tree::normalise(fmt::format("{}/{}", tree::directory_of(entry.path), entry.target));
+      if (entry.kind == Kind::hard_link) links_[entry.path] = entry.target;
+    }
+  }
+
+  std::optional<std::string> file(const std::string& name, size_t limit) const override {
+    const Place* place = find(name);
+    if (place == nullptr) return std::nullopt;
+    if (place->size > limit) fail("{} has {} bytes, want at most {}", name, place->size, limit);
+    std::string bytes(place->size, '\0');
+    base::read_at(fd_.get(), bytes, place->offset, path_);
+    return bytes;
+  }
+
+  std::string blob(const std::string& name, const std::optional<oci::Descriptor>& want, Cache& cache,
+                   oci::Digest* digest) const override {
+    const Place* place = find(name);
+    if (place == nullptr) fail("{} is missing", name);
+    check_size(name, place->size, want);
+    if (want) {
+      *digest = want->digest;
+      if (const auto path = cache.find_blob(want->digest)) return *path;
+    }
+    PlaceSource source(*this, *place);
+    *digest = cache.put_blob(source, want ? std::optional(want->digest) : std::nullopt, name);
+    return cache.blob_path(*digest);
+  }
+
+ private:
+  struct Place {
+    uint64_t offset = 0;
+    uint64_t size = 0;
+  };
+
+  class PlaceSource : public base::Source {
+   public:
+    PlaceSource(const TarSource& tar, Place place) : tar_(tar), place_(place) {}
+    size_t read(std::span<char> buffer) override {
+      const auto n = static_cast<size_t>(std::min<uint64_t>(buffer.size(), place_.size));
+      base::read_at(tar_.fd_.get(), buffer.subspan(0, n), place_.offset, tar_.path_);
+      place_.offset += n;
+      place_.size -= n;
+      return n;
+    }
+
+   private:
+    const TarSource& tar_;
+    Place place_;
+  };
+
+  const Place* find(const std::string& name) const {
+    std::string path = tree::normalise(name);
+    for (int hops = 0; hops < 8; ++hops) {
+      if (const auto it = places_.find(path); it != places_.end()) return &it->second;
+      const auto link = links_.find(path);
+      if (link == links_.end()) return nullptr;
+      path = link->second;
+    }
+    return nullptr;
+  }
+
+  std::string path_;
+  base::Fd fd_;
+  std::map<std::string, Place> places_;
+  std::map<std::string, std::string> links_;
+};
+
+}  // namespace
+
+std::unique_ptr<BlobSource> open_directory(const std::string& directory) {
+  return std::make_unique<DirectorySource>(directory);
+}
+
+std::unique_ptr<BlobSource> open_tar(const std::string& path) {
+  struct stat st {};
+  if (!base::lstat_path(path, st)) fail("{} is not there", path);
+  return std::make_unique<TarSource>(path);
+}
+
+}  // namespace minibuild::store

@@ -1,0 +1,187 @@
+// OCI image layouts (image-layout.md) as output: blobs first, index.json last.
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "builder/store/output_forms.h"
+#include "minibuild/base/error.h"
+
+namespace minibuild::store {
+
+using base::fail;
+
+namespace {
+
+constexpr const char* ref_name = "org.opencontainers.image.ref.name";
+
+bool is_empty_directory(const std::string& path) {
+  DIR* dir = ::opendir(path.c_str());
+  if (dir == nullptr) return false;
+  bool empty = true;
+  while (const dirent* entry = ::readdir(dir)) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != ".." && name.find(".minibuild-tmp-") == std::string_view::npos) empty = false;
+  }
+  ::closedir(dir);
+  return empty;
+}
+
+void sync_path(const std::string& path) {
+  const base::Fd fd = base::open_file(path);
+  if (::fsync(fd.get()) != 0) fail("cannot write {} to disk: {}", path, base::errno_text());
+}
+
+// Puts the file `from` at `to`, which may exist with wrong bytes: shares the bytes where the file system can,
+// else links the cache's file, else copies.
+void place_file(const std::string& from, const std::string& to, bool may_link) {
+  {
+    base::AtomicFile file(to, 0444);
+    const base::Fd source = base::open_file(from);
+    if (::ioctl(file.fd(), FICLONE, source.get()) == 0) {
+      file.commit();
+      return;
+    }
+    if (!may_link) {
+      base::FdSource bytes(source.get(), from);
+      base::copy(bytes, file);
+      file.commit();
+      return;
+    }
+  }
+  const std::string temporary = base::parent_path(to) + "/.blob.minibuild-tmp-" + base::random_name();
+  if (::link(from.c_str(), temporary.c_str()) != 0) return place_file(from, to, false);
+  if (::rename(temporary.c_str(), to.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    fail("cannot write {}: {}", to, base::errno_text(error));
+  }
+  ::unlink(temporary.c_str());  // rename does nothing if both were the same file
+  sync_path(to);
+}
+
+// Removes the blobs that were added if the rest fails.
+class AddedBlobs {
+ public:
+  AddedBlobs() = default;
+  ~AddedBlobs() {
+    for (const std::string& path : paths_) ::unlink(path.c_str());
+  }
+  AddedBlobs(const AddedBlobs&) = delete;
+  AddedBlobs& operator=(const AddedBlobs&) = delete;
+  AddedBlobs(AddedBlobs&&) = delete;
+  AddedBlobs& operator=(AddedBlobs&&) = delete;
+  void add(std::string path) { paths_.push_back(std::move(path)); }
+  void keep() { paths_.clear(); }
+
+ private:
+  std::vector<std::string> paths_;
+};
+
+void add_blobs(const std::string& directory, const Product& product, Cache& cache, AddedBlobs& added) {
+  const std::string blobs = directory + "/blobs/sha256";
+  base::make_directories(blobs);
+  const std::string cached = base::parent_path(cache.blob_path({}));
+  bool any = false;
+  for (const auto& [hex, blob] : blobs_of(*product.set)) {
+    const std::string path = blobs + "/" + hex;
+    struct stat st {};
+    const bool exists = base::lstat_path(path, st);
+    if (exists && S_ISREG(st.st_mode) && static_cast<uint64_t>(st.st_size) == blob.size &&
+        cache.file_has_digest(path, blob.digest))
+      continue;
+    if (exists && S_ISDIR(st.st_mode)) fail("{} is a directory", path);
+    if (!exists) added.add(path);
+    if (blob.path.empty())
+      base::write_file_atomic(path, blob.bytes, 0444);
+    else
+      place_file(blob.path, path, base::parent_path(blob.path) == cached);
+    any = true;
+  }
+  if (!any) return;
+  sync_path(blobs);
+  for (const auto& [hex, blob] : blobs_of(*product.set))
+    if (!blob.path.empty()) cache.note_file_digest(blobs + "/" + hex, blob.digest);
+}
+
+// index.json with the new entries in place of those with the same names.
+std::string merged_index(const std::string& directory, const std::vector<oci::Descriptor>& entries) {
+  oci::ImageIndex index;
+  const std::string path = directory + "/index.json";
+  if (base::exists(path)) index = oci::parse_index(base::read_file(path, oci::max_json_size), path);
+  for (const oci::Descriptor& entry : entries) {
+    const std::string& tag = entry.annotations.at(ref_name);
+    const auto same_tag = [&](const oci::Descriptor& old) {
+      const auto it = old.annotations.find(ref_name);
+      return it != old.annotations.end() && it->second == tag;
+    };
+    const auto old = std::find_if(index.manifests.begin(), index.manifests.end(), same_tag);
+    if (old == index.manifests.end())
+      index.manifests.push_back(entry);
+    else
+      *old = entry;
+  }
+  return oci::to_json(index);
+}
+
+void write_if_changed(const std::string& path, std::string_view bytes) {
+  if (base::exists(path) && base::read_file(path, oci::max_json_size) == bytes) return;
+  base::write_file_atomic(path, bytes);
+}
+
+void fill_layout(const std::string& directory, const oci::ImageLocation& destination, const Product& product,
+                 Cache& cache, AddedBlobs& added) {
+  add_blobs(directory, product, cache, added);
+  write_if_changed(directory + "/oci-layout", layout_marker);
+  write_if_changed(directory + "/index.json", merged_index(directory, index_entries(destination, product)));
+}
+
+bool make_new_layout(const oci::ImageLocation& destination, const Product& product, Cache& cache) {
+  const std::string parent = base::parent_path(destination.path);
+  base::make_directories(parent);
+  base::remove_stale_temporaries(parent);
+  base::TemporaryDirectory directory(parent, base::file_name(destination.path));
+  AddedBlobs added;
+  fill_layout(directory.path(), destination, product, cache, added);
+  added.keep();
+  ::chmod(directory.path().c_str(), 0755);
+  if (::renameat2(AT_FDCWD, directory.path().c_str(), AT_FDCWD, destination.path.c_str(), RENAME_NOREPLACE) !=
+      0) {
+    if (errno == EEXIST) return false;
+    fail("{}", base::errno_text());
+  }
+  directory.release();
+  sync_path(parent);
+  return true;
+}
+
+}  // namespace
+
+void check_layout(const std::string& directory) {
+  struct stat st {};
+  if (!base::lstat_path(directory, st)) return;
+  if (!base::is_directory(directory)) fail("a file of that name is there");
+  if (base::exists(directory + "/oci-layout") || is_empty_directory(directory)) return;
+  fail("the directory holds other files and no OCI layout; name a new one");
+}
+
+void write_layout(const oci::ImageLocation& destination, const Product& product, Cache& cache) {
+  const std::string& directory = destination.path;
+  check_layout(directory);
+  if (!base::exists(directory) && make_new_layout(destination, product, cache)) return;
+  // One writer at a time; the lock is on the directory itself and leaves nothing behind.
+  const base::Fd lock = base::open_file(directory);
+  while (::flock(lock.get(), LOCK_EX) != 0)
+    if (errno != EINTR) fail("cannot lock it: {}", base::errno_text());
+  base::remove_stale_temporaries(directory);
+  base::remove_stale_temporaries(directory + "/blobs/sha256");
+  AddedBlobs added;
+  fill_layout(directory, destination, product, cache, added);
+  added.keep();
+}
+
+}  // namespace minibuild::store

@@ -1,0 +1,159 @@
+// The single-file destinations, and which destination is written how.
+#include "minibuild/store/output.h"
+
+#include "builder/store/output_forms.h"
+#include "minibuild/archive/layer.h"
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::store {
+
+using base::fail;
+
+std::vector<std::string> tags_for(const oci::ImageLocation& destination, const Product& product) {
+  std::vector<std::string> tags;
+  if (!destination.tag.empty()) return {destination.tag};
+  for (const oci::Reference& name : product.names) {
+    const std::string tag = name.tag.empty() ? "latest" : name.tag;
+    if (std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(tag);
+  }
+  if (tags.empty()) tags.emplace_back("latest");
+  return tags;
+}
+
+std::vector<oci::Descriptor> index_entries(const oci::ImageLocation& destination, const Product& product) {
+  std::vector<oci::Descriptor> entries;
+  const ImageSet& set = *product.set;
+  for (const std::string& tag : tags_for(destination, product)) {
+    oci::Descriptor entry = set.index ? *set.index : set.images.front().descriptor;
+    entry.annotations["org.opencontainers.image.ref.name"] = tag;
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+std::map<std::string, BlobToWrite> blobs_of(const ImageSet& set) {
+  std::map<std::string, BlobToWrite> blobs;
+  const auto add_bytes = [&blobs](const oci::Digest& digest, const std::string& bytes) {
+    blobs.emplace(oci::hex(digest), BlobToWrite{digest, bytes.size(), bytes, {}});
+  };
+  for (const Image& image : set.images) {
+    for (const ImageLayer& layer : image.layers)
+      blobs.emplace(oci::hex(layer.descriptor.digest),
+                    BlobToWrite{layer.descriptor.digest, layer.descriptor.size, {}, layer.path});
+    add_bytes(image.manifest.config.digest, image.config_json);
+    add_bytes(image.descriptor.digest, image.manifest_json);
+  }
+  if (set.index) add_bytes(set.index->digest, set.index_json);
+  return blobs;
+}
+
+namespace {
+
+tree::Content file_content(const std::string& path) {
+  struct stat st {};
+  if (!base::lstat_path(path, st)) fail("{} is gone", path);
+  return {tree::DiskFile{path, base::stamp_of(st)}, static_cast<uint64_t>(st.st_size)};
+}
+
+void write_archive(const std::string& path, const tree::FileTree& tree) {
+  base::remove_stale_temporaries(base::parent_path(path));
+  base::AtomicFile file(path);
+  archive::write_tar(tree, file);
+  file.commit();
+}
+
+void write_oci_archive(const oci::ImageLocation& destination, const Product& product) {
+  tree::FileTree tree;
+  const auto put = [&](const std::string& name, tree::Content content) {
+    tree.put(name, tree::file_node(std::move(content), product.mtime), product.mtime);
+  };
+  put("oci-layout", tree::inline_content(std::string(layout_marker)));
+  oci::ImageIndex index;
+  index.manifests = index_entries(destination, product);
+  put("index.json", tree::inline_content(oci::to_json(index)));
+  for (const auto& [hex, blob] : blobs_of(*product.set))
+    put("blobs/sha256/" + hex,
+        blob.path.empty() ? tree::inline_content(blob.bytes) : file_content(blob.path));
+  write_archive(destination.path, tree);
+}
+
+void write_docker_archive(const oci::ImageLocation& destination, const Product& product, Cache& cache) {
+  if (product.set->images.size() != 1)
+    fail("docker-archive holds one platform; this image has {}", product.set->images.size());
+  const Image& image = product.set->images.front();
+  tree::FileTree tree;
+  oci::Json entry;
+  const std::string config_name = oci::hex(image.manifest.config.digest) + ".json";
+  entry["Config"] = config_name;
+  entry["RepoTags"] = oci::Json::array();
+  for (const oci::Reference& name : product.names)
+    entry["RepoTags"].push_back(fmt::format("{}{}{}:{}", name.host, name.host.empty() ? "" : "/",
+                                            name.repository, name.tag.empty() ? "latest" : name.tag));
+  entry["Layers"] = oci::Json::array();
+  tree.put(config_name, tree::file_node(tree::inline_content(image.config_json), product.mtime),
+           product.mtime);
+  for (const ImageLayer& layer : image.layers) {
+    const std::string name = base::to_hex(layer.diff_id.hash) + ".tar";
+    entry["Layers"].push_back(name);
+    const auto plain = plain_layer(layer, cache, "a layer of the image");
+    tree.put(name, tree::file_node(file_content(plain->path), product.mtime), product.mtime);
+  }
+  tree.put("manifest.json",
+           tree::file_node(tree::inline_content(oci::Json::array({entry}).dump()), product.mtime),
+           product.mtime);
+  write_archive(destination.path, tree);
+}
+
+void write_tree_tar(const oci::ImageLocation& destination, const Product& product) {
+  if (product.tree == nullptr)
+    fail("it holds one file tree; this image has several platforms; choose one with --platform");
+  base::remove_stale_temporaries(base::parent_path(destination.path));
+  base::AtomicFile file(destination.path);
+  archive::write_tar(*product.tree, file);
+  file.commit();
+}
+
+template <typename Task>
+void naming(const oci::ImageLocation& destination, Task task) {
+  try {
+    task();
+  } catch (const base::Error& error) {
+    throw base::Error(error.code(),
+                      fmt::format("cannot write {}: {}", oci::to_string(destination), error.what()));
+  }
+}
+
+}  // namespace
+
+void write_output(const oci::ImageLocation& destination, const Product& product, Cache& cache) {
+  naming(destination, [&] {
+    switch (destination.transport) {
+      case oci::Transport::oci_layout:
+        return write_layout(destination, product, cache);
+      case oci::Transport::oci_archive:
+        return write_oci_archive(destination, product);
+      case oci::Transport::docker_archive:
+        return write_docker_archive(destination, product, cache);
+      case oci::Transport::tar:
+        return write_tree_tar(destination, product);
+      case oci::Transport::directory:
+        return write_directory(destination, product);
+    }
+  });
+}
+
+void check_output(const oci::ImageLocation& destination) {
+  naming(destination, [&] {
+    const bool makes_directory = destination.transport == oci::Transport::oci_layout ||
+                                 destination.transport == oci::Transport::directory;
+    const std::string parent = base::parent_path(destination.path);
+    if (!makes_directory && !base::is_directory(parent)) fail("the directory {} does not exist", parent);
+    if (!makes_directory && base::is_directory(destination.path)) fail("a directory of that name is there");
+    if (destination.transport == oci::Transport::oci_layout) check_layout(destination.path);
+    if (destination.transport == oci::Transport::directory) check_directory(destination.path);
+  });
+}
+
+}  // namespace minibuild::store

@@ -1,0 +1,34 @@
+// What the forms of output share.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/store/output.h"
+
+namespace minibuild::store {
+
+inline constexpr std::string_view layout_marker = R"({"imageLayoutVersion":"1.0.0"})";
+
+struct BlobToWrite {
+  oci::Digest digest;
+  uint64_t size = 0;
+  std::string bytes;  // if `path` is empty
+  std::string path;
+};
+
+/// All blobs of an image by the hexadecimal part of their digests.
+std::map<std::string, BlobToWrite> blobs_of(const ImageSet& set);
+/// The tags that the image gets: the destination's, else those of its names, else `latest`.
+std::vector<std::string> tags_for(const oci::ImageLocation& destination, const Product& product);
+/// The descriptors for index.json, one for each tag.
+std::vector<oci::Descriptor> index_entries(const oci::ImageLocation& destination, const Product& product);
+
+void write_layout(const oci::ImageLocation& destination, const Product& product, Cache& cache);
+void check_layout(const std::string& directory);
+void write_directory(const oci::ImageLocation& destination, const Product& product);
+void check_directory(const std::string& directory);
+
+}  // namespace minibuild::store

@@ -1,0 +1,205 @@
+#include "minibuild/tree/glob.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "minibuild/base/text.h"
+#include "minibuild/tree/file_tree.h"
+
+namespace minibuild::tree {
+
+namespace {
+
+// Matches one character against a set such as `[a-z_]`; the position behind it, or nothing if the set does
+// not end.
+std::optional<size_t> match_set(std::string_view pattern, size_t at, char c, bool& matched) {
+  size_t i = at + 1;
+  const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
+  if (negated) ++i;
+  bool found = false;
+  bool first = true;
+  while (i < pattern.size() && (pattern[i] != ']' || first)) {
+    first = false;
+    const auto take = [&]() -> std::optional<uint8_t> {
+      if (pattern[i] == '\\') ++i;
+      if (i >= pattern.size()) return std::nullopt;
+      return static_cast<uint8_t>(pattern[i++]);
+    };
+    const auto low = take();
+    if (!low) return std::nullopt;
+    uint8_t high = *low;
+    if (i + 1 < pattern.size() && pattern[i] == '-' && pattern[i + 1] != ']') {
+      ++i;
+      const auto end = take();
+      if (!end) return std::nullopt;
+      high = *end;
+    }
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte >= *low && byte <= high) found = true;
+  }
+  if (i >= pattern.size()) return std::nullopt;
+  matched = found != negated;
+  return i + 1;
+}
+
+// One component, without `/`. `*` is tried again from its last place only, so the time is the product of the
+// lengths.
+bool match_component(std::string_view pattern, std::string_view text) {
+  size_t p = 0;
+  size_t t = 0;
+  std::optional<size_t> star;
+  size_t star_text = 0;
+  while (t < text.size()) {
+    bool advanced = false;
+    if (p < pattern.size()) {
+      const char c = pattern[p];
+      if (c == '*') {
+        star = p++;
+        star_text = t;
+        continue;
+      }
+      if (c == '?') {
+        // A whole UTF-8 character.
+        ++t;
+        while (t < text.size() && (static_cast<uint8_t>(text[t]) & 0xC0U) == 0x80) ++t;
+        ++p;
+        advanced = true;
+      } else if (c == '[') {
+        bool matched = false;
+        const auto end = match_set(pattern, p, text[t], matched);
+        if (end && matched) {
+          p = *end;
+          ++t;
+          advanced = true;
+        }
+      } else {
+        const size_t literal = c == '\\' && p + 1 < pattern.size() ? p + 1 : p;
+        if (pattern[literal] == text[t]) {
+          p = literal + 1;
+          ++t;
+          advanced = true;
+        }
+      }
+    }
+    if (advanced) continue;
+    if (!star) return false;
+    p = *star + 1;
+    t = ++star_text;
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+std::vector<std::string> components(std::string_view text) {
+  std::vector<std::string> parts = base::split(text, '/');
+  std::erase_if(parts, [](const std::string& part) { return part.empty() || part == "."; });
+  return parts;
+}
+
+// `**` is tried again from its last place only, as `*` within a component.
+bool match_components(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+  size_t p = 0;
+  size_t t = 0;
+  std::optional<size_t> star;
+  size_t star_path = 0;
+  while (t < path.size()) {
+    if (p < pattern.size() && pattern[p] == "**") {
+      star = p++;
+      star_path = t;
+    } else if (p < pattern.size() && match_component(pattern[p], path[t])) {
+      ++p;
+      ++t;
+    } else if (star) {
+      p = *star + 1;
+      t = ++star_path;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == "**") ++p;
+  return p == pattern.size();
+}
+
+bool starts_like_glob(std::string_view text) { return text.find_first_of("*?[\\") != std::string_view::npos; }
+
+}  // namespace
+
+bool is_glob(std::string_view pattern) { return starts_like_glob(pattern); }
+
+std::string glob_error(std::string_view pattern) {
+  if (pattern.empty()) return "it is empty";
+  if (pattern.size() > 4096) return "it is longer than 4096 bytes";
+  for (size_t i = 0; i < pattern.size();) {
+    if (pattern[i] == '\\') {
+      if (i + 1 == pattern.size()) return "it ends with '\\'";
+      i += 2;
+    } else if (pattern[i] == '[') {
+      bool matched = false;
+      const size_t slash = std::min(pattern.find('/', i), pattern.size());
+      const auto end = match_set(pattern.substr(0, slash), i, 'x', matched);
+      if (!end) return "a '[' has no ']'";
+      i = *end;
+    } else {
+      ++i;
+    }
+  }
+  return {};
+}
+
+bool glob_match(std::string_view pattern, std::string_view path) {
+  return match_components(components(pattern), components(path));
+}
+
+std::string glob_prefix(std::string_view pattern) {
+  std::string prefix;
+  for (const std::string& part : components(pattern)) {
+    if (starts_like_glob(part)) break;
+    prefix = join_path(prefix, part);
+  }
+  return prefix;
+}
+
+IgnoreList::IgnoreList(const std::vector<std::string>& patterns) {
+  for (std::string_view pattern : patterns) {
+    const bool except = pattern.starts_with('!');
+    if (except) pattern.remove_prefix(1);
+    const std::string glob = base::join(components(base::trim(pattern)), "/");
+    // `.` and `/` stand for everything.
+    patterns_.push_back({glob.empty() ? "**" : glob, except});
+  }
+}
+
+IgnoreList IgnoreList::parse(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  std::vector<std::string> patterns;
+  for (const std::string& line : base::split(text, '\n')) {
+    if (line.starts_with('#')) continue;
+    const std::string_view pattern = base::trim(line);
+    if (!pattern.empty() && pattern != "!") patterns.emplace_back(pattern);
+  }
+  return IgnoreList(patterns);
+}
+
+bool IgnoreList::ignores(std::string_view path) const {
+  bool ignored = false;
+  const std::vector<std::string> parts = components(path);
+  for (const Pattern& pattern : patterns_) {
+    if (pattern.except != ignored) continue;  // it would change nothing
+    const std::vector<std::string> glob = components(pattern.glob);
+    for (size_t n = parts.size(); n > 0; --n) {
+      if (match_components(glob, {parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(n)})) {
+        ignored = !pattern.except;
+        break;
+      }
+    }
+  }
+  return ignored;
+}
+
+bool IgnoreList::ignores_all_below(std::string_view path) const {
+  if (!ignores(path)) return false;
+  return std::none_of(patterns_.begin(), patterns_.end(),
+                      [](const Pattern& pattern) { return pattern.except; });
+}
+
+}  // namespace minibuild::tree

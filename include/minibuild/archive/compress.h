@@ -1,0 +1,51 @@
+// Compression whose output depends on nothing but the input: fixed parameters, statically linked compressors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/base/stream.h"
+
+namespace minibuild::archive {
+
+enum class Algorithm { zstd, gzip, none };
+
+struct Compression {
+  Algorithm algorithm = Algorithm::zstd;
+  int level = 3;  // zstd: 1 to 19; gzip: 1 to 12
+  bool operator==(const Compression&) const = default;
+};
+
+/// The media type of a layer so compressed (image-spec layer.md).
+std::string_view layer_media_type(Algorithm algorithm);
+/// Names everything that decides the compressed bytes: algorithm, library version, every parameter, grouping
+/// rule.
+std::string fingerprint(const Compression& compression);
+
+/// Compresses pieces, each by itself, so that their concatenation is a valid stream: zstd frames (RFC
+/// 8878, 3.1) or gzip members (RFC 1952, 2.2). One object serves one thread.
+class Compressor {
+ public:
+  explicit Compressor(const Compression& compression);
+  ~Compressor();
+  Compressor(const Compressor&) = delete;
+  Compressor& operator=(const Compressor&) = delete;
+  Compressor(Compressor&&) = delete;
+  Compressor& operator=(Compressor&&) = delete;
+  /// The compressed form of `plain`. Equal input gives equal output, whatever went before.
+  std::string compress(std::string_view plain);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Undoes zstd and gzip (several frames or members, skippable frames too), told by their first bytes; other
+/// bytes pass as they are. Refuses zstd windows above 128 MiB, a cut-off stream, and more than 16 GiB of
+/// output that is also more than 200 times the input. Errors are `cannot read WHAT: cause`.
+std::unique_ptr<base::Source> decompress(base::Source& source, std::string what);
+
+}  // namespace minibuild::archive

@@ -1,0 +1,100 @@
+// Layers: what goes into one, and writing it in one pass.
+//
+// A layer's tar is cut into groups of consecutive records, 1 to 4 MiB each, at places that the paths decide.
+// Each group is compressed by itself. So a group that did not change is taken from an earlier layer, and what
+// stands before the first changed group is not even read: its SHA-256 states were kept.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "minibuild/archive/compress.h"
+#include "minibuild/base/sha256.h"
+#include "minibuild/oci/digest.h"
+#include "minibuild/tree/file_tree.h"
+
+namespace minibuild::archive {
+
+/// One entry of a layer. A whiteout is an empty file with the name that says so.
+struct LayerEntry {
+  std::string path;
+  tree::Node node;
+  std::string hard_link;  // an earlier path of the same layer, or empty
+};
+/// The entries in the order in which they are written: parents first, whiteouts before their siblings.
+using LayerPlan = std::vector<LayerEntry>;
+
+/// What has to be written over `below` to get `above`: added and changed nodes with all their parents,
+/// whiteouts for what is gone (not below a path whose type changes). Hard links become links to the first
+/// path of their group.
+LayerPlan difference(const tree::FileTree& below, const tree::FileTree& above);
+
+/// The end of a group in a written layer, and the hashes' states there.
+struct GroupEnd {
+  base::Hash key{};         // of the group's content, compression included
+  uint64_t plain = 0;       // offset in the tar
+  uint64_t stored = 0;      // offset in the blob
+  std::string plain_state;  // Sha256::save()
+  std::string stored_state;
+};
+
+/// A layer that is complete.
+struct Layer {
+  oci::Digest digest;
+  oci::DiffId diff_id;
+  uint64_t size = 0;        // of the blob, in bytes
+  uint64_t plain_size = 0;  // of the tar
+  std::vector<GroupEnd> groups;
+};
+std::string serialise(const Layer& layer);
+/// Nothing if the bytes are not what `serialise` gives.
+std::optional<Layer> parse_layer(std::string_view bytes);
+
+/// A layer that was written earlier and whose blob was verified.
+struct StoredLayer {
+  Layer layer;
+  std::string path;  // of the blob
+};
+
+/// What is remembered between builds. Its functions may be called by several threads at once.
+class LayerMemory {
+ public:
+  virtual ~LayerMemory() = default;
+  /// The SHA-256 of the part of `content` that begins at `offset` and has `length` bytes, if it is known.
+  virtual std::optional<base::Hash> known_hash(const tree::Content& content, uint64_t offset,
+                                               uint64_t length) = 0;
+  virtual void remember_hash(const tree::Content& content, uint64_t offset, uint64_t length,
+                             const base::Hash& hash) = 0;
+  /// The layer with exactly these groups.
+  virtual std::optional<StoredLayer> find_layer(const base::Hash& key) = 0;
+  /// A layer that has the group, and the group's number in it.
+  virtual std::optional<std::pair<std::shared_ptr<const StoredLayer>, size_t>> find_group(
+      const base::Hash& key) = 0;
+  /// A sink for a new blob, in a file that `file()` names until `keep` gives it its final place.
+  class NewBlob : public base::Sink {
+   public:
+    virtual int fd() const = 0;
+    /// Ends the blob and stores it with its layer.
+    virtual void keep(const base::Hash& key, const Layer& layer) = 0;
+  };
+  virtual std::unique_ptr<NewBlob> new_blob() = 0;
+};
+
+/// Called with the number of tar bytes done, out of all, from the calling thread.
+using LayerProgress = std::function<void(uint64_t done, uint64_t total)>;
+
+/// Writes `plan` as one layer and stores it. Each file is read at most once; reading, hashing and compressing
+/// go on side by side on `jobs` threads; the bytes do not depend on `jobs` or on what is remembered. Memory
+/// stays below 64 MiB whatever the size of the layer. Throws Error if a file changed after the tree was made;
+/// then nothing is stored. Format: image-spec layer.md, tar entries in the pax interchange format.
+Layer write_layer(const LayerPlan& plan, const Compression& compression, LayerMemory& memory, int jobs,
+                  const LayerProgress& progress = {});
+
+/// The tar of a plan, uncompressed, in one thread.
+void write_plain_tar(const LayerPlan& plan, base::Sink& sink);
+
+}  // namespace minibuild::archive

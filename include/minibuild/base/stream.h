@@ -1,0 +1,49 @@
+// Where bytes come from and where they go to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace minibuild::base {
+
+/// A sequence of bytes that is read once, from front to back.
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// Reads at most `buffer.size()` bytes; 0 means the end. Throws Error when reading fails.
+  virtual size_t read(std::span<char> buffer) = 0;
+  /// Passes over at most `count` bytes; the number passed over, less only at the end.
+  virtual uint64_t skip(uint64_t count);
+};
+
+/// A place that takes bytes in order.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  /// Takes all of `bytes`. Throws Error when writing fails.
+  virtual void write(std::string_view bytes) = 0;
+};
+
+/// Reads from bytes in memory, which must outlive it.
+class MemorySource : public Source {
+ public:
+  explicit MemorySource(std::string_view bytes) : rest_(bytes) {}
+  size_t read(std::span<char> buffer) override;
+
+ private:
+  std::string_view rest_;
+};
+
+/// Fills `buffer` as far as the source goes; the number of bytes read.
+size_t read_full(Source& source, std::span<char> buffer);
+
+/// Reads to the end; throws Error naming `what` when there are more than `limit` bytes.
+std::string read_all(Source& source, size_t limit, std::string_view what);
+
+/// Sends everything from `source` to `sink`; the number of bytes.
+size_t copy(Source& source, Sink& sink);
+
+}  // namespace minibuild::base

@@ -1,0 +1,42 @@
+// Text: splitting, suggestions, sizes for people.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minibuild::base {
+
+/// The parts of `text` between separators; an empty text has one empty part.
+std::vector<std::string> split(std::string_view text, char separator);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+/// `text` without spaces, tabs and line ends at both ends.
+std::string_view trim(std::string_view text);
+
+/// The candidate that `word` was most likely meant to be; empty if none is close.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// A decimal number without sign, at most `max`; nothing if `text` is anything else.
+std::optional<uint64_t> parse_number(std::string_view text, uint64_t max = UINT64_MAX);
+/// A size such as `512`, `20MB`, `1.5GiB` (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024), in bytes.
+std::optional<uint64_t> parse_size(std::string_view text);
+/// Seconds since 1970 of an RFC 3339 time (`2026-11-24T10:00:00Z`) or a plain number of seconds.
+std::optional<int64_t> parse_time(std::string_view text);
+/// `seconds` since 1970 as RFC 3339 in UTC.
+std::string format_time(int64_t seconds);
+
+/// A size for people: `412 B`, `6.1 kB`, `20.3 MB`.
+std::string human_size(uint64_t bytes);
+/// A duration for people: `8 ms`, `1.24 s`, `2 min 5 s`.
+std::string human_seconds(double seconds);
+
+/// True if `text` is well-formed UTF-8 (Unicode 15, table 3-7).
+bool is_utf8(std::string_view text);
+/// `text` with control characters as `\n`, `\x1b`…, so that it can be shown on a terminal.
+std::string printable(std::string_view text);
+/// `word` in single quotes for /bin/sh, or as it is when that needs none.
+std::string shell_quote(std::string_view word);
+
+}  // namespace minibuild::base

@@ -1,0 +1,69 @@
+// From a spec to an image: the whole flow.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "minibuild/build/spec_file.h"
+#include "minibuild/store/cache.h"
+#include "minibuild/store/image.h"
+
+namespace minibuild::build {
+
+/// Hears what happens. Its functions may be called by several threads at once.
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  /// A line about a stage or a phase: `build: rerun, src/main.c changed`.
+  virtual void note(const std::string& subject, const std::string& text) = 0;
+  /// A line that a stage's command wrote.
+  virtual void output(const std::string& stage, std::string_view line) = 0;
+  /// How far the writing of a layer is, in tar bytes.
+  virtual void layer(uint64_t done, uint64_t total) = 0;
+};
+
+struct Options {
+  std::vector<oci::Platform> platforms;    // empty: the spec's, else the host's
+  std::map<std::string, std::string> set;  // arguments
+  std::map<std::string, std::string> secrets;
+  std::optional<int64_t> epoch;  // SOURCE_DATE_EPOCH, for specs without `epoch`
+  std::string stage;             // stop at this stage; its tree is the result
+  int jobs = 1;
+  std::string helper = "/proc/self/exe";  // the executable for sandbox::run
+  const std::atomic<bool>* cancelled = nullptr;
+  /// Seconds from any fixed moment, for the durations of phases.
+  std::function<double()> clock;
+};
+
+struct Phase {
+  std::string name;
+  double seconds = 0;
+};
+
+struct Built {
+  store::ImageSet set;
+  std::vector<tree::FileTree> trees;  // of each image, merged
+  std::vector<oci::Reference> names;
+  std::vector<Phase> phases;
+  int64_t epoch = 0;
+  uint64_t files = 0;          // of the first image
+  uint64_t layers_reused = 0;  // made earlier and taken as they are
+};
+
+/// Builds the image of every platform. Throws Error: Code::usage with rendered diagnostics for a wrong spec,
+/// Code::refused for an image that breaks a rule, Code::failed for all else.
+Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
+                  Progress& progress);
+
+/// Runs stages up to `options.stage` and gives the tree of its result.
+tree::FileTree build_stage(const std::string& spec_path, const Options& options, store::Cache& cache,
+                           Progress& progress);
+
+/// Everything that can be said without building, the existence of sources too.
+spec::Diagnostics check(const SpecFile& file);
+
+}  // namespace minibuild::build

@@ -1,0 +1,30 @@
+// A spec with the text that it came from, and errors that point into it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "minibuild/base/error.h"
+#include "minibuild/spec/spec.h"
+
+namespace minibuild::build {
+
+struct SpecFile {
+  spec::Spec spec;
+  std::string source;
+  spec::Diagnostics diagnostics;
+};
+
+/// Reads and parses; diagnostics are left to the caller. Throws Error{Code::usage} if the file cannot be
+/// read.
+SpecFile read_spec(const std::string& path, const std::map<std::string, std::string>& set,
+                   const oci::Platform& platform);
+/// As `read_spec`, and throws Error{Code::usage} with all diagnostics rendered if there are errors.
+SpecFile load_spec(const std::string& path, const std::map<std::string, std::string>& set,
+                   const oci::Platform& platform);
+
+/// Throws an Error whose message is the rendered diagnostic at a place of the spec.
+[[noreturn]] void fail_at(const SpecFile& file, spec::Position position, base::Code code,
+                          const std::string& message);
+
+}  // namespace minibuild::build

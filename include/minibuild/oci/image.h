@@ -1,0 +1,108 @@
+// The JSON documents of an image: descriptor, manifest, index, config (image-spec v1.1).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minibuild/oci/digest.h"
+#include "minibuild/oci/json.h"
+#include "minibuild/oci/platform.h"
+
+namespace minibuild::oci {
+
+namespace media_type {
+inline constexpr std::string_view manifest = "application/vnd.oci.image.manifest.v1+json";
+inline constexpr std::string_view index = "application/vnd.oci.image.index.v1+json";
+inline constexpr std::string_view config = "application/vnd.oci.image.config.v1+json";
+inline constexpr std::string_view layer = "application/vnd.oci.image.layer.v1.tar";
+inline constexpr std::string_view layer_gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
+inline constexpr std::string_view layer_zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+inline constexpr std::string_view docker_manifest = "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr std::string_view docker_list = "application/vnd.docker.distribution.manifest.list.v2+json";
+inline constexpr std::string_view docker_config = "application/vnd.docker.container.image.v1+json";
+inline constexpr std::string_view docker_layer_gzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+inline constexpr std::string_view docker_layer = "application/vnd.docker.image.rootfs.diff.tar";
+}  // namespace media_type
+
+using Annotations = std::map<std::string, std::string>;
+
+struct Descriptor {
+  std::string media_type;
+  Digest digest;
+  uint64_t size = 0;  // in bytes
+  std::optional<Platform> platform;
+  Annotations annotations;
+  bool operator==(const Descriptor&) const = default;
+};
+
+struct Manifest {
+  std::string media_type{media_type::manifest};
+  Descriptor config;
+  std::vector<Descriptor> layers;
+  Annotations annotations;
+  bool operator==(const Manifest&) const = default;
+};
+
+struct ImageIndex {
+  std::string media_type{media_type::index};
+  std::vector<Descriptor> manifests;
+  Annotations annotations;
+  bool operator==(const ImageIndex&) const = default;
+};
+
+struct History {
+  std::string created;  // RFC 3339, or empty
+  std::string created_by;
+  std::string author;
+  std::string comment;
+  bool empty_layer = false;
+  bool operator==(const History&) const = default;
+};
+
+struct ImageConfig {
+  std::string created;  // RFC 3339, or empty
+  std::string author;
+  Platform platform;
+  std::string user;
+  std::vector<std::string> exposed_ports;  // `8080/tcp`, sorted
+  std::vector<std::pair<std::string, std::string>> env;
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> cmd;
+  std::vector<std::string> volumes;  // sorted
+  std::string working_dir;
+  std::map<std::string, std::string> labels;
+  std::string stop_signal;
+  std::vector<DiffId> diff_ids;
+  std::vector<History> history;
+  bool operator==(const ImageConfig&) const = default;
+};
+
+/// Each `parse_…` throws Error `cannot read WHAT: cause` for a document that is not what it says: a missing
+/// or mistyped field, a wrong mediaType or schemaVersion, fields of the other document kind (CVE-2021-41190),
+/// a size below 0, a malformed digest. Unknown fields are let pass.
+Manifest parse_manifest(std::string_view text, std::string_view what);
+ImageIndex parse_index(std::string_view text, std::string_view what);
+/// Env entries without `=` are refused; a config of a platform that minibuild does not know is accepted as
+/// written.
+ImageConfig parse_config(std::string_view text, std::string_view what);
+
+/// Compact JSON with keys in the order of the specification; the same value always gives the same bytes.
+/// Empty fields are left out.
+std::string to_json(const Manifest& manifest);
+std::string to_json(const ImageIndex& index);
+std::string to_json(const ImageConfig& config);
+/// The config as JSON value, for showing.
+Json json_of(const ImageConfig& config);
+Json json_of(const Descriptor& descriptor);
+
+/// True for the media types of OCI and Docker indexes; manifests; layers that hold a tar.
+bool is_index(std::string_view media_type);
+bool is_manifest(std::string_view media_type);
+bool is_layer(std::string_view media_type);
+
+}  // namespace minibuild::oci

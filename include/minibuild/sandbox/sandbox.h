@@ -1,0 +1,82 @@
+// Runs commands in a root file system of their own: without privileges, without network, without a way out.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minibuild/tree/file_tree.h"
+
+namespace minibuild::sandbox {
+
+/// A secret for the commands. Its value is never written to a disk.
+struct Secret {
+  std::string id;
+  std::string env;   // variable, or empty
+  std::string file;  // absolute path, or empty
+  std::string value;
+};
+
+struct Command {
+  std::vector<std::string> argv;
+  std::string text;  // for messages
+};
+
+/// Directories kept between builds: `host` is bound, writable, at `path`.
+struct CacheMount {
+  std::string path;
+  std::string host;
+};
+
+struct Request {
+  std::string work;  // an empty directory of the caller's, on a disk; gone or empty afterwards
+  const tree::FileTree* root = nullptr;  // what the file system holds at the start
+  bool host_tools = false;               // /usr, /opt and the needed parts of /etc of the host, read-only
+  std::vector<Command> commands;
+  std::vector<std::pair<std::string, std::string>> env;  // all of it
+  std::string workdir = "/";
+  std::vector<Secret> secrets;
+  std::vector<CacheMount> caches;
+  bool network = false;
+  /// Where the result goes: a tar (pax) of everything in the root except mounts, proc, sys, dev and stubs
+  /// made for mounts.
+  int result_fd = -1;
+  /// Ends the run within a moment when it becomes true.
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+/// How a run ended.
+struct Outcome {
+  bool ok = false;
+  size_t failed_command = 0;  // index into commands
+  int exit_status = 0;        // of the failed command; 128 + N if killed by signal N
+};
+
+/// Receives the commands' output line by line, without the line end; secret values are already replaced by
+/// `***`.
+using OutputLine = std::function<void(std::string_view line)>;
+
+/// Runs the commands one after the other until one fails. Throws Error if the sandbox cannot be set up, with
+/// the reason and what to change on the machine. When it returns or throws no process and no mount is left.
+/// `helper` is the executable that answers to `helper_argument`: normally /proc/self/exe.
+Outcome run(const Request& request, const std::string& helper, const OutputLine& output);
+
+/// Removes a directory tree whose files may belong to the sandbox's users; does nothing if it is not there.
+void remove_work(const std::string& directory, const std::string& helper);
+
+/// True if `path` (of a host-based stage) is one that the sandbox shows from the host: below /usr, /opt, or
+/// one of the parts of /etc; also the links /bin, /lib, /lib64, /sbin.
+bool shows_host_path(std::string_view path);
+/// What the host's tools depend on, as text whose change means that a stage on `base: host` must run again.
+std::string host_fingerprint();
+
+/// The first argument with which the program becomes the sandbox's inner process.
+inline constexpr std::string_view helper_argument = "--minibuild-sandbox";
+/// The inner process: reads its orders from descriptor 3. Returns the exit status.
+int helper_main();
+
+}  // namespace minibuild::sandbox

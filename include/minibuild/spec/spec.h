@@ -1,0 +1,178 @@
+// The spec language, version 1, as values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "minibuild/oci/platform.h"
+#include "minibuild/oci/reference.h"
+#include "minibuild/spec/diagnostic.h"
+
+namespace minibuild::spec {
+
+struct BaseScratch {};
+struct BaseHost {};
+struct BaseStage {
+  std::string name;
+};
+/// Another spec, by its path as written (relative to the directory of the spec that names it).
+struct BaseSpec {
+  std::string path;
+};
+/// An image on disk: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE`, path as written.
+struct BaseImage {
+  oci::ImageLocation location;
+};
+struct Base {
+  std::variant<BaseScratch, BaseHost, BaseStage, BaseSpec, BaseImage> what = BaseScratch{};
+  Position position;
+};
+
+struct Copy {
+  std::string
+      from;        // path or glob; without a leading `/` it is beside the spec, in a root it is from the top
+  std::string to;  // absolute path; ends with `/` if written so
+  std::optional<std::string> stage;  // from that stage's result
+  std::optional<oci::ImageLocation> image;
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  std::optional<uint32_t> mode;            // of files
+  std::optional<uint32_t> directory_mode;  // of directories
+  std::string owner;                       // empty: 0:0
+  bool closure = false;
+  Position position;
+};
+
+struct FileEntry {
+  enum class Kind { file, directory, symlink };
+  Kind kind = Kind::file;
+  std::string path;  // absolute
+  std::string content;
+  std::string target;
+  std::optional<uint32_t> mode;
+  std::string owner;
+  Position position;
+};
+
+struct AccountUser {
+  std::string name;
+  uint32_t uid = 0;
+  std::optional<uint32_t> gid;
+  std::optional<std::string> home;
+  std::optional<std::string> shell;
+  std::string gecos;
+  Position position;
+};
+struct AccountGroup {
+  std::string name;
+  uint32_t gid = 0;
+  std::vector<std::string> members;
+  Position position;
+};
+
+struct Port {
+  uint32_t number = 0;
+  std::string protocol = "tcp";  // tcp, udp or sctp
+};
+
+enum class Algorithm { zstd, gzip, none };
+struct Compression {
+  Algorithm algorithm = Algorithm::zstd;
+  int level = 3;  // zstd: 1 to 19, default 3; gzip: 1 to 12, default 6
+  bool operator==(const Compression&) const = default;
+};
+
+struct Secret {
+  std::string id;
+  std::string env;   // name of a variable, or empty
+  std::string file;  // absolute path, or empty
+  Position position;
+};
+
+/// A step: a shell script or an argv.
+struct Step {
+  std::vector<std::string> argv;  // for a script: /bin/sh -eu -c SCRIPT
+  std::string text;               // as people know it: the script, or the argv quoted
+};
+
+using Environment = std::vector<std::pair<std::string, std::string>>;  // in the order written
+
+struct Stage {
+  std::string name;
+  Base base;
+  std::vector<Copy> copy;
+  std::vector<FileEntry> files;
+  Environment env;
+  std::string workdir = "/";
+  std::vector<Secret> secrets;
+  std::vector<std::string> caches;  // absolute paths
+  bool network = false;             // full: the host's; none: loopback only
+  std::vector<Step> run;
+  Position position;
+};
+
+/// A whole spec for one platform: interpolated, checked for everything that can be said without looking at
+/// files.
+struct Spec {
+  std::string file;       // as given
+  std::string directory;  // of the file; what its relative paths begin from
+  std::vector<oci::Reference> images;
+  std::vector<std::pair<std::string, std::string>> args;  // with --set applied
+  std::vector<Stage> stages;                              // in the order written
+  Base base;
+  std::vector<Copy> copy;
+  std::vector<FileEntry> files;
+  std::vector<std::string> remove;
+  std::vector<AccountUser> users;
+  std::vector<AccountGroup> groups;
+  bool has_accounts = false;
+  std::optional<std::string> user;
+  Position user_position;
+  std::optional<std::string> workdir;
+  std::optional<std::vector<std::string>> entrypoint;
+  std::optional<std::vector<std::string>> cmd;
+  Environment env;  // values may hold ${env.NAME}: the base's value, worked out when the base is known
+  std::vector<Port> ports;
+  std::vector<std::string> volumes;
+  std::optional<std::string> stop_signal;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  bool single_layer = false;
+  Compression compression;
+  std::optional<int64_t> epoch;          // seconds since 1970
+  std::vector<oci::Platform> platforms;  // as listed; empty if the key is absent
+};
+
+struct ParseOptions {
+  std::string file;                        // for messages
+  std::string directory;                   // of the file
+  std::map<std::string, std::string> set;  // --set
+  /// The platform that ${TARGETPLATFORM}, ${TARGETOS}, ${TARGETARCH}, ${TARGETVARIANT} stand for.
+  oci::Platform platform;
+};
+
+struct ParseResult {
+  Spec spec;  // usable only if there are no errors
+  Diagnostics diagnostics;
+};
+/// Reads a spec of at most 4 MiB of UTF-8. Every fault is reported, not only the first. Never throws for bad
+/// input.
+ParseResult parse(std::string_view source, const ParseOptions& options);
+
+/// Puts in the base's value for each `${env.NAME}` of `value`; empty if the base has none.
+std::string expand_base_env(std::string_view value, const Environment& base);
+
+/// The JSON Schema (draft 2020-12) of the language, indented, with a line end.
+std::string json_schema();
+
+/// A reference to an image on disk as written on the command line or in a spec; throws Error{Code::usage}
+/// naming the right form. Registry references throw with the reason that registries are not supported yet.
+oci::ImageLocation parse_image_location(std::string_view text);
+
+}  // namespace minibuild::spec

@@ -1,0 +1,122 @@
+// The cache: blobs by digest, results by key, and what is known about files. Several builds may use it at
+// once.
+//
+//   blobs/sha256/HEX   bytes, verified whenever they are used
+//   results/HE/HEX     a result under the key of everything that it depends on, with the blobs that it needs
+//   tables/            hashes of files by their stamp; layers by the groups that they hold
+//   mounts/HEX         directories that stages keep between builds
+//   tmp/               what is being written
+//   work/              file systems of running stages
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "minibuild/archive/layer.h"
+#include "minibuild/base/file.h"
+#include "minibuild/oci/digest.h"
+#include "minibuild/tree/file_tree.h"
+
+namespace minibuild::store {
+
+class Table;
+
+/// A result as it is kept: its bytes, and the blobs without which it is worth nothing.
+struct Result {
+  std::string kind;  // one word, for `cache ls`
+  std::string value;
+  std::vector<oci::Digest> blobs;
+};
+
+struct CacheEntry {
+  std::string kind;
+  std::string name;
+  uint64_t size = 0;      // in bytes, blobs included
+  int64_t last_used = 0;  // seconds since 1970
+};
+
+struct GcReport {
+  uint64_t removed = 0;  // files
+  uint64_t freed = 0;    // bytes
+  uint64_t kept = 0;     // bytes
+};
+
+class Cache : public archive::LayerMemory {
+ public:
+  /// Opens or makes the cache; removes what killed builds left in tmp/. Throws Error naming the directory.
+  /// With `fresh`, results that are there are not used, but new ones are stored.
+  explicit Cache(std::string directory, bool fresh = false);
+  ~Cache() override;
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+  Cache(Cache&&) = delete;
+  Cache& operator=(Cache&&) = delete;
+
+  const std::string& directory() const { return directory_; }
+  std::string temporary_directory() const { return directory_ + "/tmp"; }
+  std::string work_directory() const { return directory_ + "/work"; }
+  /// The kept directory of a stage; `id` is hashed, so that no name can lead elsewhere. Made if missing.
+  std::string mount_directory(std::string_view id);
+
+  /// Where a blob lies if it is there and its bytes are right; one that is wrong is removed.
+  std::optional<std::string> find_blob(const oci::Digest& digest);
+  std::string blob_path(const oci::Digest& digest) const;
+  /// Stores a finished temporary file as blob; `digest` must be that of its bytes.
+  void keep_blob(base::AtomicFile& file, const oci::Digest& digest);
+  /// Stores all of `source`; throws Error if `want` is given and the bytes have another digest; then nothing
+  /// is kept.
+  oci::Digest put_blob(base::Source& source, const std::optional<oci::Digest>& want, const std::string& what);
+
+  /// True if the file is a regular one with exactly these bytes. Remembers the answer by the file's stamp.
+  bool file_has_digest(const std::string& path, const oci::Digest& digest);
+  /// Notes that the file, just written by us, has these bytes.
+  void note_file_digest(const std::string& path, const oci::Digest& digest);
+
+  /// A result whose blobs are all there and right.
+  std::optional<Result> find_result(const base::Hash& key);
+  void put_result(const base::Hash& key, const Result& result);
+
+  // LayerMemory
+  std::optional<base::Hash> known_hash(const tree::Content& content, uint64_t offset,
+                                       uint64_t length) override;
+  void remember_hash(const tree::Content& content, uint64_t offset, uint64_t length,
+                     const base::Hash& hash) override;
+  std::optional<archive::StoredLayer> find_layer(const base::Hash& key) override;
+  std::optional<std::pair<std::shared_ptr<const archive::StoredLayer>, size_t>> find_group(
+      const base::Hash& key) override;
+  std::unique_ptr<NewBlob> new_blob() override;
+
+  /// Writes the tables. Call at the end of a build that succeeded or failed.
+  void save();
+
+  std::vector<CacheEntry> list() const;
+  /// Removes what was not used for longest until the cache has at most `max_size` bytes. Waits for running
+  /// builds.
+  GcReport collect(uint64_t max_size);
+
+ private:
+  class CacheBlob;
+  std::shared_ptr<const archive::StoredLayer> load_layer(const base::Hash& key);
+  void keep_layer(base::AtomicFile& file, const base::Hash& key, const archive::Layer& layer);
+
+  std::string directory_;
+  bool fresh_;
+  std::unique_ptr<base::FileLock> in_use_;
+  std::unique_ptr<Table> hashes_;
+  std::unique_ptr<Table> groups_;
+  std::mutex unsettled_mutex_;
+  std::map<base::Hash, base::Hash> unsettled_;  // hashes of files that changed a moment ago
+  std::mutex mutex_;
+  std::map<base::Hash, std::shared_ptr<const archive::StoredLayer>> layers_;
+  std::string boot_id_;
+};
+
+/// The SHA-256 of all bytes of `content`, from memory if it is known. For files above 4 MiB it is the hash of
+/// the hashes of their parts: it names the content, but is not what sha256sum prints.
+base::Hash content_id(const tree::Content& content, Cache& cache);
+
+}  // namespace minibuild::store

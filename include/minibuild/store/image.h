@@ -1,0 +1,55 @@
+// Images on disk: reading every form that is understood, and the value that all forms are written from.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "minibuild/oci/image.h"
+#include "minibuild/oci/reference.h"
+#include "minibuild/store/cache.h"
+
+namespace minibuild::store {
+
+/// A layer whose blob is a file of its own, with the right digest.
+struct ImageLayer {
+  oci::Descriptor descriptor;
+  oci::DiffId diff_id;
+  std::string path;         // of the blob
+  uint64_t plain_size = 0;  // of the tar; 0 if not known
+};
+
+/// An image of one platform that is complete and verified.
+struct Image {
+  oci::Descriptor descriptor;  // of the manifest, with the platform
+  oci::Manifest manifest;
+  std::string manifest_json;
+  oci::ImageConfig config;
+  std::string config_json;
+  std::vector<ImageLayer> layers;
+};
+
+/// One or several platforms under one name.
+struct ImageSet {
+  std::vector<Image> images;
+  std::optional<oci::Descriptor> index;  // of `index_json`, if the images are under an index
+  std::string index_json;
+};
+
+/// Reads an image, all platforms of an index, or the one that `wanted` names. Every blob is checked against
+/// its descriptor, sizes first; configs against the manifests (number of layers, history). Diff ids are not
+/// checked here: `layer_tree` does. Layers of archives are copied into the cache. Throws Error `cannot read
+/// IMAGE: cause`.
+ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
+                    Cache& cache);
+
+/// The layer's tar as an archive on disk, decompressed into the cache if that was not done before; its diff
+/// id is verified. Throws Error naming `what`.
+std::shared_ptr<const tree::Archive> plain_layer(const ImageLayer& layer, Cache& cache,
+                                                 const std::string& what);
+
+/// The file tree of all layers.
+tree::FileTree image_tree(const Image& image, Cache& cache, const std::string& what);
+
+}  // namespace minibuild::store

@@ -1,0 +1,31 @@
+// Writing images to disk in every form. A destination appears complete or stays as it was.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "minibuild/oci/reference.h"
+#include "minibuild/store/image.h"
+
+namespace minibuild::store {
+
+/// What there is to write.
+struct Product {
+  const ImageSet* set = nullptr;
+  std::vector<oci::Reference> names;     // for tags
+  const tree::FileTree* tree = nullptr;  // merged, for tar: and dir:; null if there are several platforms
+  int64_t mtime = 0;                     // of what archives hold besides layers
+};
+
+/// Writes to one destination:
+/// - `oci:DIR[:TAG]` adds to a layout that is there or makes one; an image with the same tag is replaced in
+/// index.json;
+/// - `oci-archive:FILE[:TAG]`, `docker-archive:FILE`, `tar:FILE` replace the file;
+/// - `dir:DIR` makes the directory, or replaces one that minibuild made; owners are set only for root.
+/// Throws Error `cannot write DEST: cause`; then the destination is as it was.
+void write_output(const oci::ImageLocation& destination, const Product& product, Cache& cache);
+
+/// Says what is wrong with a destination before any work is done: throws Error as `write_output` would.
+void check_output(const oci::ImageLocation& destination);
+
+}  // namespace minibuild::store

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for SECONDS_EACH seconds (default 60), two at a time, beginning from the kept inputs.
+# A target that crashes leaves its input in the build directory and fails the run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seconds=${SECONDS_EACH:-60}
+build=build-fuzz
+cmake --preset fuzz > "$build.log" 2>&1 || { cat "$build.log"; exit 1; }
+cmake --build --preset fuzz >> "$build.log" 2>&1 || { tail -50 "$build.log"; exit 1; }
+rm -f "$build.log"
+run_one() {
+  local name=$1 dir=build-fuzz/corpus/$1
+  mkdir -p "$dir"
+  local kept=tests/fuzz/corpus/$name
+  [ -d "$kept" ] || kept=
+  if build-fuzz/tests/fuzz/"$name" -max_total_time="$2" -max_len=65536 -timeout=20 -rss_limit_mb=4096 \
+      -artifact_prefix="build-fuzz/$name-" "$dir" $kept > "build-fuzz/$name.log" 2>&1; then
+    echo "$name: $(grep -oE 'Done [0-9]+ runs in [0-9]+ second' "build-fuzz/$name.log" || echo done)"
+  else
+    echo "$name: FAILED"; tail -40 "build-fuzz/$name.log"; return 1
+  fi
+}
+export -f run_one
+ls tests/fuzz/*_fuzz.cpp | xargs -n1 basename | sed 's/\.cpp$//' | xargs -P 2 -I{} bash -c "run_one {} $seconds"

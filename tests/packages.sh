@@ -1,0 +1,22 @@
+# What apt-get installs; sourced by the scripts. To build, and more to test.
+build_packages="build-essential cmake ninja-build pkg-config libzstd-dev libdeflate-dev zlib1g-dev libssl-dev nlohmann-json3-dev
+  libcli11-dev libfyaml-dev libfmt-dev uidmap"
+test_packages="libgtest-dev python3 skopeo umoci runc jq xattr libarchive-tools zstd util-linux procps"
+check_packages="clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev"
+
+# Installs the packages of a list that are missing; says how if that is not allowed.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  local sudo=
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo > /dev/null || { echo "please run as root: apt-get install ${missing[*]}" >&2; return 1; }
+    sudo=sudo
+  fi
+  echo "installing ${missing[*]}" >&2
+  { $sudo apt-get update -qq &&
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } > /dev/null
+}
