@@ -32,65 +32,109 @@ std::set<uint64_t> touched_groups(const FileTree& below, const FileTree& above) 
   return groups;
 }
 
-void add_parents(const FileTree& above, std::string_view path, std::map<std::string, LayerEntry>& entries) {
-  for (std::string_view parent = tree::directory_of(path); !parent.empty();
-       parent = tree::directory_of(parent)) {
-    const std::string name(parent);
-    if (entries.contains(name)) return;
-    if (const Node* node = above.find(parent)) entries.emplace(name, LayerEntry{name, *node, {}});
-  }
-}
+// Collects the entries of one layer; their order comes at the end.
+class Collector {
+ public:
+  explicit Collector(const FileTree& above) : above_(above) {}
 
-// Sorts right after the directory, before everything in it.
-std::string whiteout_order(std::string_view path) {
-  const std::string_view directory = tree::directory_of(path);
-  return std::string(directory) + (directory.empty() ? "" : "/") + '\0' + std::string(tree::name_of(path));
-}
+  void add(const std::string& path, const Node& node) {
+    add_parents(path);
+    entries_.push_back({path, &node, false});
+  }
+
+  void add_whiteout(const std::string& path) {
+    static const Node whiteout = tree::file_node(tree::inline_content(""), 0);
+    add_parents(path);
+    entries_.push_back({path, &whiteout, true});
+  }
+
+  LayerPlan plan() {
+    const auto order = [](const Item& a, const Item& b) { return a.order() < b.order(); };
+    const auto plain_order = [](const Item& a, const Item& b) { return !a.whiteout && !b.whiteout && a.path < b.path; };
+    if (!std::is_sorted(entries_.begin(), entries_.end(), plain_order)) std::sort(entries_.begin(), entries_.end(), order);
+    LayerPlan plan;
+    plan.reserve(entries_.size());
+    std::map<uint64_t, std::string> first_of_group;
+    for (const Item& item : entries_) {
+      LayerEntry& entry = plan.emplace_back();
+      entry.path = item.whiteout ? tree::join_path(tree::directory_of(item.path), ".wh." + std::string(tree::name_of(item.path)))
+                                 : std::string(item.path);
+      entry.node = item.node;
+      if (entry.node->link_group == 0) continue;
+      const auto [first, is_first] = first_of_group.try_emplace(entry.node->link_group, entry.path);
+      if (!is_first) entry.hard_link = first->second;
+    }
+    return plan;
+  }
+
+ private:
+  struct Item {
+    std::string_view path;  // a key of one of the trees
+    const Node* node = nullptr;
+    bool whiteout = false;
+    // A whiteout sorts right after its directory, before everything in it.
+    std::string order() const {
+      return whiteout ? tree::join_path(tree::directory_of(path), std::string(1, '\0') + std::string(tree::name_of(path)))
+                      : std::string(path);
+    }
+  };
+
+  // All directories above a path are in the layer too, each once.
+  void add_parents(std::string_view path) {
+    for (std::string_view parent = tree::directory_of(path); !parent.empty(); parent = tree::directory_of(parent)) {
+      if (parent == last_parent_) return;
+      const auto node = above_.nodes().find(parent);
+      if (node == above_.nodes().end()) continue;
+      if (!parents_.insert(node->first).second) break;
+      if (!changed_.contains(node->first)) entries_.push_back({node->first, &node->second, false});
+    }
+    last_parent_ = tree::directory_of(path);
+  }
+
+ public:
+  /// The directories that are entries by themselves.
+  std::set<std::string_view> changed_;
+
+ private:
+  const FileTree& above_;
+  std::vector<Item> entries_;
+  std::string_view last_parent_ = "/";  // no path is that
+  std::set<std::string_view> parents_;
+};
 
 }  // namespace
 
 LayerPlan difference(const FileTree& below, const FileTree& above) {
-  std::map<std::string, LayerEntry> entries;  // by the order in which they are written
+  Collector collector(above);
   const std::set<uint64_t> groups = touched_groups(below, above);
-  for (const auto& [path, node] : above.nodes()) {
-    const Node* old = below.find(path);
-    const bool same = old != nullptr && same_node(*old, node) && !groups.contains(node.link_group);
-    if (same) continue;
-    add_parents(above, path, entries);
-    entries.insert_or_assign(path, LayerEntry{path, node, {}});
+  std::vector<const FileTree::Nodes::value_type*> changed;
+  for (const auto& entry : above.nodes()) {
+    const Node* old = below.find(entry.first);
+    if (old != nullptr && same_node(*old, entry.second) && !groups.contains(entry.second.link_group)) continue;
+    changed.push_back(&entry);
+    if (entry.second.type == NodeType::directory) collector.changed_.insert(entry.first);
   }
+  for (const auto* entry : changed) collector.add(entry->first, entry->second);
   for (const auto& [path, node] : below.nodes()) {
     if (above.find(path) != nullptr) continue;
     const std::string_view parent = tree::directory_of(path);
     const Node* directory = above.find(parent);
     // Below a directory that is gone too, or is now something else, nothing needs to be said.
     if (!parent.empty() && (directory == nullptr || directory->type != NodeType::directory)) continue;
-    add_parents(above, path, entries);
-    const std::string name = tree::join_path(parent, ".wh." + std::string(tree::name_of(path)));
-    entries.emplace(whiteout_order(path), LayerEntry{name, tree::file_node(tree::inline_content(""), 0), {}});
+    collector.add_whiteout(path);
   }
-  LayerPlan plan;
-  plan.reserve(entries.size());
-  std::map<uint64_t, std::string> first_of_group;
-  for (auto& [order, entry] : entries) {
-    if (entry.node.link_group != 0) {
-      const auto [first, is_first] = first_of_group.try_emplace(entry.node.link_group, entry.path);
-      if (!is_first) entry.hard_link = first->second;
-    }
-    plan.push_back(std::move(entry));
-  }
-  return plan;
+  return collector.plan();
 }
 
 void write_plain_tar(const LayerPlan& plan, base::Sink& sink) {
   std::string buffer;
   for (const LayerEntry& entry : plan) {
-    sink.write(tar_header(entry.path, entry.node, entry.hard_link));
-    if (entry.node.type != NodeType::file || !entry.hard_link.empty()) continue;
-    const uint64_t size = entry.node.content.size;
+    sink.write(tar_header(entry.path, *entry.node, entry.hard_link));
+    if (entry.node->type != NodeType::file || !entry.hard_link.empty()) continue;
+    const uint64_t size = entry.node->content.size;
     for (uint64_t offset = 0; offset < size; offset += buffer.size()) {
       buffer.resize(std::min<uint64_t>(size - offset, uint64_t{1} << 20U));
-      tree::read_content(entry.node.content, offset, buffer);
+      tree::read_content(entry.node->content, offset, buffer);
       sink.write(buffer);
     }
     sink.write(std::string(tar_padding(size), '\0'));

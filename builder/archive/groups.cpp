@@ -10,17 +10,8 @@ namespace minibuild::archive {
 
 namespace {
 
-// FNV-1a with a final mix: places groups by name, so that they stay where they are when a file's content
-// changes.
-uint64_t name_hash(std::string_view name) {
-  uint64_t hash = 14695981039346656037ULL;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ULL;
-  hash ^= hash >> 32U;
-  return hash * 0x9E3779B97F4A7C15ULL >> 16U;
-}
-
 bool has_content(const LayerEntry& entry) {
-  return entry.node.type == tree::NodeType::file && entry.hard_link.empty() && entry.node.content.size > 0;
+  return entry.node->type == tree::NodeType::file && entry.hard_link.empty() && entry.node->content.size > 0;
 }
 
 void put_number(base::Sha256& hash, uint64_t value) {
@@ -44,7 +35,7 @@ bool add_to_key(base::Sha256& key, const LayerEntry& entry, const Part& part, st
   put_number(key, part.length);
   put_number(key, part.padding);
   if (part.length == 0) return true;
-  const auto hash = memory.known_hash(entry.node.content, part.offset, part.length);
+  const auto hash = memory.known_hash(entry.node->content, part.offset, part.length);
   if (hash) key.update(base::as_bytes(*hash));
   return hash.has_value();
 }
@@ -57,8 +48,8 @@ class Cutter {
   Groups cut() {
     for (uint32_t i = 0; i < plan_.size(); ++i) {
       const LayerEntry& entry = plan_[i];
-      const std::string header = tar_header(entry.path, entry.node, entry.hard_link);
-      const uint64_t content = has_content(entry) ? entry.node.content.size : 0;
+      const std::string header = tar_header(entry.path, *entry.node, entry.hard_link);
+      const uint64_t content = has_content(entry) ? entry.node->content.size : 0;
       const uint64_t record = header.size() + content + tar_padding(content);
       if (group_.size > 0 && group_.size + record > max_group) close();
       if (record > max_group) {
@@ -118,6 +109,15 @@ class Cutter {
 
 }  // namespace
 
+// FNV-1a with a final mix: places groups by name, so that they stay where they are when a file's content
+// changes.
+uint64_t name_hash(std::string_view name) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ULL;
+  hash ^= hash >> 32U;
+  return hash * 0x9E3779B97F4A7C15ULL >> 16U;
+}
+
 Groups cut_into_groups(const LayerPlan& plan, const std::string& fingerprint, LayerMemory& memory) {
   return Cutter(plan, fingerprint, memory).cut();
 }
@@ -129,15 +129,15 @@ void read_group(const LayerPlan& plan, const Groups& groups, const Group& group,
     const Part& part = groups.parts[i];
     const LayerEntry& entry = plan[part.entry];
     if (part.header) {
-      const std::string header = tar_header(entry.path, entry.node, entry.hard_link);
+      const std::string header = tar_header(entry.path, *entry.node, entry.hard_link);
       std::memcpy(buffer.data() + at, header.data(), header.size());
       at += header.size();
     }
     if (part.length > 0) {
       const std::span<char> content = buffer.subspan(at, part.length);
-      tree::read_content(entry.node.content, part.offset, content);
+      tree::read_content(entry.node->content, part.offset, content);
       if (!group.key)
-        memory.remember_hash(entry.node.content, part.offset, part.length,
+        memory.remember_hash(entry.node->content, part.offset, part.length,
                              base::sha256({content.data(), content.size()}));
       at += part.length;
     }
@@ -154,7 +154,7 @@ base::Hash group_key(const LayerPlan& plan, const Groups& groups, const Group& g
     const Part& part = groups.parts[i];
     const LayerEntry& entry = plan[part.entry];
     const std::string header =
-        part.header ? tar_header(entry.path, entry.node, entry.hard_link) : std::string();
+        part.header ? tar_header(entry.path, *entry.node, entry.hard_link) : std::string();
     if (!add_to_key(key, entry, part, header, memory))
       base::fail("cannot name the content of /{}", entry.path);
   }

@@ -13,6 +13,9 @@ inline constexpr uint64_t min_group = uint64_t{1} << 20;
 inline constexpr uint64_t mean_group = uint64_t{3} << 20;
 inline constexpr uint64_t max_group = uint64_t{4} << 20;
 
+/// Places boundaries by name, so that they stay where they are when a file's content changes.
+uint64_t name_hash(std::string_view name);
+
 /// A part of one entry: its header, a range of its content, the padding after it.
 struct Part {
   uint32_t entry = 0;

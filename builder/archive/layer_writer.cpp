@@ -17,8 +17,8 @@ namespace minibuild::archive {
 
 namespace {
 
-// Tar bytes that may be in memory at once.
-constexpr uint64_t memory_budget = uint64_t{28} << 20;
+// Buffers of one size are kept: fresh memory costs a page fault every 4 KiB.
+constexpr uint64_t pooled_size = max_group;
 
 // What is done of a group.
 struct Slot {
@@ -141,10 +141,10 @@ class Pipeline {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] {
       return error_ || next_ >= slots_.size() || in_flight_ == 0 ||
-             in_flight_ + groups_.groups[next_].size <= memory_budget;
+             in_flight_ + charge(next_) <= budget_;
     });
     if (error_ || next_ >= slots_.size()) return std::nullopt;
-    in_flight_ += groups_.groups[next_].size;
+    in_flight_ += charge(next_);
     return next_++;
   }
 
@@ -227,11 +227,13 @@ class Pipeline {
     if (!slot.plain_hashed || !slot.stored_written) return;
     if (groups_.groups[index].size <= pooled_size) pool_.push_back(std::move(slot.plain));
     slot.plain.reset();
-    in_flight_ -= groups_.groups[index].size;
+    in_flight_ -= charge(index);
     changed_.notify_all();
   }
 
-  // Buffers of one size are kept: fresh memory costs a page fault every 4 KiB.
+  // The memory that a group takes.
+  uint64_t charge(size_t index) const { return std::max(groups_.groups[index].size, pooled_size); }
+
   std::unique_ptr<char[]> buffer(uint64_t size) {
     if (size > pooled_size) return std::make_unique_for_overwrite<char[]>(size);
     {
@@ -245,7 +247,7 @@ class Pipeline {
     return std::make_unique_for_overwrite<char[]>(pooled_size);
   }
 
-  static constexpr uint64_t pooled_size = max_group;
+  
 
   const LayerPlan& plan_;
   const Groups& groups_;
@@ -261,6 +263,7 @@ class Pipeline {
   std::vector<GroupEnd> ends_;
   std::vector<std::unique_ptr<char[]>> pool_;
   uint64_t in_flight_ = 0;
+  uint64_t budget_ = pooled_size * static_cast<uint64_t>(std::max(6, jobs_ + 3));  // bytes of buffers at once
   size_t start_ = 0;
   size_t next_ = 0;
 

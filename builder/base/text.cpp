@@ -115,12 +115,12 @@ std::optional<uint64_t> parse_size(std::string_view text) {
   if (!whole) return std::nullopt;
   uint64_t bytes = *whole * found->second;
   if (dot != std::string_view::npos) {
-    uint64_t scale = found->second;
-    for (const char c : number.substr(dot + 1)) {
-      if (c == '.') return std::nullopt;
-      scale /= 10;
-      bytes += static_cast<uint64_t>(c - '0') * scale;
-    }
+    const std::string_view digits = number.substr(dot + 1);
+    const auto fraction = parse_number(digits.substr(0, 6));
+    if (!fraction || digits.find('.') != std::string_view::npos) return std::nullopt;
+    uint64_t scale = 1;
+    for (size_t i = 0; i < std::min<size_t>(digits.size(), 6); ++i) scale *= 10;
+    bytes += found->second / scale * *fraction + found->second % scale * *fraction / scale;
   }
   return bytes;
 }

@@ -174,18 +174,26 @@ class Build {
 
   std::vector<store::ImageLayer> write(const SpecFile& file, const tree::FileTree& below,
                                        const tree::FileTree& above, bool first) {
-    const archive::LayerPlan plan = archive::difference(below, above);
-    if (plan.empty() && !first) return {};
+    archive::LayerPlan whole = archive::difference(below, above);
+    if (whole.empty() && !first) return {};
     const archive::Compression compression = compression_of(file.spec.compression);
-    const archive::Layer layer = archive::write_layer(
-        plan, compression, cache_, std::max(1, options_.jobs), [this](uint64_t done, uint64_t total) {
-          if (options_.cancelled != nullptr && *options_.cancelled)
-            throw base::Error(Code::interrupted, "interrupted");
-          progress_.layer(done, total);
-        });
-    const oci::Descriptor descriptor{
-        std::string(archive::layer_media_type(compression.algorithm)), layer.digest, layer.size, {}, {}};
-    return {{descriptor, layer.diff_id, cache_.blob_path(layer.digest), layer.plain_size}};
+    const auto report = [this](uint64_t done, uint64_t total) {
+      if (options_.cancelled != nullptr && *options_.cancelled) throw base::Error(Code::interrupted, "interrupted");
+      progress_.layer(done, total);
+    };
+    std::vector<archive::LayerPlan> plans;
+    if (file.spec.single_layer)
+      plans.push_back(std::move(whole));
+    else
+      plans = archive::split(std::move(whole), above);
+    std::vector<store::ImageLayer> layers;
+    for (const archive::LayerPlan& plan : plans) {
+      const archive::Layer layer = archive::write_layer(plan, compression, cache_, std::max(1, options_.jobs), report);
+      const oci::Descriptor descriptor{
+          std::string(archive::layer_media_type(compression.algorithm)), layer.digest, layer.size, {}, {}};
+      layers.push_back({descriptor, layer.diff_id, cache_.blob_path(layer.digest), layer.plain_size});
+    }
+    return layers;
   }
 
   void build_platform(const oci::Platform& platform, Built& built) {

@@ -46,11 +46,7 @@ Root LocalSource::select(const spec::Copy& copy) const {
     fail_at(file_, copy.position, Code::failed, fmt::format("cannot copy '{}': {}", copy.from, why));
   }
   if (!start.empty()) tree.put(start, *node, 0);
-  if (node->type == NodeType::directory) {
-    tree::FileTree below = scan_directory(place, ignore_, inside);
-    if (start.empty()) return Root(std::move(below));
-    for (const auto& [path, child] : below.nodes()) tree.put(tree::join_path(start, path), child, 0);
-  }
+  if (node->type == NodeType::directory) scan_directory(place, ignore_, inside, start, tree);
   return Root(std::move(tree));
 }
 

@@ -42,11 +42,10 @@ std::string Root::resolve(const std::string& path, bool follow_last) {
 void Root::load_below(const std::string& path) {
   if (!host_ || !sandbox::shows_host_path("/" + path)) return;
   static const tree::IgnoreList nothing;
-  const tree::FileTree found = scan_directory("/" + path, nothing, "");
-  for (const auto& [name, node] : found.nodes()) {
-    const std::string whole = tree::join_path(path, name);
-    if (tree_.find(whole) == nullptr) tree_.put(whole, node, 0);
-  }
+  tree::FileTree found;
+  scan_directory("/" + path, nothing, "", path, found);
+  for (const auto& [name, node] : found.nodes())
+    if (tree_.find(name) == nullptr) tree_.put(name, node, 0);
 }
 
 }  // namespace minibuild::build

@@ -63,13 +63,13 @@ std::optional<Node> node_of(const struct stat& st, int directory, const char* na
 
 class Scanner {
  public:
-  Scanner(const tree::IgnoreList& ignore, const std::string& prefix) : ignore_(ignore), prefix_(prefix) {}
+  Scanner(const tree::IgnoreList& ignore, const std::string& prefix, const std::string& place, tree::FileTree& into)
+      : ignore_(ignore), prefix_(prefix), place_(place), tree_(into) {}
 
-  tree::FileTree scan(const std::string& directory) {
+  void scan(const std::string& directory) {
     const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) fail("cannot read the directory {}: {}", directory, base::errno_text());
     walk(fd, directory, "", 0);
-    return std::move(tree_);
   }
 
  private:
@@ -107,7 +107,7 @@ class Scanner {
     std::optional<Node> node = node_of(st, ::dirfd(dir), name, full);
     if (!node) return;
     if (!ignored)
-      tree_.put(path, std::move(*node), 0);  // parents that are ignored come with what is below them
+      tree_.put(tree::join_path(place_, path), std::move(*node), 0);  // parents that are ignored come with what is below them
     if (!S_ISDIR(st.st_mode)) return;
     const int fd = ::openat(::dirfd(dir), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) fail("cannot read the directory {}: {}", full, base::errno_text());
@@ -116,14 +116,15 @@ class Scanner {
 
   const tree::IgnoreList& ignore_;
   const std::string& prefix_;
-  tree::FileTree tree_;
+  const std::string& place_;
+  tree::FileTree& tree_;
 };
 
 }  // namespace
 
-tree::FileTree scan_directory(const std::string& directory, const tree::IgnoreList& ignore,
-                              const std::string& prefix) {
-  return Scanner(ignore, prefix).scan(directory);
+void scan_directory(const std::string& directory, const tree::IgnoreList& ignore, const std::string& prefix,
+                    const std::string& place, tree::FileTree& into) {
+  Scanner(ignore, prefix, place, into).scan(directory);
 }
 
 std::optional<Node> scan_path(const std::string& path) {

@@ -109,7 +109,11 @@ std::string normalise(std::string_view path) {
 std::string join_path(std::string_view directory, std::string_view name) {
   if (directory.empty()) return std::string(name);
   if (name.empty()) return std::string(directory);
-  return fmt::format("{}/{}", directory, name);
+  std::string path;
+  path.reserve(directory.size() + 1 + name.size());
+  path.append(directory).push_back('/');
+  path.append(name);
+  return path;
 }
 
 std::string_view directory_of(std::string_view path) {
@@ -168,12 +172,18 @@ std::string FileTree::resolve(std::string_view path, bool follow_last) const {
 
 void FileTree::put(const std::string& path, Node node, int64_t mtime) {
   if (path.empty()) return;
+  // Trees are mostly filled in order.
+  const bool is_last = nodes_.empty() || std::prev(nodes_.end())->first < path;
   const std::string_view parent = directory_of(path);
   const bool has_parent = parent.empty() || nodes_.find(parent) != nodes_.end();
   for (size_t slash = has_parent ? std::string::npos : path.find('/'); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
     const auto [it, added] = nodes_.try_emplace(path.substr(0, slash));
     if (added) it->second = directory_node(mtime);
+  }
+  if (is_last && has_parent) {
+    nodes_.emplace_hint(nodes_.end(), path, std::move(node));
+    return;
   }
   const auto [it, added] = nodes_.try_emplace(path);
   if (!added && (it->second.type == NodeType::directory) && node.type != NodeType::directory) {

@@ -19,10 +19,11 @@
 
 namespace minibuild::archive {
 
-/// One entry of a layer. A whiteout is an empty file with the name that says so.
+/// One entry of a layer; its node lives in the tree that the plan was made from. A whiteout is an empty file with the
+/// name that says so.
 struct LayerEntry {
   std::string path;
-  tree::Node node;
+  const tree::Node* node = nullptr;
   std::string hard_link;  // an earlier path of the same layer, or empty
 };
 /// The entries in the order in which they are written: parents first, whiteouts before their siblings.
@@ -31,7 +32,13 @@ using LayerPlan = std::vector<LayerEntry>;
 /// What has to be written over `below` to get `above`: added and changed nodes with all their parents,
 /// whiteouts for what is gone (not below a path whose type changes). Hard links become links to the first
 /// path of their group.
+/// Both trees have to outlive the plan.
 LayerPlan difference(const tree::FileTree& below, const tree::FileTree& above);
+
+/// Cuts a plan of more than 128 MiB into several of about 64 MiB or more, at most about 16, at places that the paths
+/// decide: a change then touches one of them, and transfers go side by side. Each has all its parents; hard links stay
+/// with their target. The layers together give the same tree. `above` is the tree that the plan was made from.
+std::vector<LayerPlan> split(LayerPlan plan, const tree::FileTree& above);
 
 /// The end of a group in a written layer, and the hashes' states there.
 struct GroupEnd {
