@@ -22,11 +22,22 @@ struct Layering {
   const std::string& what;
   std::set<std::string, std::less<>> added;  // paths of this layer
 
-  // Where an entry lands: below the links that its parents are. A parent that is a file gives way, as in
-  // every runtime.
+  // Where an entry lands: below the links that its parents are.
   std::string place(const std::string& path) const {
-    const std::string parent = tree.resolve(tree::directory_of(path), true);
+    const std::string parent = resolve_directory(path);
+    const tree::Node* node = tree.find(parent);
+    if (node != nullptr && node->type != tree::NodeType::directory)
+      fail("cannot read {}: '{}' lies below '{}', which is not a directory", what, base::printable(path),
+           base::printable(parent));
     return tree::join_path(parent, tree::name_of(path));
+  }
+
+  std::string resolve_directory(const std::string& path) const {
+    try {
+      return tree.resolve(tree::directory_of(path), true);
+    } catch (const base::Error& error) {
+      fail("cannot read {}: {}", what, error.what());
+    }
   }
 
   void add(TarEntry& entry) {
@@ -61,7 +72,7 @@ struct Layering {
 
   void apply_whiteout(const std::string& path) {
     const std::string_view name = tree::name_of(path);
-    const std::string parent(tree.resolve(tree::directory_of(path), true));
+    const std::string parent = resolve_directory(path);
     if (name == opaque) {
       hide_below(parent);
       return;

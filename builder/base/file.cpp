@@ -197,4 +197,9 @@ void remove_tree(const std::string& path) {
   if (::rmdir(path.c_str()) != 0 && errno != ENOENT) fail("cannot remove {}: {}", path, errno_text());
 }
 
+void clear_unless_file(const std::string& path) {
+  struct stat st {};
+  if (lstat_path(path, st) && !S_ISREG(st.st_mode)) remove_tree(path);
+}
+
 }  // namespace minibuild::base

@@ -124,7 +124,10 @@ class StageRun {
   }
 
  private:
-  bool on_host() const { return host_; }
+  std::string base_name() const {
+    if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what)) return "the stage " + other->name;
+    return host_ ? "the host's tools" : "the base";
+  }
 
   void read_base() {
     if (std::holds_alternative<spec::BaseHost>(stage_.base.what)) {
@@ -168,7 +171,7 @@ class StageRun {
   }
 
   void collect_inputs() {
-    add_input(on_host() ? "the host's tools" : "the base", base_.id);
+    add_input(base_name(), base_.id);
     std::map<std::string, std::string> sources;
     for (const Origin& origin : origins_) sources[origin.path] = origin.source;
     for (const auto& [path, node] : tree_.nodes()) {
@@ -379,7 +382,7 @@ StageResults run_stages(const std::vector<const spec::Stage*>& stages, const Sta
 }
 
 std::string beside(const SpecFile& file, const std::string& path) {
-  return path.starts_with('/') ? path : file.spec.directory + "/" + path;
+  return path.starts_with('/') || file.spec.directory == "." ? path : file.spec.directory + "/" + path;
 }
 
 Root image_root(const oci::ImageLocation& location, const SpecFile& file, const oci::Platform& platform,

@@ -2,6 +2,7 @@
 #include "minibuild/cli/cli.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -55,12 +56,12 @@ void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option(
       "-o,--output", a.outputs,
       "Where to: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, tar:FILE or dir:DIR; may be "
-      "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'");
+      "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'")->allow_extra_args(false);
   app.add_option("--platform", a.platforms,
-                 "Platforms such as linux/amd64,linux/arm64; several make an index");
-  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated");
+                 "Platforms such as linux/amd64,linux/arm64; several make an index")->allow_extra_args(false);
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
   app.add_option("--secret", a.secrets,
-                 "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated");
+                 "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated")->allow_extra_args(false);
   app.add_option("--stage", a.stage, "Stop at this stage; write its files with -o dir:DIR or -o tar:FILE");
   app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
       ->check(CLI::Range(1, 1024));
@@ -77,7 +78,7 @@ void add_build(CLI::App& app, BuildArguments& a) {
 
 void add_check(CLI::App& app, CheckArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
-  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated");
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
   app.add_option("--format", a.format, "text, json or sarif")
       ->check(CLI::IsMember({"text", "json", "sarif"}))
       ->capture_default_str();
@@ -212,6 +213,9 @@ std::string cache_directory(const std::string& flag) {
 
 int run(int argc, char** argv) {
   if (argc > 1 && argv[1] == sandbox::helper_argument) return sandbox::helper_main();
+  // Few arenas, and large buffers go back to the system: memory stays small on many threads.
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   watch_signals();
   try {
     return run_command(argc, argv);

@@ -129,7 +129,7 @@ class Parser {
         oci::Reference reference = oci::parse_reference(*text);
         if (reference.digest)
           reader_.error(item->position, "'image' names what is built; its digest is not known before");
-        if (reference.tag.empty() || reference.tag == "latest")
+        else if (reference.tag.empty() || reference.tag == "latest")
           reader_.warning(
               item->position,
               fmt::format(

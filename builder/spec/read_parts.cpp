@@ -33,11 +33,11 @@ const Keys& stage_keys() {
 
 namespace {
 
-void read_from(Reader& reader, const YamlNode& node, Copy& copy) {
+void read_from(Reader& reader, const YamlNode& node, bool in_root, Copy& copy) {
   const std::optional<std::string> from = reader.text(node, "'from'", "a path such as src");
   if (!from) return;
   copy.from = *from;
-  const bool in_root = copy.stage || copy.image;
+  
   if (from->empty())
     return reader.error(node.position, "'from' is empty; write '.' for everything beside the spec");
   if (from->find_first_of(std::string_view("\0\n\r", 3)) != std::string::npos)
@@ -79,7 +79,7 @@ Copy read_copy(Reader& reader, const YamlNode& node) {
   if (node.find("stage") != nullptr && node.find("image") != nullptr)
     reader.error(node.position, "an entry of 'copy' has one source: 'stage' or 'image', not both");
   if (const YamlNode* from = node.find("from"))
-    read_from(reader, *from, copy);
+    read_from(reader, *from, node.find("stage") != nullptr || node.find("image") != nullptr, copy);
   else if (node.find("url") == nullptr)
     reader.error(node.position, "an entry of 'copy' needs 'from'; write { from: src, to: /src }",
                  "missing-key");

@@ -177,6 +177,8 @@ class Reader {
     const fy_scalar_style style =
         event.scalar.value == nullptr ? FYSS_PLAIN : fy_token_scalar_style(event.scalar.value);
     node.plain = style == FYSS_PLAIN || style == FYSS_ANY;
+    // The mark stands behind the quote.
+    if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && node.position.column > 1) --node.position.column;
     node.inline_style =
         style != FYSS_LITERAL && style != FYSS_FOLDED && node.text.find('\n') == std::string::npos;
     count(node);
@@ -185,7 +187,8 @@ class Reader {
   }
 
   YamlNode read_alias(const fy_event& event) {
-    const Position position = position_of(event.alias.anchor);
+    Position position = position_of(event.alias.anchor);
+    if (position.column > 1) --position.column;  // the mark stands behind the `*`
     size_t length = 0;
     const char* text = fy_token_get_text(event.alias.anchor, &length);
     const auto it = anchors_.find(std::string(text == nullptr ? "" : text, text == nullptr ? 0 : length));

@@ -131,6 +131,7 @@ void Cache::note_file_digest(const std::string& path, const oci::Digest& digest)
 }
 
 void Cache::keep_blob(base::AtomicFile& file, const oci::Digest& digest) {
+  base::clear_unless_file(blob_path(digest));
   file.commit_as(blob_path(digest), false);
 }
 
@@ -198,6 +199,7 @@ void Cache::put_result(const base::Hash& key, const Result& result) {
   body += "\n" + result.value;
   const std::string path = result_path(directory_, key);
   base::make_directories(base::parent_path(path));
+  base::clear_unless_file(path);
   base::AtomicFile file(temporary_directory() + "/result");
   file.write(fmt::format("{}\n{}\n", result_magic, base::to_hex(base::sha256(body))));
   file.write(body);

@@ -225,7 +225,7 @@ std::shared_ptr<const tree::Archive> plain_layer(const ImageLayer& layer, Cache&
   const base::Fd fd = base::open_file(layer.path);
   base::FdSource file(fd.get(), what);
   const std::unique_ptr<base::Source> plain = archive::decompress(file, what);
-  const oci::Digest got = cache.put_blob(*plain, as_blob, what + ", decompressed,");
+  const oci::Digest got = cache.put_blob(*plain, as_blob, what + " (decompressed)");
   cache.put_result(key, {"base", "", {got}});
   return std::make_shared<const tree::Archive>(tree::Archive{cache.blob_path(got), got.hash});
 }

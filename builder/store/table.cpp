@@ -122,6 +122,7 @@ void Table::save(size_t limit) {
     bytes += base::as_bytes(entry.hash);
     bytes.append(reinterpret_cast<const char*>(&entry.number), sizeof entry.number);
   }
+  base::clear_unless_file(path_);
   base::AtomicFile file(path_);
   file.write(bytes);
   file.commit(false);

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# A stage that reads secrets leaves no trace of them: not in the image, the cache, the log, the arguments or environments of
+# any process, nor on any disk that the build wrote to.
+. "$(dirname "$0")/lib.sh"
+mkdir p out && cat > p/minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/secret:1
+stages:
+  build:
+    base: host
+    workdir: /src
+    secrets:
+      - { id: token, env: TOKEN }
+      - { id: key, file: /run/secrets/deep/key }
+    run:
+      - sha256sum < /run/secrets/deep/key | cut -c1-64 > key-proof
+      - test "$(stat -c %a /run/secrets/deep/key)" = 400
+      - echo "the token is $TOKEN"; cat /run/secrets/deep/key; printf %s "$TOKEN" | base64
+      - printf %s "$TOKEN" | sha256sum | cut -c1-64 > proof
+      - sleep 0.7
+copy: [{ stage: build, from: /, to: /all }]
+user: 65532
+E2
+token=tok-$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
+printf 'correct horse\nbattery staple' > key-file
+export SECRET_VARIABLE=$token
+
+# What every process shows of itself while the stage runs; the caller's own environment holds the secret, of course.
+watch() {
+  local end=$((SECONDS + 20)) pid
+  while [ $SECONDS -lt $end ] && [ ! -e done ]; do
+    for pid in /proc/[0-9]*; do
+      tr '\0' ' ' < "$pid/cmdline" 2> /dev/null | grep -F -e "$token" -e 'battery staple' && echo "in the arguments of $pid"
+      # The inner process, seen from outside, has an empty environment; the commands have what they were given.
+      if tr '\0' ' ' < "$pid/cmdline" 2> /dev/null | grep -q -- --minibuild-sandbox; then
+        grep -aF "$token" "$pid/environ" > /dev/null 2>&1 && echo "in the environment of the inner process"
+      fi
+    done
+    sleep 0.02
+  done
+}
+watch > seen.txt 2> /dev/null &
+watcher=$!
+"$MINIBUILD" build --progress plain p/minibuild.yaml -o oci:s.oci -o docker-archive:s.docker.tar -o dir:s.dir --metadata-file meta.json \
+  --secret id=token,env=SECRET_VARIABLE --secret id=key,src=key-file > out/digest 2> out/log
+status=$?
+touch done; wait $watcher
+same "the build succeeds" "$status" 0
+same "nothing in any process's arguments" "$(cat seen.txt)" ""
+same "the stage had the token" "$(cat s.dir/all/src/proof)" "$(printf %s "$token" | sha256sum | cut -c1-64)"
+same "and the key" "$(cat s.dir/all/src/key-proof)" "$(sha256sum < key-file | cut -c1-64)"
+for form in "$token" 'correct horse' 'battery staple' "$(printf %s "$token" | base64)"; do
+  same "not in the log: $form" "$(grep -cF "$form" out/log)" 0
+  same "not on disk: $form" "$(grep -rlaF "$form" out s.oci s.docker.tar s.dir meta.json cache p | xargs)" ""
+done
+for blob in s.oci/blobs/sha256/*; do zstd -dcq < "$blob" 2> /dev/null; done > layers.bin
+same "not in a layer" "$(grep -caF -e "$token" -e 'battery staple' layers.bin)" 0
+check "the layer was looked into" grep -qa proof layers.bin
+same "no stub of the secret's file" "$(find s.dir/all/run 2> /dev/null | xargs)" ""
+check "the log shows that it was hidden" grep -q 'the token is \*\*\*' out/log
+# Another value is not another key: the result is taken from the cache.
+export SECRET_VARIABLE=other-value-entirely
+"$MINIBUILD" build p/minibuild.yaml -o oci:s.oci --secret id=token,env=SECRET_VARIABLE --secret id=key,src=key-file > /dev/null 2> log2
+check "a new token does not run the stage again" grep -q '^build: cached' log2
+"$MINIBUILD" build p/minibuild.yaml -o oci:s.oci --no-cache > /dev/null 2> log3
+same "a missing secret is wrong usage" "$?" 2
+check "and says which" grep -q "the secret 'token' is not given; add --secret id=token" log3
+finish
