@@ -50,14 +50,18 @@ class Collector {
 
   LayerPlan plan() {
     const auto order = [](const Item& a, const Item& b) { return a.order() < b.order(); };
-    const auto plain_order = [](const Item& a, const Item& b) { return !a.whiteout && !b.whiteout && a.path < b.path; };
-    if (!std::is_sorted(entries_.begin(), entries_.end(), plain_order)) std::sort(entries_.begin(), entries_.end(), order);
+    const auto plain_order = [](const Item& a, const Item& b) {
+      return !a.whiteout && !b.whiteout && a.path < b.path;
+    };
+    if (!std::is_sorted(entries_.begin(), entries_.end(), plain_order))
+      std::sort(entries_.begin(), entries_.end(), order);
     LayerPlan plan;
     plan.reserve(entries_.size());
     std::map<uint64_t, std::string> first_of_group;
     for (const Item& item : entries_) {
       LayerEntry& entry = plan.emplace_back();
-      entry.path = item.whiteout ? tree::join_path(tree::directory_of(item.path), ".wh." + std::string(tree::name_of(item.path)))
+      entry.path = item.whiteout ? tree::join_path(tree::directory_of(item.path),
+                                                   ".wh." + std::string(tree::name_of(item.path)))
                                  : std::string(item.path);
       entry.node = item.node;
       if (entry.node->link_group == 0) continue;
@@ -74,14 +78,16 @@ class Collector {
     bool whiteout = false;
     // A whiteout sorts right after its directory, before everything in it.
     std::string order() const {
-      return whiteout ? tree::join_path(tree::directory_of(path), std::string(1, '\0') + std::string(tree::name_of(path)))
+      return whiteout ? tree::join_path(tree::directory_of(path),
+                                        std::string(1, '\0') + std::string(tree::name_of(path)))
                       : std::string(path);
     }
   };
 
   // All directories above a path are in the layer too, each once.
   void add_parents(std::string_view path) {
-    for (std::string_view parent = tree::directory_of(path); !parent.empty(); parent = tree::directory_of(parent)) {
+    for (std::string_view parent = tree::directory_of(path); !parent.empty();
+         parent = tree::directory_of(parent)) {
       if (parent == last_parent_) return;
       const auto node = above_.nodes().find(parent);
       if (node == above_.nodes().end()) continue;
@@ -110,7 +116,8 @@ LayerPlan difference(const FileTree& below, const FileTree& above) {
   std::vector<const FileTree::Nodes::value_type*> changed;
   for (const auto& entry : above.nodes()) {
     const Node* old = below.find(entry.first);
-    if (old != nullptr && same_node(*old, entry.second) && !groups.contains(entry.second.link_group)) continue;
+    if (old != nullptr && same_node(*old, entry.second) && !groups.contains(entry.second.link_group))
+      continue;
     changed.push_back(&entry);
     if (entry.second.type == NodeType::directory) collector.changed_.insert(entry.first);
   }

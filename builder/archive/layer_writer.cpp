@@ -140,8 +140,7 @@ class Pipeline {
   std::optional<size_t> take() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] {
-      return error_ || next_ >= slots_.size() || in_flight_ == 0 ||
-             in_flight_ + charge(next_) <= budget_;
+      return error_ || next_ >= slots_.size() || in_flight_ == 0 || in_flight_ + charge(next_) <= budget_;
     });
     if (error_ || next_ >= slots_.size()) return std::nullopt;
     in_flight_ += charge(next_);
@@ -246,8 +245,6 @@ class Pipeline {
     }
     return std::make_unique_for_overwrite<char[]>(pooled_size);
   }
-
-  
 
   const LayerPlan& plan_;
   const Groups& groups_;

@@ -25,7 +25,8 @@ LayerPlan missing_parents(const LayerPlan& part, const tree::FileTree& above) {
   std::set<std::string_view> there;
   std::map<std::string, const tree::Node*> missing;
   for (const LayerEntry& entry : part) {
-    for (std::string_view parent = tree::directory_of(entry.path); !parent.empty(); parent = tree::directory_of(parent)) {
+    for (std::string_view parent = tree::directory_of(entry.path); !parent.empty();
+         parent = tree::directory_of(parent)) {
       if (there.contains(parent) || missing.contains(std::string(parent))) break;
       missing.emplace(parent, above.find(parent));
     }
@@ -67,7 +68,8 @@ std::vector<LayerPlan> split(LayerPlan plan, const tree::FileTree& above) {
   }
   for (LayerPlan& part : parts) {
     LayerPlan parents = missing_parents(part, above);
-    part.insert(part.begin(), std::make_move_iterator(parents.begin()), std::make_move_iterator(parents.end()));
+    part.insert(part.begin(), std::make_move_iterator(parents.begin()),
+                std::make_move_iterator(parents.end()));
   }
   return parts;
 }

@@ -178,7 +178,8 @@ class Build {
     if (whole.empty() && !first) return {};
     const archive::Compression compression = compression_of(file.spec.compression);
     const auto report = [this](uint64_t done, uint64_t total) {
-      if (options_.cancelled != nullptr && *options_.cancelled) throw base::Error(Code::interrupted, "interrupted");
+      if (options_.cancelled != nullptr && *options_.cancelled)
+        throw base::Error(Code::interrupted, "interrupted");
       progress_.layer(done, total);
     };
     std::vector<archive::LayerPlan> plans;
@@ -188,7 +189,8 @@ class Build {
       plans = archive::split(std::move(whole), above);
     std::vector<store::ImageLayer> layers;
     for (const archive::LayerPlan& plan : plans) {
-      const archive::Layer layer = archive::write_layer(plan, compression, cache_, std::max(1, options_.jobs), report);
+      const archive::Layer layer =
+          archive::write_layer(plan, compression, cache_, std::max(1, options_.jobs), report);
       const oci::Descriptor descriptor{
           std::string(archive::layer_media_type(compression.algorithm)), layer.digest, layer.size, {}, {}};
       layers.push_back({descriptor, layer.diff_id, cache_.blob_path(layer.digest), layer.plain_size});

@@ -63,7 +63,8 @@ std::optional<Node> node_of(const struct stat& st, int directory, const char* na
 
 class Scanner {
  public:
-  Scanner(const tree::IgnoreList& ignore, const std::string& prefix, const std::string& place, tree::FileTree& into)
+  Scanner(const tree::IgnoreList& ignore, const std::string& prefix, const std::string& place,
+          tree::FileTree& into)
       : ignore_(ignore), prefix_(prefix), place_(place), tree_(into) {}
 
   void scan(const std::string& directory) {
@@ -107,7 +108,8 @@ class Scanner {
     std::optional<Node> node = node_of(st, ::dirfd(dir), name, full);
     if (!node) return;
     if (!ignored)
-      tree_.put(tree::join_path(place_, path), std::move(*node), 0);  // parents that are ignored come with what is below them
+      tree_.put(tree::join_path(place_, path), std::move(*node),
+                0);  // parents that are ignored come with what is below them
     if (!S_ISDIR(st.st_mode)) return;
     const int fd = ::openat(::dirfd(dir), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) fail("cannot read the directory {}: {}", full, base::errno_text());

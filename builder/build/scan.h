@@ -8,10 +8,10 @@
 
 namespace minibuild::build {
 
-/// The directory's content below `place` in the tree, which the directory itself is not in: nodes with the modes, owners and times that they have on disk. `ignore` is asked
-/// about paths that begin with `prefix`, the directory's own path below the place that the patterns are
-/// relative to. Symbolic links are never followed; sockets are left out. Throws Error for what cannot be
-/// read.
+/// The directory's content below `place` in the tree, which the directory itself is not in: nodes with the
+/// modes, owners and times that they have on disk. `ignore` is asked about paths that begin with `prefix`,
+/// the directory's own path below the place that the patterns are relative to. Symbolic links are never
+/// followed; sockets are left out. Throws Error for what cannot be read.
 void scan_directory(const std::string& directory, const tree::IgnoreList& ignore, const std::string& prefix,
                     const std::string& place, tree::FileTree& into);
 

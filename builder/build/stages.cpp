@@ -125,7 +125,8 @@ class StageRun {
 
  private:
   std::string base_name() const {
-    if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what)) return "the stage " + other->name;
+    if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what))
+      return "the stage " + other->name;
     return host_ ? "the host's tools" : "the base";
   }
 

@@ -54,14 +54,17 @@ std::vector<std::string> with_command(int argc, char** argv, const std::vector<s
 void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_option(
-      "-o,--output", a.outputs,
-      "Where to: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, tar:FILE or dir:DIR; may be "
-      "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'")->allow_extra_args(false);
+         "-o,--output", a.outputs,
+         "Where to: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, tar:FILE or dir:DIR; may be "
+         "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'")
+      ->allow_extra_args(false);
   app.add_option("--platform", a.platforms,
-                 "Platforms such as linux/amd64,linux/arm64; several make an index")->allow_extra_args(false);
+                 "Platforms such as linux/amd64,linux/arm64; several make an index")
+      ->allow_extra_args(false);
   app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
   app.add_option("--secret", a.secrets,
-                 "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated")->allow_extra_args(false);
+                 "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("--stage", a.stage, "Stop at this stage; write its files with -o dir:DIR or -o tar:FILE");
   app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
       ->check(CLI::Range(1, 1024));

@@ -37,7 +37,7 @@ void read_from(Reader& reader, const YamlNode& node, bool in_root, Copy& copy) {
   const std::optional<std::string> from = reader.text(node, "'from'", "a path such as src");
   if (!from) return;
   copy.from = *from;
-  
+
   if (from->empty())
     return reader.error(node.position, "'from' is empty; write '.' for everything beside the spec");
   if (from->find_first_of(std::string_view("\0\n\r", 3)) != std::string::npos)

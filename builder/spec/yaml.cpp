@@ -178,7 +178,8 @@ class Reader {
         event.scalar.value == nullptr ? FYSS_PLAIN : fy_token_scalar_style(event.scalar.value);
     node.plain = style == FYSS_PLAIN || style == FYSS_ANY;
     // The mark stands behind the quote.
-    if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && node.position.column > 1) --node.position.column;
+    if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && node.position.column > 1)
+      --node.position.column;
     node.inline_style =
         style != FYSS_LITERAL && style != FYSS_FOLDED && node.text.find('\n') == std::string::npos;
     count(node);

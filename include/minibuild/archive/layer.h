@@ -19,8 +19,8 @@
 
 namespace minibuild::archive {
 
-/// One entry of a layer; its node lives in the tree that the plan was made from. A whiteout is an empty file with the
-/// name that says so.
+/// One entry of a layer; its node lives in the tree that the plan was made from. A whiteout is an empty file
+/// with the name that says so.
 struct LayerEntry {
   std::string path;
   const tree::Node* node = nullptr;
@@ -35,9 +35,10 @@ using LayerPlan = std::vector<LayerEntry>;
 /// Both trees have to outlive the plan.
 LayerPlan difference(const tree::FileTree& below, const tree::FileTree& above);
 
-/// Cuts a plan of more than 128 MiB into several of about 64 MiB or more, at most about 16, at places that the paths
-/// decide: a change then touches one of them, and transfers go side by side. Each has all its parents; hard links stay
-/// with their target. The layers together give the same tree. `above` is the tree that the plan was made from.
+/// Cuts a plan of more than 128 MiB into several of about 64 MiB or more, at most about 16, at places that
+/// the paths decide: a change then touches one of them, and transfers go side by side. Each has all its
+/// parents; hard links stay with their target. The layers together give the same tree. `above` is the tree
+/// that the plan was made from.
 std::vector<LayerPlan> split(LayerPlan plan, const tree::FileTree& above);
 
 /// The end of a group in a written layer, and the hashes' states there.

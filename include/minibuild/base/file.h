@@ -60,7 +60,8 @@ void make_directories(const std::string& path);
 /// Removes a tree without following symbolic links; directories that cannot be entered are made so first.
 /// Throws Error if something stays.
 void remove_tree(const std::string& path);
-/// Removes what is at `path` unless it is a regular file or nothing: whoever put it there, a file belongs there.
+/// Removes what is at `path` unless it is a regular file or nothing: whoever put it there, a file belongs
+/// there.
 void clear_unless_file(const std::string& path);
 /// Removes what is in an open directory, in the same way.
 void empty_directory(int fd, const std::string& what);
