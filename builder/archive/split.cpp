@@ -58,7 +58,9 @@ std::vector<LayerPlan> split(LayerPlan plan, const tree::FileTree& above) {
     }
     const uint64_t record = record_size(entry);
     const bool by_name = size >= target / 2 && name_hash(entry.path) % (target / 2) < record;
-    if (size > 0 && (by_name || size + record > 2 * target)) {
+    // A few small entries before a huge one do not make a part.
+    const bool by_size = size >= target / 4 && size + record > 2 * target;
+    if (by_name || by_size) {
       parts.emplace_back();
       size = 0;
     }

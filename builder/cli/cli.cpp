@@ -215,7 +215,7 @@ std::string cache_directory(const std::string& flag) {
 }
 
 int run(int argc, char** argv) {
-  if (argc > 1 && argv[1] == sandbox::helper_argument) return sandbox::helper_main();
+  if (argc > 1 && argv[1] == sandbox::helper_argument) sandbox::helper_main();
   // Few arenas, and large buffers go back to the system: memory stays small on many threads.
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);

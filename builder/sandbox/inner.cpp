@@ -197,7 +197,7 @@ int enter(const Orders& orders) {
 
 }  // namespace
 
-int helper_main() {
+void helper_main() {
   die_with_parent();
   ::signal(SIGPIPE, SIG_IGN);
   const rlimit none{0, 0};
@@ -207,10 +207,10 @@ int helper_main() {
     base::FdSource source(orders_fd, "the sandbox's orders");
     const Orders orders = read_orders(base::read_all(source, size_t{64} << 20, "the sandbox's orders"));
     ::close(orders_fd);
-    return enter(orders);
+    ::_exit(enter(orders));  // nothing of this process is to run on
   } catch (const std::exception& error) {
     tell(std::string("error ") + error.what());
-    return 1;
+    ::_exit(1);
   }
 }
 

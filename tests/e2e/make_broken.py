@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes images that are wrong in one way each, as OCI layouts NAME.oci and archives NAME.tar, into a directory."""
-import gzip
+import gzip as gzip_module
 import hashlib
 import io
 import json
@@ -57,12 +57,16 @@ def record(key, value):
 GOOD = entry("etc", tarfile.DIRTYPE, mode=0o755) + entry("etc/name", data=b"good\n") + EMPTY_END
 
 
+def gzip(data):
+    return gzip_module.compress(data, mtime=0)
+
+
 class Image:
     """A right image; a case changes a part of it before it is written."""
 
-    def __init__(self, plain=GOOD, compress=gzip.compress):
+    def __init__(self, plain=GOOD, compress=gzip):
         self.layer = compress(plain)
-        self.media = "application/vnd.oci.image.layer.v1.tar" + ("+gzip" if compress is gzip.compress else "")
+        self.media = "application/vnd.oci.image.layer.v1.tar" + ("+gzip" if compress is gzip else "")
         self.diff_id = digest(plain)
         self.config = {"architecture": "amd64", "os": "linux", "config": {"User": "1:1"},
                        "rootfs": {"type": "layers", "diff_ids": [self.diff_id]},
@@ -95,7 +99,7 @@ class Image:
 
 
 def case(name, **changes):
-    image = Image(changes.pop("plain", GOOD), changes.pop("compress", gzip.compress))
+    image = Image(changes.pop("plain", GOOD), changes.pop("compress", gzip))
     for key, value in changes.items():
         setattr(image, key, value)
     image.write(name)
@@ -155,7 +159,7 @@ layer_case("unknown-type", raw_header(kind=b"Z"))
 layer_case("bare-whiteout", entry("etc/.wh.", data=b""))
 layer_case("file-as-directory", entry("etc/name", data=b"x") + entry("etc/name/below", data=b"x"))
 layer_case("link-loop", entry("l", tarfile.SYMTYPE, link="l") + entry("l/x", data=b"x"))
-case("gzip-cut-off", compress=lambda d: gzip.compress(d)[:-12], media="application/vnd.oci.image.layer.v1.tar+gzip")
+case("gzip-cut-off", compress=lambda d: gzip(d)[:-12], media="application/vnd.oci.image.layer.v1.tar+gzip")
 case("zstd-damaged", compress=lambda d: flip(subprocess.run(["zstd", "-q"], input=d + os.urandom(0) + d * 40, stdout=subprocess.PIPE, check=True).stdout),
      media="application/vnd.oci.image.layer.v1.tar+zstd")
 (TOP / "not-a-tar.tar").write_bytes(b"hello" * 1000)

@@ -76,7 +76,7 @@ std::string host_fingerprint();
 
 /// The first argument with which the program becomes the sandbox's inner process.
 inline constexpr std::string_view helper_argument = "--minibuild-sandbox";
-/// The inner process: reads its orders from descriptor 3. Returns the exit status.
-int helper_main();
+/// The inner process: reads its orders from descriptor 3.
+[[noreturn]] void helper_main();
 
 }  // namespace minibuild::sandbox
