@@ -28,10 +28,10 @@ std::string_view layer_media_type(Algorithm algorithm) {
 
 namespace {
 
-// Every parameter is given: the library's own tables also look at the size of the input. Level 3 has larger
-// tables than the library's, which makes up for what the end of a group costs.
+// Every parameter is given: the library's own tables also look at the size of the input. Level 3 is
+// the library's for large inputs, with a window that no group is larger than.
 ZSTD_compressionParameters zstd_parameters(int level) {
-  if (level == 3) return {22, 17, 18, 1, 5, 0, ZSTD_dfast};
+  if (level == 3) return {22, 16, 17, 1, 5, 0, ZSTD_dfast};
   ZSTD_compressionParameters parameters = ZSTD_getCParams(level, 0, 0);
   parameters.windowLog = std::min(parameters.windowLog, 22U);  // no group is larger
   return parameters;
