@@ -129,7 +129,9 @@ class Copier {
     const Node* node = match.empty() ? nullptr : root_.find(match);
     const std::string to = tree::normalise(copy_.to);
     if (node != nullptr && node->type != NodeType::directory) {
-      const std::string name(tree::name_of(match));
+      // A link that `from` names is followed, but the file keeps the name that was written.
+      const std::string written = tree::normalise(copy_.from);
+      const std::string name(tree::name_of(tree::is_glob(written) ? match : written));
       if (!selected(name, *node)) return;
       const bool into = copy_.to.ends_with('/') || to.empty() || is_directory_in_target(to);
       put(into ? tree::join_path(to, name) : to, *node, match);

@@ -41,6 +41,8 @@ std::string Root::resolve(const std::string& path, bool follow_last) {
 
 void Root::load_below(const std::string& path) {
   if (!host_ || !sandbox::shows_host_path("/" + path)) return;
+  const tree::Node* top = find(path);
+  if (top == nullptr || top->type != tree::NodeType::directory) return;
   static const tree::IgnoreList nothing;
   tree::FileTree found;
   scan_directory("/" + path, nothing, "", path, found);

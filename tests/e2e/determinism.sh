@@ -54,10 +54,10 @@ fresh; same "an environment full of things" "$(FOO=1 CC=clang CFLAGS=-g HOME=/no
 same "with a warm cache" "$(build a/minibuild.yaml -o oci:g.oci)" "$want"
 same "with a cache that is not used" "$(build a/minibuild.yaml --no-cache -o oci:h.oci)" "$want"
 if [ "$(id -u)" = 0 ]; then
-  chmod 755 "$SCRATCH" && cp -a a user-a && chown -R 65534:65534 user-a
+  chmod 755 "$SCRATCH" && cp -a a user-a && cp "$MINIBUILD" user-a/program && chown -R 65534:65534 user-a
   # As an ordinary user, with a single uid.
   same "another user" "$(setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$SCRATCH/user-a" MINIBUILD_CACHE_DIR="$SCRATCH/user-a/cache" \
-    "$MINIBUILD" build --progress none user-a/minibuild.yaml -o oci:user-a/out.oci)" "$want"
+    user-a/program build --progress none user-a/minibuild.yaml -o oci:user-a/out.oci)" "$want"
 fi
 other=$(build a/minibuild.yaml --set WHO=moon -o oci:i.oci)
 checks=$((checks + 1)); [ -n "$other" ] && [ "$other" != "$want" ] || { echo "FAILED: another argument gives another digest"; failures=$((failures + 1)); }
