@@ -25,5 +25,5 @@ The image is in $image (an OCI layout) and build/examples/hello.tar (for docker 
 or with the programs that were just installed, as root:
   skopeo copy --dest-compress-format gzip oci:$image:1.4.2 oci:build/examples/hello-gzip.oci:1.4.2
   umoci unpack --image build/examples/hello-gzip.oci:1.4.2 build/examples/bundle
-  (cd build/examples/bundle && runc run hello < /dev/null)
+  (cd build/examples/bundle && runc run hello)
 EOF

@@ -35,7 +35,9 @@ std::set<uint64_t> touched_groups(const FileTree& below, const FileTree& above) 
 // Collects the entries of one layer; their order comes at the end.
 class Collector {
  public:
-  explicit Collector(const FileTree& above) : above_(above) {}
+  /// `directories` are those that are entries by themselves, not only as parents.
+  Collector(const FileTree& above, std::set<std::string_view> directories)
+      : above_(above), directories_(std::move(directories)) {}
 
   void add(const std::string& path, const Node& node) {
     add_parents(path);
@@ -46,14 +48,14 @@ class Collector {
     static const Node whiteout = tree::file_node(tree::inline_content(""), 0);
     add_parents(path);
     entries_.push_back({path, &whiteout, true});
+    has_whiteouts_ = true;
   }
 
   LayerPlan plan() {
     const auto order = [](const Item& a, const Item& b) { return a.order() < b.order(); };
-    const auto plain_order = [](const Item& a, const Item& b) {
-      return !a.whiteout && !b.whiteout && a.path < b.path;
-    };
-    if (!std::is_sorted(entries_.begin(), entries_.end(), plain_order))
+    const auto plain_order = [](const Item& a, const Item& b) { return a.path < b.path; };
+    // Mostly they are in order already; whiteouts come last and never are.
+    if (has_whiteouts_ || !std::is_sorted(entries_.begin(), entries_.end(), plain_order))
       std::sort(entries_.begin(), entries_.end(), order);
     LayerPlan plan;
     plan.reserve(entries_.size());
@@ -92,18 +94,15 @@ class Collector {
       const auto node = above_.nodes().find(parent);
       if (node == above_.nodes().end()) continue;
       if (!parents_.insert(node->first).second) break;
-      if (!changed_.contains(node->first)) entries_.push_back({node->first, &node->second, false});
+      if (!directories_.contains(node->first)) entries_.push_back({node->first, &node->second, false});
     }
     last_parent_ = tree::directory_of(path);
   }
 
- public:
-  /// The directories that are entries by themselves.
-  std::set<std::string_view> changed_;
-
- private:
   const FileTree& above_;
+  std::set<std::string_view> directories_;
   std::vector<Item> entries_;
+  bool has_whiteouts_ = false;
   std::string_view last_parent_ = "/";  // no path is that
   std::set<std::string_view> parents_;
 };
@@ -111,16 +110,17 @@ class Collector {
 }  // namespace
 
 LayerPlan difference(const FileTree& below, const FileTree& above) {
-  Collector collector(above);
   const std::set<uint64_t> groups = touched_groups(below, above);
   std::vector<const FileTree::Nodes::value_type*> changed;
+  std::set<std::string_view> directories;
   for (const auto& entry : above.nodes()) {
     const Node* old = below.find(entry.first);
     if (old != nullptr && same_node(*old, entry.second) && !groups.contains(entry.second.link_group))
       continue;
     changed.push_back(&entry);
-    if (entry.second.type == NodeType::directory) collector.changed_.insert(entry.first);
+    if (entry.second.type == NodeType::directory) directories.insert(entry.first);
   }
+  Collector collector(above, std::move(directories));
   for (const auto* entry : changed) collector.add(entry->first, entry->second);
   for (const auto& [path, node] : below.nodes()) {
     if (above.find(path) != nullptr) continue;

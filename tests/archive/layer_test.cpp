@@ -186,6 +186,15 @@ TEST(Difference, HasParentsWhiteoutsAndLinks) {
             ".wh.old !new !new/file a a/b a/b/.wh.gone l l/one l/two=l/one swap ");
 }
 
+TEST(Difference, PutsWhiteoutsBeforeTheirSiblings) {
+  const auto file = [] { return tree::file_node(tree::inline_content("x"), 0); };
+  tree::FileTree below;
+  below.put("zzz", file(), 0);
+  tree::FileTree above;
+  above.put("!a", file(), 0);
+  EXPECT_EQ(paths_of(difference(below, above)), ".wh.zzz !a ");
+}
+
 TEST(Split, CutsLargePlansAndKeepsLinksTogether) {
   tree::FileTree tree;
   const auto content = std::make_shared<const std::string>(noise(3'000'000, 1));
