@@ -94,7 +94,7 @@ base::Fd open_archive(const tree::Archive& archive) { return base::open_file(arc
 
 }  // namespace
 
-tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, std::string what,
+tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, const std::string& what,
                         TarLimits limits) {
   const base::Fd fd = open_archive(*archive);
   base::FdSource source(fd.get(), what);
@@ -107,8 +107,8 @@ tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, std
   return result;
 }
 
-void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archive>& archive, std::string what,
-                 TarLimits limits) {
+void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archive>& archive,
+                 const std::string& what, TarLimits limits) {
   const base::Fd fd = open_archive(*archive);
   base::FdSource source(fd.get(), what);
   TarReader reader(source, what, limits);

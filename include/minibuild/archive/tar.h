@@ -72,12 +72,12 @@ class TarReader {
 
 /// Reads a whole uncompressed archive on disk as a tree whose files are slices of it; hard links become link
 /// groups. A later entry replaces an earlier one. No whiteouts: `.wh.` names stay as they are.
-tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, std::string what,
+tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, const std::string& what,
                         TarLimits limits = {});
 
 /// Lays a layer's archive over `below`: whiteouts and opaque markers act on what is below only.
 /// A hard link whose target is nowhere is an Error.
-void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archive>& archive, std::string what,
-                 TarLimits limits = {});
+void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archive>& archive,
+                 const std::string& what, TarLimits limits = {});
 
 }  // namespace minibuild::archive
