@@ -13,7 +13,7 @@ stages:
     base: host
     copy: [{ from: src, to: /src }]
     env: { NAME: value, LATER: "${env.PATH}:/more" }
-    workdir: /work
+    workdir: /made
     caches: [/var/cache/kept]
     run:
       - cat /src/*.txt > all && echo ${WORD} >> all && echo "$NAME" >> all
@@ -21,13 +21,13 @@ stages:
       - date +%s%N >> /var/cache/kept/runs && wc -l < /var/cache/kept/runs > /runs
   second:
     base: { stage: first }
-    run: cp /work/all /copied && ln /copied /linked && ln -s copied /link && mkfifo /pipe && chmod 4755 /copied && (sleep 100 &)
+    run: cp /made/all /copied && ln /copied /linked && ln -s copied /link && mkfifo /pipe && chmod 4755 /copied && (sleep 100 &)
   unused:
     base: host
     run: exit 1
 copy:
   - { stage: second, from: /copied, to: /copied }
-  - { stage: first, from: /work/all, to: /etc/ }
+  - { stage: first, from: /made/all, to: /etc/ }
   - { stage: second, from: /link*, to: /links/ }
 user: 65532
 E2
@@ -52,7 +52,7 @@ same "an argument" "$(log $spec -o dir:out --set WORD=bye | head -1)" "first: re
 chmod 755 p/src/a.txt
 same "a mode" "$(log $spec -o dir:out | head -1 | cut -c1-26)" "first: rerun, src/a.txt ch"
 "$MINIBUILD" build --progress none $spec --stage first -o dir:first
-check "the stage's files" grep -q one first/work/all
+check "the stage's files" grep -q one first/made/all
 check "caches are kept between runs" test "$(cat first/runs)" -ge 4
 check "and are not in the result" test ! -e first/var/cache/kept
 
