@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for SECONDS_EACH seconds (default 60), two at a time, beginning from the kept inputs.
-# A target that crashes leaves its input in the build directory and fails the run.
+# A target that crashes leaves its input in the build directory and fails the run. The seed is fixed, so that whether a
+# change lands does not hang on luck; SEED=0 draws a new one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${SECONDS_EACH:-60}
 build=build-fuzz
+export SEED=${SEED:-1}
+export LSAN_OPTIONS="suppressions=$PWD/tests/fuzz/lsan.supp:print_suppressions=0"
 cmake --preset fuzz > "$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 cmake --build --preset fuzz >> "$build.log" 2>&1 || { tail -50 "$build.log"; exit 1; }
 rm -f "$build.log"
@@ -13,7 +16,7 @@ run_one() {
   mkdir -p "$dir"
   local kept=tests/fuzz/corpus/$name
   [ -d "$kept" ] || kept=
-  if build-fuzz/tests/fuzz/"$name" -max_total_time="$2" -max_len=65536 -timeout=20 -rss_limit_mb=4096 \
+  if build-fuzz/tests/fuzz/"$name" -seed="$SEED" -max_total_time="$2" -max_len=65536 -timeout=20 -rss_limit_mb=4096 \
       -artifact_prefix="build-fuzz/$name-" "$dir" $kept > "build-fuzz/$name.log" 2>&1; then
     echo "$name: $(grep -oE 'Done [0-9]+ runs in [0-9]+ second' "build-fuzz/$name.log" || echo done)"
   else
