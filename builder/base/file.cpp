@@ -136,14 +136,17 @@ std::string file_name(const std::string& path) {
 
 namespace {
 
-// Removes what is in the directory `fd`; the first error's number, or 0.
-int remove_content(int fd, int depth) {
+// One descriptor a level is held; what lies deeper than this is moved up to the top first.
+constexpr int max_remove_depth = 100;
+
+// Removes what is in the directory `fd`, or moves it to the directory `top`; the first error's number, or 0.
+int remove_content(int fd, int depth, int top) {
   DIR* dir = ::fdopendir(fd);
   if (dir == nullptr) {
     ::close(fd);
     return errno;
   }
-  int error = depth > 4000 ? ELOOP : 0;
+  int error = 0;
   while (error == 0) {
     errno = 0;
     const dirent* entry = ::readdir(dir);
@@ -171,20 +174,39 @@ int remove_content(int fd, int depth) {
       break;
     }
     ::fchmod(child, 0700);
-    error = remove_content(child, depth + 1);
+    if (depth == max_remove_depth) {
+      ::close(child);
+      if (::renameat(::dirfd(dir), entry->d_name, top, random_name().c_str()) != 0) error = errno;
+      continue;
+    }
+    error = remove_content(child, depth + 1, top);
     if (error == 0 && ::unlinkat(::dirfd(dir), entry->d_name, AT_REMOVEDIR) != 0) error = errno;
   }
   ::closedir(dir);
   return error;
 }
 
+bool is_empty(int fd) {
+  const int copy = ::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* dir = copy < 0 ? nullptr : ::fdopendir(copy);
+  if (dir == nullptr) return true;
+  int entries = 0;
+  while (entries < 3 && ::readdir(dir) != nullptr) ++entries;
+  ::closedir(dir);
+  return entries < 3;  // . and ..
+}
+
 }  // namespace
 
 void empty_directory(int fd, const std::string& what) {
-  const int copy = ::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (copy < 0) fail("cannot remove {}: {}", what, errno_text());
-  const int error = remove_content(copy, 0);
-  if (error != 0) fail("cannot remove what is in {}: {}", what, errno_text(error));
+  // Again as long as something is there: parts of a deep tree come up while it is taken down.
+  for (bool empty = false; !empty;) {
+    const int copy = ::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (copy < 0) fail("cannot remove {}: {}", what, errno_text());
+    const int error = remove_content(copy, 0, fd);
+    if (error != 0) fail("cannot remove what is in {}: {}", what, errno_text(error));
+    empty = is_empty(fd);
+  }
 }
 
 void remove_tree(const std::string& path) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <climits>
 #include <map>
+#include <memory>
 
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
@@ -129,6 +130,8 @@ class Unpacker {
   std::vector<char> buffer_;
 };
 
+constexpr int max_depth = 1000;  // of directories
+
 struct Found {
   std::string path;
   struct stat st;
@@ -139,29 +142,35 @@ class Packer {
   Packer(int root, base::Sink& sink) : root_(root), sink_(sink) {}
 
   void run() {
-    walk(::openat(root_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "", 0);
+    find_all();
     std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.path < b.path; });
     for (const Found& one : found_) write(one);
     sink_.write(std::string(archive::tar_end_size, '\0'));
   }
 
  private:
-  void walk(int fd, const std::string& path, int depth) {
-    DIR* dir = fd < 0 || depth > 1000 ? nullptr : ::fdopendir(fd);
-    if (dir == nullptr) fail("cannot read the directory /{} of the stage: {}", path, base::errno_text());
-    while (const dirent* entry = ::readdir(dir)) {
-      const std::string_view name = entry->d_name;
-      if (name == "." || name == "..") continue;
-      Found one{tree::join_path(path, name), {}};
-      if (::fstatat(::dirfd(dir), entry->d_name, &one.st, AT_SYMLINK_NOFOLLOW) != 0)
-        fail("cannot read /{} of the stage: {}", one.path, base::errno_text());
-      const bool directory = S_ISDIR(one.st.st_mode);
-      if (!S_ISSOCK(one.st.st_mode)) found_.push_back(one);
-      if (directory)
-        walk(::openat(::dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), one.path,
-             depth + 1);
+  // Directories are opened one at a time: a deep tree needs no more descriptors than a flat one.
+  void find_all() {
+    std::vector<std::pair<std::string, int>> open = {{"", 0}};
+    while (!open.empty()) {
+      const auto [path, depth] = std::move(open.back());
+      open.pop_back();
+      if (depth > max_depth)
+        fail("the directory /{} of the stage is nested more than {} deep", path, max_depth);
+      base::Fd fd = open_below(root_, path);
+      const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd.get()), &::closedir);
+      if (!dir) fail("cannot read the directory /{} of the stage: {}", path, base::errno_text());
+      static_cast<void>(fd.release());
+      while (const dirent* entry = ::readdir(dir.get())) {
+        const std::string_view name = entry->d_name;
+        if (name == "." || name == "..") continue;
+        Found one{tree::join_path(path, name), {}};
+        if (::fstatat(::dirfd(dir.get()), entry->d_name, &one.st, AT_SYMLINK_NOFOLLOW) != 0)
+          fail("cannot read /{} of the stage: {}", one.path, base::errno_text());
+        if (S_ISDIR(one.st.st_mode)) open.emplace_back(one.path, depth + 1);
+        if (!S_ISSOCK(one.st.st_mode)) found_.push_back(std::move(one));
+      }
     }
-    ::closedir(dir);
   }
 
   void write(const Found& one) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,23 @@ TEST_F(Files, RemoveTreeFollowsNoLinksAndOpensWhatIsClosed) {
   remove_tree(directory_ + "/t");
   EXPECT_FALSE(exists(directory_ + "/t"));
   EXPECT_EQ(read_file(directory_ + "/outside"), "stays");
+}
+
+TEST_F(Files, RemoveTreeNeedsFewDescriptorsForADeepTree) {
+  make_directories(directory_ + "/deep");
+  Fd at(::open((directory_ + "/deep").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_EQ(::mkdirat(at.get(), "d", 0700), 0);
+    at = Fd(::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  at = Fd();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{256, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_NO_THROW(remove_tree(directory_ + "/deep"));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_FALSE(exists(directory_ + "/deep"));
 }
 
 TEST_F(Files, ReadsHaveLimits) {
