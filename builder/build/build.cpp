@@ -105,10 +105,8 @@ class Build {
       base.id = "scratch";
       return base;
     }
-    oci::ImageLocation place = image->location;
-    place.path = beside(file, place.path);
     try {
-      store::ImageSet set = store::read_image(place, platform, cache_);
+      store::ImageSet set = read_image(beside(file, image->location), platform, cache_, options_.registries);
       base.image = std::move(set.images.front());
       base.tree = store::image_tree(*base.image, cache_, oci::to_string(image->location));
     } catch (const base::Error& error) {
@@ -161,7 +159,7 @@ class Build {
         const StageResult& result = *results.at(*copy.stage);
         root = Root(result.tree, result.host);
       } else if (copy.image) {
-        root = image_root(*copy.image, file, platform, cache_);
+        root = image_root(*copy.image, file, platform, cache_, options_.registries);
       } else {
         root = local.select(copy);
       }

@@ -12,7 +12,7 @@ void look_at(const SpecFile& file, const spec::Copy& copy, spec::Diagnostics& di
     diagnostics.push_back({spec::Severity::error, "missing-source", copy.position, message});
   };
   if (copy.image) {
-    if (!base::exists(beside(file, copy.image->path)))
+    if (copy.image->transport != oci::Transport::registry && !base::exists(beside(file, copy.image->path)))
       report(fmt::format("there is no {}", oci::to_string(*copy.image)));
     return;
   }
@@ -26,7 +26,8 @@ void look_at(const SpecFile& file, const spec::Copy& copy, spec::Diagnostics& di
 void look_at(const SpecFile& file, const spec::Base& base, spec::Diagnostics& diagnostics) {
   std::string path;
   if (const auto* other = std::get_if<spec::BaseSpec>(&base.what)) path = other->path;
-  if (const auto* image = std::get_if<spec::BaseImage>(&base.what)) path = image->location.path;
+  const auto* image = std::get_if<spec::BaseImage>(&base.what);
+  if (image != nullptr && image->location.transport != oci::Transport::registry) path = image->location.path;
   if (!path.empty() && !base::exists(beside(file, path)))
     diagnostics.push_back(
         {spec::Severity::error, "missing-source", base.position, fmt::format("there is no file '{}'", path)});

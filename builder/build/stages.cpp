@@ -163,7 +163,9 @@ class StageRun {
       const StageResult& result = *done_.at(*copy.stage);
       return Root(result.tree, result.host);
     }
-    if (copy.image) return image_root(*copy.image, context_.file, oci::host_platform(), context_.cache);
+    if (copy.image)
+      return image_root(*copy.image, context_.file, oci::host_platform(), context_.cache,
+                        context_.options.registries);
     return local.select(copy);
   }
 
@@ -386,11 +388,14 @@ std::string beside(const SpecFile& file, const std::string& path) {
   return path.starts_with('/') || file.spec.directory == "." ? path : file.spec.directory + "/" + path;
 }
 
+oci::ImageLocation beside(const SpecFile& file, oci::ImageLocation location) {
+  if (location.transport != oci::Transport::registry) location.path = beside(file, location.path);
+  return location;
+}
+
 Root image_root(const oci::ImageLocation& location, const SpecFile& file, const oci::Platform& platform,
-                store::Cache& cache) {
-  oci::ImageLocation place = location;
-  place.path = beside(file, place.path);
-  const store::ImageSet set = store::read_image(place, platform, cache);
+                store::Cache& cache, const Registries& registries) {
+  const store::ImageSet set = read_image(beside(file, location), platform, cache, registries);
   return Root(store::image_tree(set.images.front(), cache, oci::to_string(location)));
 }
 

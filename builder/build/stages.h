@@ -48,8 +48,10 @@ StageResults run_stages(const std::vector<const spec::Stage*>& stages, const Sta
 
 /// An image on disk as the source of a `copy`.
 Root image_root(const oci::ImageLocation& location, const SpecFile& file, const oci::Platform& platform,
-                store::Cache& cache);
+                store::Cache& cache, const Registries& registries);
 /// The path of a spec's file or image: as written if absolute, else beside the spec.
 std::string beside(const SpecFile& file, const std::string& path);
+/// The same for an image on disk; one in a registry stays as it is.
+oci::ImageLocation beside(const SpecFile& file, oci::ImageLocation location);
 
 }  // namespace minibuild::build

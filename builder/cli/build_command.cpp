@@ -62,12 +62,6 @@ std::optional<int64_t> source_date_epoch() {
   return static_cast<int64_t>(*value);
 }
 
-oci::ImageLocation read_destination(const std::string& text) {
-  if (text.starts_with("tar:") && text.size() > 4) return {oci::Transport::tar, text.substr(4), ""};
-  if (text.starts_with("dir:") && text.size() > 4) return {oci::Transport::directory, text.substr(4), ""};
-  return spec::parse_image_location(text);
-}
-
 int processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -183,8 +177,9 @@ Prepared prepare(const BuildArguments& arguments) {
   options.cancelled = &interrupted;
   options.clock = seconds_now;
   for (const std::string& output : arguments.outputs)
-    prepared.destinations.push_back(read_destination(output));
-  for (const oci::ImageLocation& destination : prepared.destinations) store::check_output(destination);
+    prepared.destinations.push_back(find_destination(output));
+  for (const oci::ImageLocation& destination : prepared.destinations)
+    if (destination.transport != oci::Transport::registry) store::check_output(destination);
   return prepared;
 }
 
@@ -221,10 +216,10 @@ int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache
     prepared.destinations.push_back(default_destination(arguments.spec, built.names));
   const double output_start = seconds_now();
   for (const oci::ImageLocation& destination : prepared.destinations)
-    store::write_output(
+    build::write_output(
         destination,
         {&built.set, built.names, built.trees.size() == 1 ? &built.trees.front() : nullptr, built.epoch},
-        cache);
+        cache, prepared.options.registries);
   built.phases.push_back({"output", seconds_now() - output_start});
   cache.save();
   if (!arguments.metadata_file.empty())
@@ -242,10 +237,13 @@ int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache
 
 int build(const BuildArguments& arguments) {
   const double start = seconds_now();
-  const Prepared prepared = prepare(arguments);
+  Prepared prepared = prepare(arguments);
   show_warnings(arguments, prepared.options);
   store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
+  prepared.options.registries = make_registries(
+      arguments.registry,
+      [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
   try {
     return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, start)
                                    : build_stage(arguments, prepared, cache, *progress);
@@ -253,6 +251,12 @@ int build(const BuildArguments& arguments) {
     cache.save();  // what was learned about files stays true
     throw;
   }
+}
+
+oci::ImageLocation find_destination(const std::string& text) {
+  if (text.starts_with("tar:") && text.size() > 4) return {oci::Transport::tar, text.substr(4), ""};
+  if (text.starts_with("dir:") && text.size() > 4) return {oci::Transport::directory, text.substr(4), ""};
+  return spec::parse_image_location(text);
 }
 
 int check(const CheckArguments& arguments) {

@@ -51,12 +51,30 @@ std::vector<std::string> with_command(int argc, char** argv, const std::vector<s
   return arguments;
 }
 
+void add_registry(CLI::App& app, RegistryArguments& a) {
+  app.add_option("--authfile", a.authfile,
+                 "Credentials, as skopeo and docker login write them (default: $REGISTRY_AUTH_FILE, "
+                 "$XDG_RUNTIME_DIR/containers/auth.json, $DOCKER_CONFIG/config.json)");
+  app.add_option("--tls-ca", a.ca_file, "Certificates to trust besides the system's, PEM");
+  app.add_option("--tls-cert", a.certificate, "Client certificate, PEM");
+  app.add_option("--tls-key", a.key, "Key of the client certificate, PEM");
+  app.add_option("--plain-http", a.plain_http, "HOST[:PORT] that speaks HTTP without TLS; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--mirror", a.mirrors,
+         "PREFIX=URL: look there first for what is below PREFIX; may be repeated (also $MINIBUILD_MIRRORS)")
+      ->allow_extra_args(false);
+  app.add_option("--network-timeout", a.timeout, "Seconds without a byte until a transfer counts as dead")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+}
+
 void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
-  app.add_option(
-         "-o,--output", a.outputs,
-         "Where to: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, tar:FILE or dir:DIR; may be "
-         "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'")
+  app.add_option("-o,--output", a.outputs,
+                 "Where to: docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], "
+                 "docker-archive:FILE, tar:FILE or dir:DIR; may be "
+                 "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'")
       ->allow_extra_args(false);
   app.add_option("--platform", a.platforms,
                  "Platforms such as linux/amd64,linux/arm64; several make an index")
@@ -76,6 +94,8 @@ void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("--progress", a.progress, "auto, plain, json or none")
       ->check(CLI::IsMember({"auto", "plain", "json", "none"}))
       ->capture_default_str();
+  app.add_flag("--offline", a.registry.offline, "Fetch nothing: use what the cache holds");
+  add_registry(app, a.registry);
   app.footer("Example:\n  minibuild build hello.yaml -o oci:hello.oci:1.0 -o docker-archive:hello.tar");
 }
 
@@ -89,14 +109,31 @@ void add_check(CLI::App& app, CheckArguments& a) {
 }
 
 void add_inspect(CLI::App& app, InspectArguments& a) {
-  app.add_option("IMAGE", a.image,
-                 "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, or the path alone")
+  app.add_option(
+         "IMAGE", a.image,
+         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, or the "
+         "path alone")
       ->required();
   app.add_option("--platform", a.platform, "The platform to show, of an index");
   app.add_flag("--json", a.json, "All as one JSON document");
   app.add_flag("--files", a.files, "The files with mode, owner and size");
   app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
   app.footer("Example:\n  minibuild inspect --files oci:hello.oci:1.0");
+}
+
+void add_copy(CLI::App& app, CopyArguments& a) {
+  app.add_option(
+         "SOURCE", a.source,
+         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE")
+      ->required();
+  app.add_option("DESTINATION", a.destination, "One of these, or tar:FILE or dir:DIR for the merged files")
+      ->required();
+  app.add_option("--platform", a.platform,
+                 "Copy this platform's image only (default: all, with their index)");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild copy oci:hello.oci:1.0 docker://registry.example.com/team/hello:1.0");
 }
 
 void add_cache(CLI::App& app, CacheArguments& a, const std::function<void(std::function<int()>)>& choose) {
@@ -129,6 +166,7 @@ int run_command(int argc, char** argv) {
   BuildArguments build_arguments;
   CheckArguments check_arguments;
   InspectArguments inspect_arguments;
+  CopyArguments copy_arguments;
   InitArguments init_arguments;
   CacheArguments cache_arguments;
   std::string shell;
@@ -147,6 +185,9 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("inspect", "Show an image: config, layers, files, sizes");
   add_inspect(*sub, inspect_arguments);
   sub->callback([&] { choose([&] { return inspect(inspect_arguments); }); });
+  sub = app.add_subcommand("copy", "Copy an image from one place to another, byte for byte");
+  add_copy(*sub, copy_arguments);
+  sub->callback([&] { choose([&] { return copy(copy_arguments); }); });
   sub = app.add_subcommand("schema", "Print the JSON Schema of the spec language, for editors");
   sub->footer("Example:\n  minibuild schema > minibuild.schema.json");
   sub->callback([&] {

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "builder/cli/registries.h"
+#include "minibuild/oci/reference.h"
+
 namespace minibuild::cli {
 
 /// Set by SIGINT and SIGTERM.
@@ -22,6 +25,7 @@ struct BuildArguments {
   std::string cache_dir;
   int jobs = 0;
   bool no_cache = false;
+  RegistryArguments registry;
 };
 int build(const BuildArguments& arguments);
 
@@ -38,8 +42,18 @@ struct InspectArguments {
   std::string cache_dir;
   bool json = false;
   bool files = false;
+  RegistryArguments registry;
 };
 int inspect(const InspectArguments& arguments);
+
+struct CopyArguments {
+  std::string source;
+  std::string destination;
+  std::string platform;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int copy(const CopyArguments& arguments);
 
 struct InitArguments {
   std::string directory = ".";
@@ -58,6 +72,10 @@ int cache_collect(const CacheArguments& arguments);
 
 /// The cache's directory: the flag, $MINIBUILD_CACHE_DIR, $XDG_CACHE_HOME/minibuild, ~/.cache/minibuild.
 std::string cache_directory(const std::string& flag);
+/// The location of an image as written, or what the path alone looks like.
+oci::ImageLocation find_image(const std::string& text);
+/// The location that is written to: an image's, `tar:FILE` or `dir:DIR`.
+oci::ImageLocation find_destination(const std::string& text);
 /// Writes the result to stdout; throws Error if that fails.
 void print_result(std::string_view text);
 /// Prints an error as people see it, in colour on a terminal unless $NO_COLOR is set.

@@ -16,25 +16,6 @@ using base::Code;
 
 namespace {
 
-// The location as written, or what the path alone looks like.
-oci::ImageLocation find_image(const std::string& text) {
-  for (const char* prefix : {"oci:", "oci-archive:", "docker-archive:"})
-    if (text.starts_with(prefix)) return spec::parse_image_location(text);
-  if (base::is_directory(text)) return {oci::Transport::oci_layout, text, ""};
-  if (!base::exists(text)) {
-    if (text.find('/') != std::string::npos || text.find(':') != std::string::npos)
-      return spec::parse_image_location(text);
-    throw base::Error(Code::failed, fmt::format("there is no image '{}'", text));
-  }
-  const base::Fd fd = base::open_file(text);
-  base::FdSource source(fd.get(), text);
-  archive::TarReader reader(source, text);
-  archive::TarEntry entry;
-  while (reader.next(entry))
-    if (entry.path == "oci-layout") return {oci::Transport::oci_archive, text, ""};
-  return {oci::Transport::docker_archive, text, ""};
-}
-
 // One paragraph of a dpkg or apk database.
 oci::Json package_of(const std::string& paragraph) {
   oci::Json package;
@@ -199,6 +180,24 @@ std::string text_of(const store::Image& image, const tree::FileTree& tree, bool 
 
 }  // namespace
 
+oci::ImageLocation find_image(const std::string& text) {
+  for (const char* prefix : {"oci:", "oci-archive:", "docker-archive:", "docker:"})
+    if (text.starts_with(prefix)) return spec::parse_image_location(text);
+  if (base::is_directory(text)) return {oci::Transport::oci_layout, text, ""};
+  if (!base::exists(text)) {
+    if (text.find('/') != std::string::npos || text.find(':') != std::string::npos)
+      return spec::parse_image_location(text);
+    throw base::Error(Code::failed, fmt::format("there is no image '{}'", text));
+  }
+  const base::Fd fd = base::open_file(text);
+  base::FdSource source(fd.get(), text);
+  archive::TarReader reader(source, text);
+  archive::TarEntry entry;
+  while (reader.next(entry))
+    if (entry.path == "oci-layout") return {oci::Transport::oci_archive, text, ""};
+  return {oci::Transport::docker_archive, text, ""};
+}
+
 int inspect(const InspectArguments& arguments) {
   std::optional<oci::Platform> platform;
   if (!arguments.platform.empty()) {
@@ -209,7 +208,8 @@ int inspect(const InspectArguments& arguments) {
   }
   store::Cache cache(cache_directory(arguments.cache_dir));
   const oci::ImageLocation location = find_image(arguments.image);
-  const store::ImageSet set = store::read_image(location, platform, cache);
+  const store::ImageSet set =
+      build::read_image(location, platform, cache, make_registries(arguments.registry, {}));
   oci::Json all = oci::Json::array();
   std::string text;
   for (const store::Image& image : set.images) {

@@ -130,8 +130,10 @@ std::string to_string(const Reference& reference) {
 }
 
 std::string to_string(const ImageLocation& location) {
-  static constexpr std::string_view names[] = {"oci", "oci-archive", "docker-archive", "tar", "dir"};
-  std::string text = fmt::format("{}:{}", names[static_cast<size_t>(location.transport)], location.path);
+  static constexpr std::string_view names[] = {"oci", "oci-archive", "docker-archive",
+                                               "tar", "dir",         "docker"};
+  std::string text = fmt::format("{}:{}{}", names[static_cast<size_t>(location.transport)],
+                                 location.transport == Transport::registry ? "//" : "", location.path);
   if (!location.tag.empty()) text += ":" + location.tag;
   return text;
 }

@@ -462,12 +462,25 @@ oci::ImageLocation parse_image_location(std::string_view text) {
   const size_t colon = text.find(':');
   const std::string_view transport = text.substr(0, colon);
   std::string_view rest = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
-  if (transport == "docker" || rest.starts_with("//"))
-    return fail("is in a registry; registries are not supported by this version of minibuild yet");
-  if (rest.empty() || rest.find_first_of(std::string_view("\0\n", 2)) != std::string_view::npos ||
-      (transport != "oci" && transport != "oci-archive" && transport != "docker-archive"))
+  const std::string_view first = text.substr(0, text.find('/'));
+  const bool on_disk = transport == "oci" || transport == "oci-archive" || transport == "docker-archive";
+  const bool bare = !on_disk && first.size() < text.size() && !text.starts_with('.') &&
+                    !rest.starts_with("//") &&
+                    (first.find_first_of(".:") != std::string_view::npos || first == "localhost");
+  if (bare || (transport == "docker" && rest.starts_with("//"))) {
+    const std::string_view name = bare ? text : rest.substr(2);
+    const oci::Reference reference = oci::parse_reference(name);
+    if (reference.host.empty())
+      return fail(fmt::format("has no host; short names are not used: write 'docker://docker.io/{}{}'",
+                              reference.repository.find('/') == std::string::npos ? "library/" : "",
+                              oci::to_string(reference)));
+    return {oci::Transport::registry, std::string(name), ""};
+  }
+  if (rest.empty() || rest.find_first_of(std::string_view("\0\n", 2)) != std::string_view::npos || !on_disk)
     return fail(
-        "is not a place for an image; write oci:DIR:TAG, oci-archive:FILE:TAG or docker-archive:FILE");
+        "is not a place for an image; write docker://HOST/REPOSITORY:TAG, oci:DIR:TAG, oci-archive:FILE:TAG "
+        "or "
+        "docker-archive:FILE");
   oci::ImageLocation location;
   location.transport = transport == "oci"           ? oci::Transport::oci_layout
                        : transport == "oci-archive" ? oci::Transport::oci_archive

@@ -223,21 +223,22 @@ void read_base_text(Reader& reader, const YamlNode& node, const std::string& tex
   const std::string_view first = std::string_view(text).substr(0, slash);
   const bool has_host = slash != std::string::npos &&
                         (first.find_first_of(".:") != std::string_view::npos || first == "localhost");
-  if (has_host)
-    return reader.error(
-        node.position,
-        fmt::format("images from registries such as '{}' are not supported by this version of minibuild yet",
-                    base::printable(text)),
-        "unsupported");
+  if (has_host) {
+    try {
+      base.what = BaseImage{parse_image_location("docker://" + text)};
+    } catch (const base::Error& error) {
+      reader.error(node.position, error.what());
+    }
+    return;
+  }
   const std::string close = base::nearest(text, {"scratch", "host"});
   if (!close.empty())
     return reader.error(node.position,
                         fmt::format("unknown base '{}'; did you mean '{}'?", base::printable(text), close));
   reader.error(
       node.position,
-      fmt::format("the base '{}' has no host; short names are not used: write 'docker.io/{}{}' (registries "
-                  "are not supported by this "
-                  "version of minibuild yet), 'oci:DIR:TAG', './other.yaml' or 'scratch'",
+      fmt::format("the base '{}' has no host; short names are not used: write 'docker.io/{}{}', "
+                  "'oci:DIR:TAG', './other.yaml' or 'scratch'",
                   base::printable(text), slash == std::string::npos ? "library/" : "", base::printable(text)),
       "short-name");
 }

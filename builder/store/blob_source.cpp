@@ -1,4 +1,4 @@
-#include "builder/store/blob_source.h"
+#include "minibuild/store/blob_source.h"
 
 #include <fcntl.h>
 
@@ -127,6 +127,19 @@ class TarSource : public BlobSource {
 };
 
 }  // namespace
+
+std::optional<std::string> BlobSource::document(const oci::Descriptor& want) const {
+  return file("blobs/sha256/" + oci::hex(want.digest), oci::max_json_size);
+}
+
+std::vector<std::string> BlobSource::layers(const std::vector<oci::Descriptor>& wanted, Cache& cache) const {
+  std::vector<std::string> paths;
+  for (const oci::Descriptor& layer : wanted) {
+    oci::Digest digest;
+    paths.push_back(blob("blobs/sha256/" + oci::hex(layer.digest), layer, cache, &digest));
+  }
+  return paths;
+}
 
 std::unique_ptr<BlobSource> open_directory(const std::string& directory) {
   return std::make_unique<DirectorySource>(directory);

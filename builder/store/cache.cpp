@@ -67,7 +67,7 @@ std::string result_path(const std::string& directory, const base::Hash& key) {
 }  // namespace
 
 Cache::Cache(std::string directory, bool fresh) : directory_(std::move(directory)), fresh_(fresh) {
-  for (const char* part : {"/blobs/sha256", "/results", "/tables", "/mounts", "/tmp", "/work"})
+  for (const char* part : {"/blobs/sha256", "/results", "/tables", "/mounts", "/tmp", "/work", "/locks"})
     base::make_directories(directory_ + part);
   in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::shared);
   base::remove_stale_temporaries(directory_ + "/tmp");
@@ -128,6 +128,11 @@ void Cache::note_file_digest(const std::string& path, const oci::Digest& digest)
   while (!is_settled(stamp) && now_ns() >= stamp.ctime_ns) ::usleep(2000);
   if (is_settled(stamp))
     hashes_->insert(stamp_key("blob" + boot_id_, stamp, 0, stamp.size), {digest.hash, today()});
+}
+
+base::FileLock Cache::lock_blob(const oci::Digest& digest) const {
+  // A few files for all blobs: nobody holds two.
+  return {directory_ + "/locks/" + oci::hex(digest).substr(0, 2), base::FileLock::Mode::exclusive};
 }
 
 void Cache::keep_blob(base::AtomicFile& file, const oci::Digest& digest) {

@@ -140,6 +140,8 @@ void write_output(const oci::ImageLocation& destination, const Product& product,
         return write_tree_tar(destination, product);
       case oci::Transport::directory:
         return write_directory(destination, product);
+      case oci::Transport::registry:
+        fail("it is not on disk");
     }
   });
 }

@@ -1,11 +1,11 @@
 // Reads images from OCI layouts (image-layout.md), archives of them, and what `docker save` writes.
 #include <algorithm>
 
-#include "builder/store/blob_source.h"
 #include "minibuild/archive/compress.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/store/blob_source.h"
 #include "minibuild/store/image.h"
 
 namespace minibuild::store {
@@ -16,12 +16,10 @@ namespace {
 
 constexpr std::string_view ref_name = "org.opencontainers.image.ref.name";
 
-std::string blob_name(const oci::Digest& digest) { return "blobs/sha256/" + oci::hex(digest); }
-
 // A small blob, checked against its descriptor.
 std::string document(const BlobSource& source, const oci::Descriptor& want) {
-  const std::string name = blob_name(want.digest);
-  std::optional<std::string> bytes = source.file(name, oci::max_json_size);
+  const std::string name = "blobs/sha256/" + oci::hex(want.digest);
+  std::optional<std::string> bytes = source.document(want);
   if (!bytes) fail("{} is missing", name);
   if (bytes->size() != want.size) fail("{} has {} bytes, want {}", name, bytes->size(), want.size);
   if (oci::digest_of(*bytes) != want.digest) fail("{} does not have the bytes that its digest says", name);
@@ -48,14 +46,12 @@ Image read_manifest(const BlobSource& source, const oci::Descriptor& descriptor,
   image.config =
       oci::parse_config(image.config_json, "config " + oci::to_string(image.manifest.config.digest));
   check_config(image.config, image.manifest);
-  for (size_t i = 0; i < image.manifest.layers.size(); ++i) {
-    const oci::Descriptor& layer = image.manifest.layers[i];
-    if (!oci::is_layer(layer.media_type))
-      fail("layer {} has the media type '{}', which is not a layer", i + 1, layer.media_type);
-    oci::Digest digest;
-    const std::string path = source.blob(blob_name(layer.digest), layer, cache, &digest);
-    image.layers.push_back({layer, image.config.diff_ids[i], path, 0});
-  }
+  for (size_t i = 0; i < image.manifest.layers.size(); ++i)
+    if (const std::string& type = image.manifest.layers[i].media_type; !oci::is_layer(type))
+      fail("layer {} has the media type '{}', which is not a layer", i + 1, base::printable(type));
+  const std::vector<std::string> paths = source.layers(image.manifest.layers, cache);
+  for (size_t i = 0; i < paths.size(); ++i)
+    image.layers.push_back({image.manifest.layers[i], image.config.diff_ids[i], paths[i], 0});
   if (!image.descriptor.platform) image.descriptor.platform = image.config.platform;
   return image;
 }
@@ -124,19 +120,7 @@ ImageSet read_layout(const BlobSource& source, const std::string& tag,
     fail("its file 'oci-layout' does not say imageLayoutVersion 1.0.0");
   const auto index = source.file("index.json", oci::max_json_size);
   if (!index) fail("it has no index.json");
-  const oci::Descriptor top = choose(oci::parse_index(*index, "index.json"), tag);
-  ImageSet set;
-  if (!oci::is_index(top.media_type)) {
-    set.images.push_back(read_manifest(source, top, cache));
-    check_platform(set.images.front(), wanted);
-    return set;
-  }
-  set.index = top;
-  set.index_json = document(source, top);
-  const oci::ImageIndex inner = oci::parse_index(set.index_json, "index " + oci::to_string(top.digest));
-  for (const oci::Descriptor& entry : platforms_of(inner, wanted))
-    set.images.push_back(read_manifest(source, entry, cache));
-  return set;
+  return read_set(source, choose(oci::parse_index(*index, "index.json"), tag), wanted, cache);
 }
 
 std::string media_type_of(const std::string& path) {
@@ -195,6 +179,22 @@ ImageSet read_docker(const BlobSource& source, const std::optional<oci::Platform
 
 }  // namespace
 
+ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,
+                  const std::optional<oci::Platform>& wanted, Cache& cache) {
+  ImageSet set;
+  if (!oci::is_index(top.media_type)) {
+    set.images.push_back(read_manifest(source, top, cache));
+    check_platform(set.images.front(), wanted);
+    return set;
+  }
+  set.index = top;
+  set.index_json = document(source, top);
+  const oci::ImageIndex inner = oci::parse_index(set.index_json, "index " + oci::to_string(top.digest));
+  for (const oci::Descriptor& entry : platforms_of(inner, wanted))
+    set.images.push_back(read_manifest(source, entry, cache));
+  return set;
+}
+
 ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
                     Cache& cache) {
   try {
@@ -206,7 +206,7 @@ ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci:
       case oci::Transport::docker_archive:
         return read_docker(*open_tar(location.path), wanted, cache);
       default:
-        fail("images are read from oci:, oci-archive: and docker-archive:");
+        fail("it is not an image on disk");
     }
   } catch (const base::Error& error) {
     throw base::Error(error.code(),

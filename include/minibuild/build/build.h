@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "minibuild/build/images.h"
 #include "minibuild/build/spec_file.h"
 #include "minibuild/store/cache.h"
 #include "minibuild/store/image.h"
@@ -33,6 +34,7 @@ struct Options {
   std::optional<int64_t> epoch;  // SOURCE_DATE_EPOCH, for specs without `epoch`
   std::string stage;             // stop at this stage; its tree is the result
   int jobs = 1;
+  Registries registries;
   std::string helper = "/proc/self/exe";  // the executable for sandbox::run
   const std::atomic<bool>* cancelled = nullptr;
   /// Seconds from any fixed moment, for the durations of phases.

@@ -24,13 +24,14 @@ std::string to_string(const Reference& reference);
 /// True for `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
 bool is_tag(std::string_view text);
 
-enum class Transport { oci_layout, oci_archive, docker_archive, tar, directory };
+enum class Transport { oci_layout, oci_archive, docker_archive, tar, directory, registry };
 
-/// `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE`, `tar:FILE`, `dir:DIR`.
+/// `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE`, `tar:FILE`, `dir:DIR`,
+/// `docker://REFERENCE`.
 struct ImageLocation {
   Transport transport = Transport::oci_layout;
-  std::string path;
-  std::string tag;  // empty if absent
+  std::string path;  // of a registry: the reference
+  std::string tag;   // empty if absent
   bool operator==(const ImageLocation&) const = default;
 };
 std::string to_string(const ImageLocation& location);

@@ -25,7 +25,8 @@ struct BaseStage {
 struct BaseSpec {
   std::string path;
 };
-/// An image on disk: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE`, path as written.
+/// An image: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE` with the path as written, or in
+/// a registry.
 struct BaseImage {
   oci::ImageLocation location;
 };

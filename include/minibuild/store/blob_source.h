@@ -1,9 +1,10 @@
-// Where the blobs of one image on disk are found: a layout's files, or parts of an archive.
+// Where the blobs of one image are found: a layout's files, parts of an archive, a registry.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "minibuild/oci/image.h"
 #include "minibuild/oci/reference.h"
@@ -11,7 +12,7 @@
 
 namespace minibuild::store {
 
-/// An interface at the edge: files of a layout directory or entries of a tar.
+/// An interface at the edge: files of a layout directory, entries of a tar, a repository.
 class BlobSource {
  public:
   virtual ~BlobSource() = default;
@@ -20,6 +21,10 @@ class BlobSource {
   /// The path of a file with exactly the bytes of `name`, verified against `digest` where that is known.
   virtual std::string blob(const std::string& name, const std::optional<oci::Descriptor>& want, Cache& cache,
                            oci::Digest* digest) const = 0;
+  /// The bytes of a manifest, index or config; they are checked by the caller. Nothing if it is not there.
+  virtual std::optional<std::string> document(const oci::Descriptor& want) const;
+  /// The paths of the layers' blobs, verified, in order.
+  virtual std::vector<std::string> layers(const std::vector<oci::Descriptor>& wanted, Cache& cache) const;
 };
 
 std::unique_ptr<BlobSource> open_directory(const std::string& directory);

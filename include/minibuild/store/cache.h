@@ -79,6 +79,8 @@ class Cache : public archive::LayerMemory {
   /// A result whose blobs are all there and right.
   std::optional<Result> find_result(const base::Hash& key);
   void put_result(const base::Hash& key, const Result& result);
+  /// Held while a blob is fetched, so that one process fetches it and the others wait.
+  base::FileLock lock_blob(const oci::Digest& digest) const;
 
   // LayerMemory
   std::optional<base::Hash> known_hash(const tree::Content& content, uint64_t offset,

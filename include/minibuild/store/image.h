@@ -16,8 +16,9 @@ namespace minibuild::store {
 struct ImageLayer {
   oci::Descriptor descriptor;
   oci::DiffId diff_id;
-  std::string path;         // of the blob
-  uint64_t plain_size = 0;  // of the tar; 0 if not known
+  std::string path;                        // of the blob
+  uint64_t plain_size = 0;                 // of the tar; 0 if not known
+  std::optional<oci::Reference> origin{};  // the repository that it came from
 };
 
 /// An image of one platform that is complete and verified.
@@ -43,6 +44,11 @@ struct ImageSet {
 /// IMAGE: cause`.
 ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
                     Cache& cache);
+
+class BlobSource;
+/// The same for an image whose manifest or index is known: `top` and everything below it comes from `source`.
+ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,
+                  const std::optional<oci::Platform>& wanted, Cache& cache);
 
 /// The layer's tar as an archive on disk, decompressed into the cache if that was not done before; its diff
 /// id is verified. Throws Error naming `what`.

@@ -1,0 +1,320 @@
+#include "minibuild/build/images.h"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/store/blob_source.h"
+
+namespace minibuild::build {
+
+using base::fail;
+
+namespace {
+
+// Runs `task(i)` for all i below `count` on a few threads; the first exception is thrown when all have ended.
+template <typename Task>
+void side_by_side(size_t count, int threads, Task task) {
+  std::mutex mutex;
+  size_t next = 0;
+  std::exception_ptr error;
+  const auto work = [&] {
+    while (true) {
+      size_t mine = 0;
+      {
+        const std::lock_guard lock(mutex);
+        if (error || next >= count) return;
+        mine = next++;
+      }
+      try {
+        task(mine);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!error) error = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (size_t i = 1; i < std::min(count, static_cast<size_t>(std::max(1, threads))); ++i)
+      workers.emplace_back(work);
+    work();
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+std::string counted(size_t n, const std::string& word) {
+  return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
+}
+
+// A repository as a source of blobs, with the cache before it.
+class RepositorySource : public store::BlobSource {
+ public:
+  RepositorySource(oci::Reference reference, store::Cache& cache, const Registries& registries)
+      : reference_(std::move(reference)), cache_(cache), registries_(registries) {}
+
+  // What the reference names now, or the digest that it says.
+  oci::Descriptor top() const {
+    if (reference_.digest) {
+      if (const auto path = cache_.find_blob(*reference_.digest)) {
+        const std::string bytes = base::read_file(*path, oci::max_json_size);
+        const oci::Json json = oci::parse_json(bytes, "the cached manifest");
+        if (json.is_object() && json.contains("mediaType") && json["mediaType"].is_string())
+          return {json["mediaType"].get<std::string>(), *reference_.digest, bytes.size(), {}, {}};
+      }
+    }
+    const registry::Client::Document document = client().manifest(reference_);
+    keep(document.bytes, document.descriptor.digest);
+    return document.descriptor;
+  }
+
+  std::optional<std::string> file(const std::string& /*name*/, size_t /*limit*/) const override {
+    return std::nullopt;
+  }
+  std::string blob(const std::string& /*name*/, const std::optional<oci::Descriptor>& want,
+                   store::Cache& /*cache*/, oci::Digest* digest) const override {
+    *digest = want->digest;
+    return layers({*want}, cache_).front();
+  }
+
+  std::optional<std::string> document(const oci::Descriptor& want) const override {
+    if (const auto path = cache_.find_blob(want.digest)) return base::read_file(*path, oci::max_json_size);
+    std::string bytes;
+    if (oci::is_manifest(want.media_type) || oci::is_index(want.media_type)) {
+      oci::Reference exact = reference_;
+      exact.tag.clear();
+      exact.digest = want.digest;
+      bytes = client().manifest(exact).bytes;
+    } else {
+      bytes = client().small_blob(reference_, want);
+    }
+    keep(bytes, want.digest);
+    return bytes;
+  }
+
+  std::vector<std::string> layers(const std::vector<oci::Descriptor>& wanted,
+                                  store::Cache& cache) const override {
+    std::vector<oci::Descriptor> missing;
+    uint64_t size = 0;
+    for (const oci::Descriptor& layer : wanted) {
+      const bool twice = std::any_of(missing.begin(), missing.end(), [&](const oci::Descriptor& other) {
+        return other.digest == layer.digest;
+      });
+      if (twice || cache.find_blob(layer.digest)) continue;
+      missing.push_back(layer);
+      size += layer.size;
+    }
+    if (!missing.empty()) {
+      registry::Client& from = client();
+      if (registries_.note)
+        registries_.note(
+            name(), fmt::format("fetching {}, {}", counted(missing.size(), "layer"), base::human_size(size)));
+      side_by_side(missing.size(), from.parallel(), [&](size_t i) { fetch(from, missing[i]); });
+    }
+    std::vector<std::string> paths;
+    for (const oci::Descriptor& layer : wanted) paths.push_back(cache.blob_path(layer.digest));
+    return paths;
+  }
+
+ private:
+  std::string name() const { return reference_.host + "/" + reference_.repository; }
+
+  registry::Client& client() const {
+    if (registries_.offline) fail("the cache does not hold all of it, and --offline forbids fetching it");
+    if (!registries_.client) fail("no registry can be reached from here");
+    return registries_.client();
+  }
+
+  void keep(const std::string& bytes, const oci::Digest& digest) const {
+    base::MemorySource source(bytes);
+    cache_.put_blob(source, digest, name());
+  }
+
+  void fetch(registry::Client& from, const oci::Descriptor& layer) const {
+    // Of several builds that want the same blob one fetches it.
+    const base::FileLock lock = cache_.lock_blob(layer.digest);
+    if (cache_.find_blob(layer.digest)) return;
+    base::AtomicFile file(cache_.temporary_directory() + "/blob", 0444);
+    from.fetch_blob(reference_, layer, file.fd());
+    cache_.keep_blob(file, layer.digest);
+    cache_.note_file_digest(cache_.blob_path(layer.digest), layer.digest);
+  }
+
+  oci::Reference reference_;
+  store::Cache& cache_;
+  const Registries& registries_;
+};
+
+// Keeps what a registry gave until it was not used for long: the cache's collector drops what no result
+// names.
+void remember(const store::ImageSet& set, const oci::Reference& reference, store::Cache& cache) {
+  store::Result result{"image", reference.host + "/" + reference.repository, {}};
+  if (set.index) result.blobs.push_back(set.index->digest);
+  base::Sha256 key;
+  key.update("registry image");
+  for (const store::Image& image : set.images) {
+    key.update(base::as_bytes(image.descriptor.digest.hash));
+    result.blobs.push_back(image.descriptor.digest);
+    result.blobs.push_back(image.manifest.config.digest);
+    for (const store::ImageLayer& layer : image.layers) result.blobs.push_back(layer.descriptor.digest);
+  }
+  const base::Hash id = key.finish();
+  if (!cache.find_result(id)) cache.put_result(id, result);
+}
+
+template <typename Task>
+auto naming(const char* what, const oci::ImageLocation& location, Task task) {
+  try {
+    return task();
+  } catch (const base::Error& error) {
+    if (error.code() == base::Code::interrupted) throw;
+    throw base::Error(error.code(),
+                      fmt::format("cannot {} {}: {}", what, oci::to_string(location), error.what()));
+  }
+}
+
+class Push {
+ public:
+  Push(oci::Reference target, const store::Product& product, const Registries& registries)
+      : target_(std::move(target)), product_(product), registries_(registries) {}
+
+  void run() {
+    if (!registries_.client || registries_.offline) fail("--offline forbids pushing");
+    registry::Client& to = registries_.client();
+    send_blobs(to, false);
+    try {
+      put_all(to);
+    } catch (const registry::Refused& error) {
+      // A registry that forgot a blob, or said that it has one that it lacks: once more, all of them.
+      if (error.reason() != "BLOB_UNKNOWN" && error.reason() != "MANIFEST_BLOB_UNKNOWN") throw;
+      send_blobs(to, true);
+      put_all(to);
+    }
+  }
+
+ private:
+  void put_all(registry::Client& to) {
+    const store::ImageSet& set = *product_.set;
+    if (set.index)
+      for (const store::Image& image : set.images)
+        put(to, image.descriptor, image.manifest_json, oci::to_string(image.descriptor.digest));
+    const store::Image& first = set.images.front();
+    const oci::Descriptor& top = set.index ? *set.index : first.descriptor;
+    const std::string& bytes = set.index ? set.index_json : first.manifest_json;
+    for (const std::string& name : names()) put(to, top, bytes, name);
+  }
+
+  // One piece of content to be there before a manifest names it.
+  struct Piece {
+    oci::Descriptor descriptor;
+    const std::string* bytes = nullptr;
+    std::string path;
+    std::optional<oci::Reference> origin;
+  };
+
+  std::vector<std::string> names() const {
+    if (!target_.tag.empty()) return {target_.tag};
+    if (target_.digest) return {oci::to_string(*target_.digest)};
+    std::vector<std::string> tags;
+    for (const oci::Reference& name : product_.names)
+      if (!name.tag.empty() && std::find(tags.begin(), tags.end(), name.tag) == tags.end())
+        tags.push_back(name.tag);
+    if (tags.empty()) tags.emplace_back("latest");
+    return tags;
+  }
+
+  std::vector<Piece> pieces() const {
+    std::vector<Piece> all;
+    const auto add = [&all](Piece piece) {
+      const bool there = std::any_of(all.begin(), all.end(), [&](const Piece& one) {
+        return one.descriptor.digest == piece.descriptor.digest;
+      });
+      if (!there) all.push_back(std::move(piece));
+    };
+    for (const store::Image& image : product_.set->images) {
+      for (const store::ImageLayer& layer : image.layers)
+        add({layer.descriptor, nullptr, layer.path, layer.origin});
+      add({image.manifest.config, &image.config_json, {}, {}});
+    }
+    return all;
+  }
+
+  void send_blobs(registry::Client& to, bool all_again) {
+    const std::vector<Piece> all = pieces();
+    std::mutex mutex;
+    size_t sent = 0;
+    size_t mounted = 0;
+    uint64_t bytes = 0;
+    side_by_side(all.size(), to.parallel(), [&](size_t i) {
+      const Piece& piece = all[i];
+      if (!all_again && to.has_blob(target_, piece.descriptor.digest)) return;
+      const bool neighbour = piece.origin && piece.origin->host == target_.host &&
+                             piece.origin->repository != target_.repository;
+      if (neighbour && to.mount_blob(target_, piece.descriptor.digest, piece.origin->repository)) {
+        const std::lock_guard lock(mutex);
+        ++mounted;
+        return;
+      }
+      if (piece.bytes != nullptr)
+        to.upload_bytes(target_, piece.descriptor, *piece.bytes);
+      else
+        to.upload_blob(target_, piece.descriptor, piece.path);
+      const std::lock_guard lock(mutex);
+      ++sent;
+      bytes += piece.descriptor.size;
+    });
+    if (!registries_.note) return;
+    registries_.note(target_.host + "/" + target_.repository,
+                     fmt::format("pushed {} ({}), mounted {}, {} there", counted(sent, "blob"),
+                                 base::human_size(bytes), mounted, all.size() - sent - mounted));
+  }
+
+  void put(registry::Client& to, const oci::Descriptor& descriptor, const std::string& bytes,
+           const std::string& name) {
+    oci::Reference there = target_;
+    there.tag = name.starts_with("sha256:") ? "" : name;
+    there.digest = name.starts_with("sha256:") ? std::optional(descriptor.digest) : std::nullopt;
+    const auto found = to.find_manifest(there);
+    if (found && found->digest == descriptor.digest) return;
+    to.put_manifest(target_, name, descriptor.media_type, bytes);
+  }
+
+  oci::Reference target_;
+  const store::Product& product_;
+  const Registries& registries_;
+};
+
+}  // namespace
+
+store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
+                           store::Cache& cache, const Registries& registries) {
+  if (location.transport != oci::Transport::registry) return store::read_image(location, wanted, cache);
+  return naming("read", location, [&] {
+    const oci::Reference reference = oci::parse_reference(location.path);
+    const RepositorySource source(reference, cache, registries);
+    store::ImageSet set = store::read_set(source, source.top(), wanted, cache);
+    for (store::Image& image : set.images)
+      for (store::ImageLayer& layer : image.layers) layer.origin = reference;
+    remember(set, reference, cache);
+    return set;
+  });
+}
+
+void write_output(const oci::ImageLocation& destination, const store::Product& product, store::Cache& cache,
+                  const Registries& registries) {
+  if (destination.transport != oci::Transport::registry)
+    return store::write_output(destination, product, cache);
+  naming("write", destination, [&] {
+    oci::Reference target = oci::parse_reference(destination.path);
+    const oci::Descriptor& top =
+        product.set->index ? *product.set->index : product.set->images.front().descriptor;
+    if (target.digest && *target.digest != top.digest)
+      fail("the image has the digest {}", oci::to_string(top.digest));
+    Push(std::move(target), product, registries).run();
+  });
+}
+
+}  // namespace minibuild::build

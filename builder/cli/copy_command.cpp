@@ -1,0 +1,44 @@
+// `minibuild copy`: an image from one place to another, byte for byte.
+#include <fmt/format.h>
+
+#include "builder/cli/commands.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::cli {
+
+using base::Code;
+
+int copy(const CopyArguments& arguments) {
+  std::optional<oci::Platform> platform;
+  if (!arguments.platform.empty()) {
+    platform = oci::parse_platform(arguments.platform);
+    if (!platform)
+      throw base::Error(Code::usage,
+                        fmt::format("got --platform {}, want one such as linux/amd64", arguments.platform));
+  }
+  store::Cache cache(cache_directory(arguments.cache_dir));
+  const build::Registries registries =
+      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
+        fmt::print(stderr, "{}: {}\n", subject, text);
+      });
+  const oci::ImageLocation from = find_image(arguments.source);
+  const oci::ImageLocation to = find_destination(arguments.destination);
+  if (to.transport != oci::Transport::registry) store::check_output(to);
+  store::ImageSet set = build::read_image(from, platform, cache, registries);
+  if (platform) set.index.reset();  // one image is copied, not the index that it is under
+  store::Product product;
+  product.set = &set;
+  if (to.transport == oci::Transport::docker_archive && from.transport == oci::Transport::registry)
+    product.names.push_back(oci::parse_reference(from.path));
+  std::optional<tree::FileTree> tree;
+  const bool merged = to.transport == oci::Transport::tar || to.transport == oci::Transport::directory;
+  if (merged && set.images.size() == 1)
+    product.tree = &tree.emplace(store::image_tree(set.images.front(), cache, arguments.source));
+  build::write_output(to, product, cache, registries);
+  cache.save();
+  print_result(oci::to_string(set.index ? set.index->digest : set.images.front().descriptor.digest) + "\n");
+  return 0;
+}
+
+}  // namespace minibuild::cli

@@ -1,0 +1,28 @@
+// The registry options that many commands share, and what the environment says about credentials.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "minibuild/build/images.h"
+
+namespace minibuild::cli {
+
+struct RegistryArguments {
+  std::string authfile;
+  std::string ca_file;
+  std::string certificate;
+  std::string key;
+  std::vector<std::string> plain_http;
+  std::vector<std::string> mirrors;
+  int timeout = 30;
+  bool offline = false;
+};
+
+/// Where registries and credentials are, from the arguments and the environment; the client is made when it
+/// is first used, and lives as long as the result. `note` may be empty.
+build::Registries make_registries(const RegistryArguments& arguments,
+                                  std::function<void(const std::string&, const std::string&)> note);
+
+}  // namespace minibuild::cli

@@ -1,0 +1,198 @@
+#include "builder/registry/headers.h"
+
+#include <algorithm>
+#include <array>
+
+#include "minibuild/base/text.h"
+
+namespace minibuild::registry {
+
+namespace {
+
+constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+bool is_token(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+// Reads a header from left to right.
+struct Scanner {
+  std::string_view rest;
+
+  void spaces() {
+    while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
+  }
+  bool take(char c) {
+    if (rest.empty() || rest.front() != c) return false;
+    rest.remove_prefix(1);
+    return true;
+  }
+  std::string token() {
+    size_t n = 0;
+    while (n < rest.size() && is_token(rest[n])) ++n;
+    std::string out(rest.substr(0, n));
+    rest.remove_prefix(n);
+    return out;
+  }
+  std::string lower_token() {
+    std::string out = token();
+    for (char& c : out)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+  }
+  // After the opening quote; nothing if it has no end.
+  std::optional<std::string> quoted() {
+    std::string out;
+    while (!rest.empty()) {
+      char c = rest.front();
+      rest.remove_prefix(1);
+      if (c == '"') return out;
+      if (c == '\\') {
+        if (rest.empty()) return std::nullopt;
+        c = rest.front();
+        rest.remove_prefix(1);
+      }
+      out.push_back(c);
+    }
+    return std::nullopt;
+  }
+};
+
+}  // namespace
+
+std::vector<Challenge> parse_challenges(std::string_view text) {
+  std::vector<Challenge> challenges;
+  Scanner scanner{text};
+  while (!scanner.rest.empty()) {
+    scanner.spaces();
+    if (scanner.take(',')) continue;
+    const std::string word = scanner.lower_token();
+    if (word.empty()) break;
+    scanner.spaces();
+    if (!scanner.take('=')) {
+      challenges.push_back({word, {}});
+      continue;
+    }
+    scanner.spaces();
+    std::string value;
+    if (scanner.take('"')) {
+      const auto quoted = scanner.quoted();
+      if (!quoted) break;
+      value = *quoted;
+    } else {
+      value = scanner.token();
+    }
+    if (!challenges.empty()) challenges.back().parameters.emplace(word, value);
+  }
+  return challenges;
+}
+
+std::string next_link(std::string_view text) {
+  Scanner scanner{text};
+  while (!scanner.rest.empty()) {
+    scanner.spaces();
+    if (scanner.take(',')) continue;
+    if (!scanner.take('<')) return {};
+    const size_t end = scanner.rest.find('>');
+    if (end == std::string_view::npos) return {};
+    const std::string target(scanner.rest.substr(0, end));
+    scanner.rest.remove_prefix(end + 1);
+    bool next = false;
+    scanner.spaces();
+    while (scanner.take(';')) {
+      scanner.spaces();
+      const std::string name = scanner.lower_token();
+      scanner.spaces();
+      std::string value;
+      if (scanner.take('=')) {
+        scanner.spaces();
+        if (scanner.take('"')) {
+          const auto quoted = scanner.quoted();
+          if (!quoted) return {};
+          value = *quoted;
+        } else {
+          value = scanner.token();
+        }
+      }
+      if (name == "rel" && value == "next") next = true;
+      scanner.spaces();
+    }
+    if (next) return target;
+  }
+  return {};
+}
+
+std::optional<ContentRange> parse_content_range(std::string_view text) {
+  text = base::trim(text);
+  if (!text.starts_with("bytes ")) return std::nullopt;
+  text = base::trim(text.substr(6));
+  const size_t dash = text.find('-');
+  const size_t slash = text.find('/');
+  if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
+  const auto first = base::parse_number(text.substr(0, dash));
+  const auto last = base::parse_number(text.substr(dash + 1, slash - dash - 1));
+  if (!first || !last || *last < *first) return std::nullopt;
+  ContentRange range{*first, *last, std::nullopt};
+  const std::string_view total = text.substr(slash + 1);
+  if (total == "*") return range;
+  range.total = base::parse_number(total);
+  if (!range.total || *range.total <= range.last) return std::nullopt;
+  return range;
+}
+
+std::string base64(std::string_view bytes) {
+  std::string out;
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : bytes) {
+    bits = bits << 8U | static_cast<uint8_t>(c);
+    count += 8;
+    while (count >= 6) {
+      count -= 6;
+      out.push_back(base64_digits[bits >> count & 63U]);
+    }
+  }
+  if (count > 0) out.push_back(base64_digits[bits << (6 - count) & 63U]);
+  while (out.size() % 4 != 0) out.push_back('=');
+  return out;
+}
+
+std::optional<std::string> unbase64(std::string_view text) {
+  text = base::trim(text);
+  while (text.ends_with('=')) text.remove_suffix(1);
+  std::string out;
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    const size_t digit = base64_digits.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6U | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<char>(bits >> count & 0xFFU));
+    }
+  }
+  if (count == 6) return std::nullopt;
+  return out;
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~").find(c) != std::string_view::npos;
+    if (plain) {
+      out.push_back(c);
+    } else {
+      out.push_back('%');
+      out.push_back(digits[static_cast<uint8_t>(c) >> 4U]);
+      out.push_back(digits[static_cast<uint8_t>(c) & 15U]);
+    }
+  }
+  return out;
+}
+
+}  // namespace minibuild::registry

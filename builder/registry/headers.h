@@ -1,0 +1,38 @@
+// Headers of answers as values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minibuild::registry {
+
+/// One challenge of a WWW-Authenticate header (RFC 9110, section 11.6.1).
+struct Challenge {
+  std::string scheme;                             // lower case
+  std::map<std::string, std::string> parameters;  // names in lower case
+};
+/// All challenges, in order; what is malformed is left out.
+std::vector<Challenge> parse_challenges(std::string_view text);
+
+/// The target of the first link with `rel="next"` (RFC 8288); empty if there is none.
+std::string next_link(std::string_view text);
+
+/// `bytes FIRST-LAST/TOTAL` (RFC 9110, section 14.4); total is absent for `*`.
+struct ContentRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  std::optional<uint64_t> total;
+};
+std::optional<ContentRange> parse_content_range(std::string_view text);
+
+std::string base64(std::string_view bytes);
+/// Nothing if `text` is not base64 (RFC 4648, section 4; padding may be missing).
+std::optional<std::string> unbase64(std::string_view text);
+/// Everything but unreserved characters (RFC 3986, section 2.3) as %XX.
+std::string percent_encode(std::string_view text);
+
+}  // namespace minibuild::registry

@@ -1,0 +1,81 @@
+// Exchanges with one kind of patience: authentication, redirects, retries and mirrors around plain HTTP.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "builder/registry/headers.h"
+#include "builder/registry/http.h"
+#include "minibuild/oci/reference.h"
+#include "minibuild/registry/client.h"
+
+namespace minibuild::registry {
+
+/// Where a repository is reached: at its registry, or at a mirror of it.
+struct Place {
+  std::string host;        // whose credentials are used
+  std::string repository;  // there
+  Url base;                // `https://HOST`
+};
+
+/// What an exchange may do, for the token server.
+enum class Access { pull, push };
+
+/// A request to a registry, before authentication.
+struct Call {
+  std::string method = "GET";
+  std::string path;  // after `/v2/REPOSITORY`, or an absolute URL of a Location
+  std::vector<std::string> headers;
+  std::string body;
+  bool sends_body = false;
+  int body_fd = -1;
+  uint64_t body_offset = 0;
+  uint64_t body_size = 0;
+  size_t limit = size_t{4} << 20;
+  Access access = Access::pull;
+  std::string also_pull;  // another repository that is read, for mounts
+  bool once = false;      // the caller tries again by itself
+  decltype(HttpRequest::sink) sink;
+};
+
+class Client::Session {
+ public:
+  Session(Network network, CredentialFiles credentials);
+
+  /// Mirrors first, the registry itself last.
+  std::vector<Place> places(const oci::Reference& reference) const;
+  Place origin(const oci::Reference& reference) const;
+  /// Runs a call; gives the answer whatever its status is, but for those that were tried again in vain: those
+  /// throw.
+  HttpResponse call(const Place& place, const Call& call);
+  /// Throws Error with what the registry says, and which credentials were used.
+  [[noreturn]] void refuse(const Place& place, const HttpResponse& response, const std::string& what);
+  /// Pauses before attempt `attempt` (2, 3 …); throws Error{Code::interrupted} when cancelled meanwhile.
+  void pause(int attempt, int retry_after) const;
+  const Network& network() const { return network_; }
+
+ private:
+  struct Authorization {
+    std::string value;  // of the header; empty if the registry asks for none
+    bool known = false;
+  };
+  std::string scope_of(const Place& place, const Call& call) const;
+  HttpResponse authorized(const Place& place, const Call& call);
+  HttpResponse follow(const Place& place, const Call& call, const std::string& authorization);
+  std::string authorize(const Place& place, const std::string& scope, const HttpResponse& response);
+  std::string fetch_token(const Place& place, const Challenge& challenge, const std::string& scope,
+                          const Credential& credential);
+  Credential credential(const Place& place);
+  bool is_plain(const std::string& host) const;
+
+  Network network_;
+  CredentialFiles files_;
+  Http http_;
+  std::mutex mutex_;
+  std::map<std::string, std::string> authorizations_;  // by origin and scope
+  std::map<std::string, Credential> credentials_;      // by host and repository
+};
+
+}  // namespace minibuild::registry

@@ -1,0 +1,34 @@
+// Images wherever they are: on disk or in a registry, read and written by their location.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "minibuild/oci/reference.h"
+#include "minibuild/registry/client.h"
+#include "minibuild/store/image.h"
+#include "minibuild/store/output.h"
+
+namespace minibuild::build {
+
+/// How to reach registries. The client is made when the first one is needed.
+struct Registries {
+  std::function<registry::Client&()> client;
+  bool offline = false;  // use only what the cache holds
+  /// Hears how much is about to be fetched or pushed, and where.
+  std::function<void(const std::string& subject, const std::string& text)> note;
+};
+
+/// As store::read_image, for registries too. Only blobs that the cache does not hold are fetched, several at
+/// once, each by one process at a time. Throws Error `cannot read IMAGE: cause`.
+store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
+                           store::Cache& cache, const Registries& registries);
+
+/// As store::write_output, for registries too: blobs first, then manifests, then the index, the tags last.
+/// What the repository has is not sent; what another repository of the same registry has is mounted. The tag
+/// is the destination's, else those of the product's names. Throws Error `cannot write DEST: cause`.
+void write_output(const oci::ImageLocation& destination, const store::Product& product, store::Cache& cache,
+                  const Registries& registries);
+
+}  // namespace minibuild::build

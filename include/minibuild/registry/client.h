@@ -1,0 +1,82 @@
+// The distribution protocol (OCI distribution-spec v1.1): images by name and content, from and to registries.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "minibuild/base/error.h"
+#include "minibuild/oci/image.h"
+#include "minibuild/oci/reference.h"
+#include "minibuild/registry/credentials.h"
+#include "minibuild/registry/network.h"
+
+namespace minibuild::registry {
+
+/// What a registry said no to.
+class Refused : public base::Error {
+ public:
+  Refused(const std::string& message, int status, std::string reason)
+      : Error(base::Code::failed, message), status_(status), reason_(std::move(reason)) {}
+  int status() const { return status_; }
+  /// Of the distribution-spec, such as BLOB_UNKNOWN; empty if the registry named none.
+  const std::string& reason() const { return reason_; }
+
+ private:
+  int status_;
+  std::string reason_;
+};
+
+/// Speaks with any number of registries; its functions may be called by many threads at once. Every exchange
+/// is tried again after a failure that may pass (no connection, cut off, 408, 429, 5xx), with growing pauses
+/// and as `Retry-After` says. All functions throw Error with host, repository and cause; what a registry says
+/// is printed without control characters, and credentials never.
+class Client {
+ public:
+  Client(Network network, CredentialFiles credentials);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  Client(Client&&) = delete;
+  Client& operator=(Client&&) = delete;
+
+  /// A manifest or index as it was served.
+  struct Document {
+    oci::Descriptor descriptor;
+    std::string bytes;
+  };
+  /// By the reference's digest if it has one, else by its tag (`latest` if none). The bytes have the digest,
+  /// and the media type is one of OCI or Docker and agrees with the document's own.
+  Document manifest(const oci::Reference& reference);
+  /// What a tag or digest names, without fetching it; nothing if it is not there.
+  std::optional<oci::Descriptor> find_manifest(const oci::Reference& reference);
+  /// A blob of at most 4 MiB, with the descriptor's size and digest.
+  std::string small_blob(const oci::Reference& repository, const oci::Descriptor& blob);
+  /// Fetches a blob into an empty file. A transfer that is cut off goes on where it was (Range). On return
+  /// the file has the descriptor's size and digest.
+  void fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd);
+  /// The names of all tags, page by page.
+  std::vector<std::string> tags(const oci::Reference& repository);
+
+  bool has_blob(const oci::Reference& repository, const oci::Digest& digest);
+  /// Makes a blob of another repository of the same registry one of this repository; false if the registry
+  /// does not do that.
+  bool mount_blob(const oci::Reference& repository, const oci::Digest& digest, const std::string& from);
+  /// Uploads a file: in one piece, or above 64 MiB in pieces that are taken up again where they were cut off.
+  void upload_blob(const oci::Reference& repository, const oci::Descriptor& blob, const std::string& path);
+  void upload_bytes(const oci::Reference& repository, const oci::Descriptor& blob, const std::string& bytes);
+  /// Stores a manifest or index under `name`: a tag or a digest. Everything that it names must be there.
+  void put_manifest(const oci::Reference& repository, const std::string& name, const std::string& media_type,
+                    const std::string& bytes);
+
+  /// How many transfers should run at once.
+  int parallel() const;
+
+ private:
+  class Session;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace minibuild::registry

@@ -1,0 +1,39 @@
+// Credentials as users have them: the files of containers, Docker and their credential helpers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace minibuild::registry {
+
+/// Who to be at a registry; all empty: nobody.
+struct Credential {
+  std::string user;
+  std::string password;
+  std::string identity_token;  // for a refresh at the token server, instead of a password
+  std::string registry_token;  // a bearer token that is sent as it is
+  std::string source;          // where it was found, for messages: never with a secret in it
+  bool empty() const { return user.empty() && identity_token.empty() && registry_token.empty(); }
+};
+
+/// The files that are looked at, in this order. The first that knows the registry decides.
+class CredentialFiles {
+ public:
+  CredentialFiles() = default;
+  explicit CredentialFiles(std::vector<std::string> files) : files_(std::move(files)) {}
+
+  /// Looks for `HOST[:PORT]/REPOSITORY`: in each file first `credHelpers`, then `auths` (the longest prefix
+  /// of host and repository wins, containers-auth.json(5)), then `credsStore`. Files that are not there are
+  /// passed over. Throws Error naming the file, or the helper with what it wrote to its standard error.
+  Credential find(const std::string& host, const std::string& repository) const;
+  const std::vector<std::string>& files() const { return files_; }
+
+ private:
+  std::vector<std::string> files_;
+};
+
+/// The value of the JSON that a credential helper prints, or of one entry of `auths`. Throws Error naming
+/// `what`.
+Credential parse_helper_answer(const std::string& text, const std::string& what);
+
+}  // namespace minibuild::registry
