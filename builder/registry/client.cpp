@@ -17,6 +17,8 @@ namespace {
 
 constexpr uint64_t chunk = uint64_t{64} << 20;  // of an upload
 constexpr int max_pages = 1000;
+// What a transfer has to bring before it is cut off, to count as going on.
+constexpr uint64_t enough_progress = uint64_t{256} << 10;
 
 const std::vector<std::string> accept_manifests = {
     "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -243,7 +245,7 @@ void Client::fetch_blob(const oci::Reference& repository, const oci::Descriptor&
         why = error.what();
       }
       if (why.empty()) continue;
-      if (arrival.size() > before) failures = 0;  // it goes on
+      if (arrival.size() >= before + enough_progress) failures = 0;
       if (++failures >= session_->network().attempts) fail("{}: {}; tried {} times", what, why, failures);
       session_->pause(failures + 1, retry_after);
     }

@@ -8,6 +8,7 @@ POST /_fault with {"match": REGEX over "METHOD PATH", "times": N, "do": NAME, â€
 import hashlib
 import http.server
 import json
+import os
 import re
 import ssl
 import sys
@@ -134,7 +135,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         query = dict(part.partition("=")[::2] for part in self.path.partition("?")[2].split("&"))
         if path == "/v2/":
             return self.answer(200, b"{}")
-        found = re.fullmatch(r"/v2/(.+)/(manifests|blobs|blobs/uploads|tags)/(.*)", path)
+        found = re.fullmatch(r"/v2/(.+?)/(manifests|blobs/uploads|blobs|tags)/(.*)", path)
         if not found:
             return self.error(404, "NAME_UNKNOWN")
         name, kind, what = found.groups()
@@ -287,6 +288,7 @@ def main():
     for handler in (Handler, Other):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # clients that go away are part of the tests
         if len(sys.argv) > 2 and handler is Handler:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(sys.argv[2], sys.argv[3])
@@ -296,7 +298,6 @@ def main():
     threading.Thread(target=servers[1].serve_forever, daemon=True).start()
     with open(sys.argv[1] + ".new", "w", encoding="utf-8") as file:
         file.write(f"{servers[0].server_port} {servers[1].server_port}\n")
-    import os
     os.rename(sys.argv[1] + ".new", sys.argv[1])
     servers[0].serve_forever()
 

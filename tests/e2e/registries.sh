@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Images from and to registries: Debian's docker-registry over HTTP, over TLS with a private CA and passwords; and a
+# registry of our own that asks for tokens and fails on request.
+. "$(dirname "$0")/lib.sh"
+pids=()
+trap 'kill "${pids[@]}" 2> /dev/null; chmod -R u+rwX "$SCRATCH" 2> /dev/null; rm -rf "$SCRATCH"' EXIT
+export HOME=$SCRATCH XDG_RUNTIME_DIR=$SCRATCH/run no_proxy='*'
+unset REGISTRY_AUTH_FILE XDG_CONFIG_HOME DOCKER_CONFIG
+mkdir run
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+wait_for() { for _ in $(seq 100); do curl -ks "$1" > /dev/null && return; sleep 0.1; done; echo "nothing answers at $1"; }
+# serve NAME YAML-OF-HTTP [MORE]: starts docker-registry on the port $port.
+serve() {
+  printf 'version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:%s"%s}\n%s\n' "$SCRATCH/$1.data" "$port" "$2" "${3:-}" > "$1.yml"
+  docker-registry serve "$1.yml" > "$1.log" 2>&1 &
+  pids+=($!)
+}
+
+port=$(free_port)
+plain=127.0.0.1:$port
+serve plain ""
+port=$(free_port)
+secure=localhost:$port
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3650 -subj "/CN=test authority" 2> /dev/null
+openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj "/CN=localhost" 2> /dev/null
+printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' > san
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile san -out server.pem 2> /dev/null
+htpasswd -nbB alice wonder > htpasswd
+serve secure ", tls: {certificate: $SCRATCH/server.pem, key: $SCRATCH/server.key}" "auth: {htpasswd: {realm: test, path: $SCRATCH/htpasswd}}"
+wait_for "http://$plain/v2/"
+wait_for "https://$secure/v2/"
+P="--plain-http $plain"
+
+mkdir -p src && head -c 3000000 /dev/urandom > src/random && seq 200000 > src/numbers
+cat > base.yaml << 'E2'
+minibuild: 1
+copy: [{ from: src/numbers, to: /numbers }]
+user: 65532
+entrypoint: [/numbers]
+E2
+cat > app.yaml << E2
+minibuild: 1
+image: $plain/team/app:1.0
+base: docker://$plain/team/base:1
+copy: [{ from: src/random, to: /random }, { image: "$plain/team/base:1", from: /numbers, to: /again }]
+E2
+D=$(build base.yaml -o "docker://$plain/team/base:1" $P -o oci:base:1)
+check "a push gives the image" test -n "$D"
+same "skopeo reads what was pushed" "$(skopeo inspect --tls-verify=false "docker://$plain/team/base:1" | jq -r .Digest)" "$D"
+check "skopeo copies it" skopeo copy -q --src-tls-verify=false "docker://$plain/team/base:1" oci:pulled:1
+check "and it is valid" python3 "$SOURCE/tests/e2e/validate.py" pulled
+same "the blobs are those of the layout" "$(cd pulled/blobs/sha256 && ls)" "$(cd base/blobs/sha256 && ls)"
+A=$(build app.yaml -o "docker://$plain/team/app" -o oci:app $P)
+same "the tag is that of the spec" "$(skopeo inspect --tls-verify=false "docker://$plain/team/app:1.0" | jq -r .Digest)" "$A"
+check "an image on a registry's base is valid" python3 "$SOURCE/tests/e2e/validate.py" app
+same "it holds the base's files" "$("$MINIBUILD" inspect --json oci:app | jq -r '.files[].path' | xargs)" "/again /numbers /random"
+same "its base layer is the base's" "$("$MINIBUILD" inspect --json oci:app | jq -r '.layers[0].digest')" "$("$MINIBUILD" inspect --json oci:base | jq -r '.layers[0].digest')"
+same "the base's layer was mounted, not sent" "$(grep -c 'method=PUT.*team/app/blobs' plain.log)" 2
+
+# An unchanged image costs only questions.
+before=$(grep -c . plain.log)
+same "again" "$(build app.yaml -o "docker://$plain/team/app:1.0" $P)" "$A"
+same "only HEADs" "$(tail -n "+$((before + 1))" plain.log | grep -oE 'http.request.method=[A-Z]+.*http.response.status' | grep -oE 'method=[A-Z]+' | grep -v HEAD | sort | uniq -c | xargs)" "2 method=GET"
+
+# A cold cache fetches each layer once, also when eight builds want it.
+rm -rf cache
+before=$(grep -c . plain.log)
+for i in 1 2 3 4 5 6 7 8; do build app.yaml -o "oci:par$i" $P > "par$i.out" 2>&1 & builds[i]=$!; done
+wait "${builds[@]}"
+same "eight builds, one digest" "$(cat par?.out | sort -u)" "$A"
+same "each layer fetched once" "$(tail -n "+$((before + 1))" plain.log | grep -c 'method=GET.*team/base/blobs/'"$("$MINIBUILD" inspect --json oci:base | jq -r '.layers[0].digest')"'.*status=200')" 1
+same "offline from the cache, by digest" "$(sed "s#team/base:1#team/base@$D#" app.yaml > pinned.yaml && build pinned.yaml -o oci:pinned --offline > pinned.out && cat pinned.out)" "$A"
+rm -rf cache
+build pinned.yaml -o oci:none --offline > out 2> err
+same "offline without the cache" "$? $(grep -c 'offline forbids fetching' err) $(ls -d none 2> /dev/null)" "1 1 "
+
+# Indexes, and copies between all places.
+printf 'minibuild: 1\nplatforms: [linux/amd64, linux/arm64]\nfiles: [{ file: /p, content: "${TARGETARCH}" }]\nuser: 1\n' > both.yaml
+B=$(build both.yaml -o "docker://$plain/team/both:1" $P)
+same "skopeo sees both platforms" "$(skopeo inspect --raw --tls-verify=false "docker://$plain/team/both:1" | jq -r '.manifests[].platform.architecture' | xargs)" "amd64 arm64"
+same "a platform of an index" "$("$MINIBUILD" inspect --json --platform linux/arm64 "$plain/team/both:1" $P | jq -r .platform)" linux/arm64
+same "copy gives the digest" "$("$MINIBUILD" copy "docker://$plain/team/both:1" oci:both:1 $P 2> /dev/null)" "$B"
+same "copy to another repository" "$("$MINIBUILD" copy "docker://$plain/team/both:1" "docker://$plain/other/both:2" $P 2> /dev/null)" "$B"
+same "copy from an archive of skopeo's" "$(skopeo copy -q oci:app oci-archive:app.tar:x && "$MINIBUILD" copy oci-archive:app.tar "docker://$plain/team/app:tar" $P 2> /dev/null)" "$A"
+check "copy to docker-archive" "$MINIBUILD" copy "docker://$plain/team/app:1.0" docker-archive:app.docker.tar $P
+check "that skopeo reads" skopeo inspect docker-archive:app.docker.tar
+check "one platform alone" "$MINIBUILD" copy --platform linux/arm64 "docker://$plain/team/both:1" oci-archive:arm.tar $P
+sed 's/^user/compression: gzip\nuser/' base.yaml > gzip.yaml && build gzip.yaml -o oci:gzip:1 > out
+check "skopeo pushes in Docker's form" skopeo copy -q --dest-tls-verify=false --format v2s2 oci:gzip:1 "docker://$plain/docker/base:1"
+check "Docker's own media types are read" "$MINIBUILD" copy "docker://$plain/docker/base:1" oci:v2s2:1 $P
+
+# TLS with a private CA, and passwords.
+build base.yaml -o "docker://$secure/team/base:1" > out 2> err
+same "an unknown CA is refused" "$? $(grep -ci certificate err)" "1 1"
+C="--tls-ca ca.pem"
+build base.yaml -o "docker://$secure/team/base:1" $C > out 2> err
+same "no credentials" "$? $(grep -o "no credentials for $secure were found in [^,]*" err)" "1 no credentials for $secure were found in $SCRATCH/run/containers/auth.json"
+printf '{"auths": {"%s": {"auth": "%s"}}}' "$secure" "$(printf alice:wrong | base64)" > wrong.json
+build base.yaml -o "docker://$secure/team/base:1" $C --authfile wrong.json > out 2> err
+same "wrong ones are named, without the password" "$? $(grep -o "tried user 'alice' from wrong.json" err) $(grep -c 'wrong"' err)" "1 tried user 'alice' from wrong.json 0"
+mkdir -p .docker bin
+printf '{"auths": {"%s": {"auth": "%s"}}}' "$secure" "$(printf alice:wonder | base64)" > .docker/config.json
+same "Docker's config.json" "$(build base.yaml -o "docker://$secure/team/base:1" $C)" "$D"
+cat > bin/docker-credential-test << 'E2'
+#!/bin/sh
+read server
+[ "$1" = get ] && [ "$server" = "$(cat "$HOME/server")" ] && echo '{"ServerURL": "x", "Username": "alice", "Secret": "wonder"}' && exit 0
+echo "credentials not found in native keychain"; exit 1
+E2
+chmod +x bin/docker-credential-test
+printf %s "$secure" > server
+printf '{"credHelpers": {"%s": "test"}}' "$secure" > .docker/config.json
+same "a credential helper" "$(PATH=$SCRATCH/bin:$PATH "$MINIBUILD" copy oci:base:1 "docker://$secure/team/helped:1" $C 2> /dev/null)" "$D"
+printf '{"credsStore": "test"}' > .docker/config.json
+same "a credential store" "$(PATH=$SCRATCH/bin:$PATH "$MINIBUILD" copy oci:base:1 "docker://$secure/team/stored:1" $C 2> /dev/null)" "$D"
+printf '{"credsStore": "missing"}' > .docker/config.json
+"$MINIBUILD" copy oci:base:1 "docker://$secure/team/x:1" $C > out 2> err
+same "a helper that is not there" "$? $(grep -c 'cannot run the credential helper docker-credential-missing' err)" "1 1"
+rm .docker/config.json
+
+# Mirrors: what is below the prefix is looked for there first; the registry itself is asked when the mirror has not got it.
+same "a mirror" "$("$MINIBUILD" copy docker://registry.invalid/team/base:1 oci:mirrored:1 --mirror "registry.invalid=http://$plain" 2> /dev/null)" "$D"
+same "a mirror of a part, elsewhere" "$("$MINIBUILD" copy docker://registry.invalid/a/b/base:1 oci:mirrored:2 --mirror "registry.invalid/a/b=http://$plain/team" 2> /dev/null)" "$D"
+same "not at the mirror" "$("$MINIBUILD" copy "docker://$plain/team/base:1" oci:mirrored:3 $P --mirror "$plain=http://$plain/nothing" 2> /dev/null)" "$D"
+finish
