@@ -1,0 +1,82 @@
+#include "builder/registry/headers.h"
+
+#include <gtest/gtest.h>
+
+namespace minibuild::registry {
+namespace {
+
+TEST(Challenges, OfOneScheme) {
+  const auto found = parse_challenges(
+      R"(Bearer realm="https://auth.example.com/token",service="registry.example.com",scope="repository:a/b:pull,push")");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].scheme, "bearer");
+  EXPECT_EQ(found[0].parameters.at("realm"), "https://auth.example.com/token");
+  EXPECT_EQ(found[0].parameters.at("service"), "registry.example.com");
+  EXPECT_EQ(found[0].parameters.at("scope"), "repository:a/b:pull,push");
+}
+
+TEST(Challenges, OfSeveralSchemesInOneHeader) {
+  const auto found = parse_challenges(
+      R"(Negotiate, BASIC realm = "a \"quoted\" realm" , Digest nonce=abc, qop="auth,int", Bearer realm="x")");
+  ASSERT_EQ(found.size(), 4U);
+  EXPECT_EQ(found[0].scheme, "negotiate");
+  EXPECT_TRUE(found[0].parameters.empty());
+  EXPECT_EQ(found[1].scheme, "basic");
+  EXPECT_EQ(found[1].parameters.at("realm"), "a \"quoted\" realm");
+  EXPECT_EQ(found[2].parameters.at("nonce"), "abc");
+  EXPECT_EQ(found[2].parameters.at("qop"), "auth,int");
+  EXPECT_EQ(found[3].parameters.at("realm"), "x");
+}
+
+TEST(Challenges, MalformedOnesAreLeftOut) {
+  EXPECT_TRUE(parse_challenges("").empty());
+  EXPECT_TRUE(parse_challenges("=x").empty());
+  EXPECT_TRUE(parse_challenges(",,, ").empty());
+  EXPECT_TRUE(parse_challenges("Bearer realm=\"no end").at(0).parameters.empty());
+}
+
+TEST(Links, TheNextPage) {
+  EXPECT_EQ(next_link(R"(</v2/a/tags/list?n=2&last=b>; rel="next")"), "/v2/a/tags/list?n=2&last=b");
+  EXPECT_EQ(next_link(R"(<x>; rel=prev, <y>; title="a,b;c" ; rel=next)"), "y");
+  for (const char* none : {"", "<x>", "<x>; rel=last", "x; rel=next", "<x; rel=next", R"(<x>; rel="next)"})
+    EXPECT_EQ(next_link(none), "") << none;
+}
+
+TEST(ContentRanges, AreReadStrictly) {
+  const auto whole = parse_content_range("bytes 5-9/10");
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->first, 5U);
+  EXPECT_EQ(whole->last, 9U);
+  EXPECT_EQ(whole->total, 10U);
+  EXPECT_FALSE(parse_content_range("bytes 5-9/*")->total);
+  for (const char* wrong :
+       {"", "bytes", "5-9/10", "bytes 9-5/10", "bytes 5-10/10", "bytes -5/10", "bytes 5-/10", "bytes 5-9/",
+        "bytes 5-99999999999999999999/*", "bytes */10", "items 5-9/10"})
+    EXPECT_FALSE(parse_content_range(wrong)) << wrong;
+}
+
+TEST(Base64, IsThatOfTheStandard) {
+  // RFC 4648, section 10.
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, coded] : vectors) {
+    EXPECT_EQ(base64(plain), coded);
+    EXPECT_EQ(unbase64(coded), plain);
+  }
+  EXPECT_EQ(unbase64("Zg"), "f");
+  EXPECT_FALSE(unbase64("Z"));
+  EXPECT_FALSE(unbase64("Zg!="));
+}
+
+TEST(PercentEncoding, LeavesWhatIsUnreserved) {
+  EXPECT_EQ(percent_encode("aZ9-._~"), "aZ9-._~");
+  EXPECT_EQ(percent_encode("sha256:a/b c+\xC3\xA9"), "sha256%3Aa%2Fb%20c%2B%C3%A9");
+}
+
+}  // namespace
+}  // namespace minibuild::registry
