@@ -109,6 +109,11 @@ class Build {
       store::ImageSet set = read_image(beside(file, image->location), platform, cache_, options_.registries);
       base.image = std::move(set.images.front());
       base.tree = store::image_tree(*base.image, cache_, oci::to_string(image->location));
+      if (image->location.transport == oci::Transport::registry) {
+        oci::Reference name = oci::parse_reference(image->location.path);
+        name.digest.reset();  // it has an annotation of its own
+        base.name = oci::to_string(name);
+      }
     } catch (const base::Error& error) {
       fail_at(file, wanted.position, error.code(), error.what());
     }
@@ -219,7 +224,7 @@ class Build {
     const std::vector<store::ImageLayer> layers = timed(
         "layers", [&] { return write(file, keeps_base ? base.tree : nothing, tree, base_layers.empty()); });
     if (!keeps_base) config.history.clear();
-    built.set.images.push_back(describe(file, std::move(config), base_layers, layers, epoch(file)));
+    built.set.images.push_back(describe(file, std::move(config), base, base_layers, layers, epoch(file)));
     built.trees.push_back(std::move(tree));
   }
 

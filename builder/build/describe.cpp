@@ -82,7 +82,7 @@ oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree
   return config;
 }
 
-store::Image describe(const SpecFile& file, oci::ImageConfig config,
+store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base& base,
                       const std::vector<store::ImageLayer>& base_layers,
                       const std::vector<store::ImageLayer>& layers, int64_t epoch) {
   store::Image image;
@@ -110,6 +110,11 @@ store::Image describe(const SpecFile& file, oci::ImageConfig config,
                            {},
                            {}};
   image.manifest.annotations = file.spec.annotations;
+  if (!base.name.empty() && !base_layers.empty()) {
+    image.manifest.annotations.emplace("org.opencontainers.image.base.name", base.name);
+    image.manifest.annotations.emplace("org.opencontainers.image.base.digest",
+                                       oci::to_string(base.image->descriptor.digest));
+  }
   image.manifest_json = oci::to_json(image.manifest);
   image.descriptor = {std::string(oci::media_type::manifest),
                       oci::digest_of(image.manifest_json),

@@ -293,7 +293,9 @@ store::ImageSet read_image(const oci::ImageLocation& location, const std::option
                            store::Cache& cache, const Registries& registries) {
   if (location.transport != oci::Transport::registry) return store::read_image(location, wanted, cache);
   return naming("read", location, [&] {
-    const oci::Reference reference = oci::parse_reference(location.path);
+    oci::Reference reference = oci::parse_reference(location.path);
+    if (const auto pin = registries.pinned.find(location.path); pin != registries.pinned.end())
+      reference.digest = pin->second;
     const RepositorySource source(reference, cache, registries);
     store::ImageSet set = store::read_set(source, source.top(), wanted, cache);
     for (store::Image& image : set.images)

@@ -16,6 +16,7 @@ struct Base {
   tree::FileTree tree;
   std::optional<store::Image> image;  // with its layers, if it is an image
   std::string id;                     // names the content, for the keys of stages
+  std::string name;                   // of an image in a registry, without its digest
 };
 
 /// Reads the base of the final image or of a stage; `host` and `stage` are not handled here.

@@ -10,6 +10,7 @@
 #include "builder/cli/progress.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/build.h"
+#include "minibuild/build/lock.h"
 #include "minibuild/store/output.h"
 
 namespace minibuild::cli {
@@ -17,17 +18,6 @@ namespace minibuild::cli {
 using base::Code;
 
 namespace {
-
-std::map<std::string, std::string> read_set(const std::vector<std::string>& entries) {
-  std::map<std::string, std::string> set;
-  for (const std::string& entry : entries) {
-    const size_t equals = entry.find('=');
-    if (equals == std::string::npos || equals == 0)
-      throw base::Error(Code::usage, fmt::format("got --set {}, want --set NAME=VALUE", entry));
-    set[entry.substr(0, equals)] = entry.substr(equals + 1);
-  }
-  return set;
-}
 
 // `id=ID,env=VARIABLE` or `id=ID,src=FILE`.
 std::pair<std::string, std::string> read_secret(const std::string& text) {
@@ -66,20 +56,6 @@ int processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
-}
-
-std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts) {
-  std::vector<oci::Platform> platforms;
-  for (const std::string& list : texts)
-    for (const std::string& text : base::split(list, ',')) {
-      const auto platform = oci::parse_platform(text);
-      if (!platform)
-        throw base::Error(
-            Code::usage, fmt::format("got --platform {}, want one such as linux/amd64 or linux/arm64", text));
-      if (std::find(platforms.begin(), platforms.end(), *platform) == platforms.end())
-        platforms.push_back(*platform);
-    }
-  return platforms;
 }
 
 // Where the image goes if nobody says: NAME.oci:TAG in the current directory.
@@ -191,6 +167,23 @@ void show_warnings(const BuildArguments& arguments, const build::Options& option
     fmt::print(stderr, "{}", spec::render_text(file.diagnostics, arguments.spec, file.source));
 }
 
+// The digests to use for tags: from the lock file, which is brought up to date unless --locked.
+std::map<std::string, oci::Digest> locked(const BuildArguments& arguments, const build::Options& options,
+                                          build::Progress& progress) {
+  const auto mode = arguments.locked ? build::LockMode::exact : build::LockMode::as_needed;
+  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode);
+  if (locking.changed && !arguments.locked) {
+    const std::string path = build::lock_path(arguments.spec);
+    try {
+      base::write_file_atomic(path, build::to_json(locking.lock));
+      progress.note("lock", "written to " + path);
+    } catch (const base::Error& error) {
+      progress.note("lock", std::string("warning: ") + error.what());
+    }
+  }
+  return build::pins_of(locking.lock);
+}
+
 int build_stage(const BuildArguments& arguments, const Prepared& prepared, store::Cache& cache,
                 build::Progress& progress) {
   if (prepared.destinations.empty())
@@ -244,6 +237,7 @@ int build(const BuildArguments& arguments) {
   prepared.options.registries = make_registries(
       arguments.registry,
       [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
+  prepared.options.registries.pinned = locked(arguments, prepared.options, *progress);
   try {
     return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, start)
                                    : build_stage(arguments, prepared, cache, *progress);
@@ -251,6 +245,31 @@ int build(const BuildArguments& arguments) {
     cache.save();  // what was learned about files stays true
     throw;
   }
+}
+
+std::map<std::string, std::string> read_set(const std::vector<std::string>& entries) {
+  std::map<std::string, std::string> set;
+  for (const std::string& entry : entries) {
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw base::Error(Code::usage, fmt::format("got --set {}, want --set NAME=VALUE", entry));
+    set[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return set;
+}
+
+std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts) {
+  std::vector<oci::Platform> platforms;
+  for (const std::string& list : texts)
+    for (const std::string& text : base::split(list, ',')) {
+      const auto platform = oci::parse_platform(text);
+      if (!platform)
+        throw base::Error(
+            Code::usage, fmt::format("got --platform {}, want one such as linux/amd64 or linux/arm64", text));
+      if (std::find(platforms.begin(), platforms.end(), *platform) == platforms.end())
+        platforms.push_back(*platform);
+    }
+  return platforms;
 }
 
 oci::ImageLocation find_destination(const std::string& text) {

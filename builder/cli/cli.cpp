@@ -12,6 +12,7 @@
 #include "builder/cli/commands.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
+#include "minibuild/build/lock.h"
 #include "minibuild/sandbox/sandbox.h"
 #include "minibuild/spec/spec.h"
 
@@ -94,6 +95,7 @@ void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("--progress", a.progress, "auto, plain, json or none")
       ->check(CLI::IsMember({"auto", "plain", "json", "none"}))
       ->capture_default_str();
+  app.add_flag("--locked", a.locked, "Fail if the lock file is missing or stale, instead of writing it");
   app.add_flag("--offline", a.registry.offline, "Fetch nothing: use what the cache holds");
   add_registry(app, a.registry);
   app.footer("Example:\n  minibuild build hello.yaml -o oci:hello.oci:1.0 -o docker-archive:hello.tar");
@@ -120,6 +122,18 @@ void add_inspect(CLI::App& app, InspectArguments& a) {
   app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
   add_registry(app, a.registry);
   app.footer("Example:\n  minibuild inspect --files oci:hello.oci:1.0");
+}
+
+void add_lock(CLI::App& app, LockArguments& a) {
+  app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
+  app.add_flag("--update", a.update,
+               "Resolve again what the lock has: all, or the names that follow the spec");
+  app.add_option("NAME", a.names, "Images to update, as the spec has them (with --update)");
+  app.add_option("--platform", a.platforms, "Platforms whose images are resolved (default: the spec's)")
+      ->allow_extra_args(false);
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild lock minibuild.yaml --update");
 }
 
 void add_copy(CLI::App& app, CopyArguments& a) {
@@ -166,10 +180,12 @@ int run_command(int argc, char** argv) {
   BuildArguments build_arguments;
   CheckArguments check_arguments;
   InspectArguments inspect_arguments;
+  LockArguments lock_arguments;
   CopyArguments copy_arguments;
   InitArguments init_arguments;
   CacheArguments cache_arguments;
   std::string shell;
+  std::string document = "spec";
 
   CLI::App* sub = app.add_subcommand("build", "Build an image from a spec");
   add_build(*sub, build_arguments);
@@ -185,14 +201,20 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("inspect", "Show an image: config, layers, files, sizes");
   add_inspect(*sub, inspect_arguments);
   sub->callback([&] { choose([&] { return inspect(inspect_arguments); }); });
+  sub = app.add_subcommand("lock", "Resolve what the spec names in registries, and write the lock file");
+  add_lock(*sub, lock_arguments);
+  sub->callback([&] { choose([&] { return lock(lock_arguments); }); });
   sub = app.add_subcommand("copy", "Copy an image from one place to another, byte for byte");
   add_copy(*sub, copy_arguments);
   sub->callback([&] { choose([&] { return copy(copy_arguments); }); });
   sub = app.add_subcommand("schema", "Print the JSON Schema of the spec language, for editors");
+  sub->add_option("DOCUMENT", document, "spec or lock")
+      ->check(CLI::IsMember({"spec", "lock"}))
+      ->capture_default_str();
   sub->footer("Example:\n  minibuild schema > minibuild.schema.json");
   sub->callback([&] {
-    choose([] {
-      print_result(spec::json_schema());
+    choose([&document] {
+      print_result(document == "lock" ? build::lock_schema() : spec::json_schema());
       return 0;
     });
   });

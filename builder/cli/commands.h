@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "builder/cli/registries.h"
+#include "minibuild/oci/platform.h"
 #include "minibuild/oci/reference.h"
 
 namespace minibuild::cli {
@@ -25,6 +27,7 @@ struct BuildArguments {
   std::string cache_dir;
   int jobs = 0;
   bool no_cache = false;
+  bool locked = false;
   RegistryArguments registry;
 };
 int build(const BuildArguments& arguments);
@@ -45,6 +48,16 @@ struct InspectArguments {
   RegistryArguments registry;
 };
 int inspect(const InspectArguments& arguments);
+
+struct LockArguments {
+  std::string spec = "minibuild.yaml";
+  std::vector<std::string> names;
+  std::vector<std::string> set;
+  std::vector<std::string> platforms;
+  bool update = false;
+  RegistryArguments registry;
+};
+int lock(const LockArguments& arguments);
 
 struct CopyArguments {
   std::string source;
@@ -72,6 +85,9 @@ int cache_collect(const CacheArguments& arguments);
 
 /// The cache's directory: the flag, $MINIBUILD_CACHE_DIR, $XDG_CACHE_HOME/minibuild, ~/.cache/minibuild.
 std::string cache_directory(const std::string& flag);
+/// `NAME=VALUE` entries of --set; platforms of --platform, lists too. Both throw Error{Code::usage}.
+std::map<std::string, std::string> read_set(const std::vector<std::string>& entries);
+std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts);
 /// The location of an image as written, or what the path alone looks like.
 oci::ImageLocation find_image(const std::string& text);
 /// The location that is written to: an image's, `tar:FILE` or `dir:DIR`.

@@ -61,7 +61,7 @@ same "the base's layer was mounted, not sent" "$(grep -c 'method=PUT.*team/app/b
 # An unchanged image costs only questions.
 before=$(grep -c . plain.log)
 same "again" "$(build app.yaml -o "docker://$plain/team/app:1.0" $P)" "$A"
-same "only HEADs" "$(tail -n "+$((before + 1))" plain.log | grep -oE 'http.request.method=[A-Z]+.*http.response.status' | grep -oE 'method=[A-Z]+' | grep -v HEAD | sort | uniq -c | xargs)" "2 method=GET"
+same "only HEADs" "$(tail -n "+$((before + 1))" plain.log | grep -oE 'http.request.method=[A-Z]+.*http.response.status' | grep -oE 'method=[A-Z]+' | grep -v HEAD | sort | uniq -c | xargs)" ""
 
 # A cold cache fetches each layer once, also when eight builds want it.
 rm -rf cache
@@ -70,7 +70,7 @@ for i in 1 2 3 4 5 6 7 8; do build app.yaml -o "oci:par$i" $P > "par$i.out" 2>&1
 wait "${builds[@]}"
 same "eight builds, one digest" "$(cat par?.out | sort -u)" "$A"
 same "each layer fetched once" "$(tail -n "+$((before + 1))" plain.log | grep -c 'method=GET.*team/base/blobs/'"$("$MINIBUILD" inspect --json oci:base | jq -r '.layers[0].digest')"'.*status=200')" 1
-same "offline from the cache, by digest" "$(sed "s#team/base:1#team/base@$D#" app.yaml > pinned.yaml && build pinned.yaml -o oci:pinned --offline > pinned.out && cat pinned.out)" "$A"
+same "offline from the cache, by digest" "$(sed "s#team/base:1#team/base:1@$D#" app.yaml > pinned.yaml && build pinned.yaml -o oci:pinned --offline > pinned.out && cat pinned.out)" "$A"
 rm -rf cache
 build pinned.yaml -o oci:none --offline > out 2> err
 same "offline without the cache" "$? $(grep -c 'offline forbids fetching' err) $(ls -d none 2> /dev/null)" "1 1 "
@@ -89,6 +89,36 @@ check "one platform alone" "$MINIBUILD" copy --platform linux/arm64 "docker://$p
 sed 's/^user/compression: gzip\nuser/' base.yaml > gzip.yaml && build gzip.yaml -o oci:gzip:1 > out
 check "skopeo pushes in Docker's form" skopeo copy -q --dest-tls-verify=false --format v2s2 oci:gzip:1 "docker://$plain/docker/base:1"
 check "Docker's own media types are read" "$MINIBUILD" copy "docker://$plain/docker/base:1" oci:v2s2:1 $P
+
+# The lock file: written by the first build, followed by later ones, checked by --locked, moved by --update.
+printf '%s\n' "minibuild: 1" "base: docker://$plain/team/moving:1" 'files: [{ file: /x, content: "x" }]' > locked.yaml
+skopeo copy -q --src-tls-verify=false --dest-tls-verify=false "docker://$plain/team/base:1" "docker://$plain/team/moving:1"
+build locked.yaml -o oci:locked:1 $P --locked > out 2> err
+same "locked, without a lock" "$? $(grep -c "not in the lock file locked.lock.json, and --locked forbids adding it" err) $(ls -d locked 2> /dev/null)" "1 1 "
+same "the error shows the place" "$(sed -n '2,3p' err | xargs)" "base: docker://$plain/team/moving:1 ^"
+K=$(build locked.yaml -o oci:locked:1 $P)
+printf '{\n  "minibuildLock": 1,\n  "images": [\n    {\n      "name": "%s/team/moving:1",\n      "digest": "%s",\n      "mediaType": "application/vnd.oci.image.manifest.v1+json",\n      "size": %s\n    }\n  ]\n}\n' "$plain" "$D" "$(stat -c %s "base/blobs/sha256/${D#sha256:}")" > want.lock
+check "the lock that it writes" diff want.lock locked.lock.json
+same "the base is in the annotations" "$(skopeo inspect --raw oci:locked:1 | jq -c .annotations)" "{\"org.opencontainers.image.base.digest\":\"$D\",\"org.opencontainers.image.base.name\":\"$plain/team/moving:1\"}"
+skopeo copy -q --dest-tls-verify=false oci:app "docker://$plain/team/moving:1"
+same "the tag moves, the build does not" "$(build locked.yaml -o oci:locked:2 $P --locked)" "$K"
+same "offline, by the lock" "$(build locked.yaml -o oci:locked:2 --offline --locked)" "$K"
+"$MINIBUILD" lock locked.yaml $P 2> err
+same "lock says that it moved" "$? $(xargs < err)" "0 $plain/team/moving:1: has moved; to follow it: minibuild lock --update before $D now $A locked.lock.json: unchanged, 1 image"
+"$MINIBUILD" lock locked.yaml $P --update none:1 2> err
+same "a name that is not there" "$? $(grep -c "names no image 'none:1'; those to lock are: $plain/team/moving:1" err)" "2 1"
+"$MINIBUILD" lock locked.yaml $P --update 2> err
+same "an update" "$? $(jq -r '.images[].digest' locked.lock.json)" "0 $A"
+check "it gives another image" [ "$(build locked.yaml -o oci:locked:3 $P --locked)" != "$K" ]
+sed -i '/^base/d' locked.yaml && echo 'user: 1' >> locked.yaml
+build locked.yaml -o oci:locked:4 --locked > out 2> err
+same "a stale lock" "$? $(grep -c 'locked.lock.json is stale' err)" "1 1"
+echo '{"minibuildLock": 2}' > locked.lock.json
+build locked.yaml -o oci:locked:4 > out 2> err
+same "a later lock" "$? $(grep -c 'later version' err)" "1 1"
+printf 'minibuild: 1\nfiles: [{ file: /x, content: "x" }]\nuser: 1\n' > nothing.yaml
+check "nothing to lock" build nothing.yaml -o oci:nothing:1 --locked
+same "writes no lock" "$(ls nothing.lock.json 2> /dev/null)" ""
 
 # TLS with a private CA, and passwords.
 build base.yaml -o "docker://$secure/team/base:1" > out 2> err

@@ -1,0 +1,33 @@
+// `minibuild lock`: what the spec's outside inputs stand for, written down.
+#include <fmt/format.h>
+
+#include "builder/cli/commands.h"
+#include "minibuild/base/error.h"
+#include "minibuild/build/lock.h"
+
+namespace minibuild::cli {
+
+int lock(const LockArguments& arguments) {
+  build::Options options;
+  options.set = read_set(arguments.set);
+  options.platforms = read_platforms(arguments.platforms);
+  options.registries = make_registries(arguments.registry, {});
+  const auto mode = arguments.update ? build::LockMode::update : build::LockMode::look;
+  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode, arguments.names);
+  for (const build::MovedTag& moved : locking.moved)
+    fmt::print(
+        stderr, "{}: {}\n  before  {}\n  now     {}\n", moved.name,
+        arguments.update ? "moved, and was updated" : "has moved; to follow it: minibuild lock --update",
+        oci::to_string(moved.before), oci::to_string(moved.now));
+  const std::string path = build::lock_path(arguments.spec);
+  if (locking.changed) base::write_file_atomic(path, build::to_json(locking.lock));
+  const size_t count = locking.lock.images.size();
+  fmt::print(stderr, "{}: {}, {} image{}\n", path,
+             locking.changed ? "written"
+             : count == 0    ? "nothing to lock"
+                             : "unchanged",
+             count, count == 1 ? "" : "s");
+  return 0;
+}
+
+}  // namespace minibuild::cli

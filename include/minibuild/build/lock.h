@@ -1,0 +1,67 @@
+// The lock file: what the names of a spec's outside inputs stood for when it was made.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/build/build.h"
+
+namespace minibuild::build {
+
+/// What a tag of a registry named.
+struct LockedImage {
+  std::string name;  // `HOST/REPOSITORY:TAG` as the spec has it
+  oci::Digest digest;
+  std::string media_type;
+  uint64_t size = 0;  // of the manifest or index, in bytes
+  bool operator==(const LockedImage&) const = default;
+};
+
+struct Lock {
+  std::vector<LockedImage> images;  // by name
+  bool operator==(const Lock&) const = default;
+};
+
+/// `SPEC` with `.lock.json` in the place of `.yaml`.
+std::string lock_path(const std::string& spec_path);
+/// Throws Error `cannot read WHAT: cause`. Duplicate names and unknown fields are refused: a lock is written
+/// by minibuild alone.
+Lock parse_lock(std::string_view text, const std::string& what);
+/// Indented JSON in a fixed order, one fact a line, for review in a diff.
+std::string to_json(const Lock& lock);
+/// The JSON Schema of lock files.
+std::string lock_schema();
+
+enum class LockMode {
+  as_needed,  // what the lock has stays; what it lacks is resolved and written
+  exact,      // --locked: nothing is resolved; a lock that lacks something or has too much is an error
+  update,     // the named images, or all, are resolved again
+  look,       // as needed, and says which tags have moved since
+};
+
+/// A tag that names something else than the lock says.
+struct MovedTag {
+  std::string name;
+  oci::Digest before;
+  oci::Digest now;
+};
+
+struct Locking {
+  Lock lock;
+  bool changed = false;         // it differs from the file
+  std::vector<MovedTag> moved;  // for `update` and `look`
+};
+
+/// Finds the images of registries that the spec names, in stages and in specs that it stands on too, for all
+/// its platforms, and gives each a digest. References with a digest need no lock. Throws Error at the spec's
+/// place if one cannot be resolved, or is missing under `exact`; Code::usage if `update_names` has one that
+/// the spec does not name.
+Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode,
+                     const std::vector<std::string>& update_names = {});
+
+/// The lock's digests for `Registries::pinned`.
+std::map<std::string, oci::Digest> pins_of(const Lock& lock);
+
+}  // namespace minibuild::build
