@@ -19,30 +19,6 @@ using base::Code;
 
 namespace {
 
-// `id=ID,env=VARIABLE` or `id=ID,src=FILE`.
-std::pair<std::string, std::string> read_secret(const std::string& text) {
-  std::map<std::string, std::string> fields;
-  for (const std::string& field : base::split(text, ',')) {
-    const size_t equals = field.find('=');
-    if (equals == std::string::npos)
-      throw base::Error(
-          Code::usage,
-          "got a malformed --secret, want --secret id=ID,env=VARIABLE or --secret id=ID,src=FILE");
-    fields[field.substr(0, equals)] = field.substr(equals + 1);
-  }
-  const std::string id = fields["id"];
-  const std::string source = fields.contains("source") ? fields["source"] : fields["src"];
-  if (id.empty() || (source.empty() == fields["env"].empty()))
-    throw base::Error(
-        Code::usage, "got a malformed --secret, want --secret id=ID,env=VARIABLE or --secret id=ID,src=FILE");
-  if (!source.empty()) return {id, base::read_file(source, size_t{1} << 20)};
-  const char* value = std::getenv(fields["env"].c_str());
-  if (value == nullptr)
-    throw base::Error(Code::usage, fmt::format("cannot give the secret '{}': the variable {} is not set", id,
-                                               fields["env"]));
-  return {id, value};
-}
-
 std::optional<int64_t> source_date_epoch() {
   const char* text = std::getenv("SOURCE_DATE_EPOCH");
   if (text == nullptr || *text == '\0') return std::nullopt;
@@ -143,15 +119,11 @@ struct Prepared {
 
 Prepared prepare(const BuildArguments& arguments) {
   Prepared prepared;
-  build::Options& options = prepared.options;
+  build::Options& options = prepared.options = plain_options(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
-  options.set = read_set(arguments.set);
   for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
-  options.epoch = source_date_epoch();
   options.stage = arguments.stage;
-  options.jobs = arguments.jobs > 0 ? arguments.jobs : processors();
-  options.cancelled = &interrupted;
-  options.clock = seconds_now;
+  if (arguments.jobs > 0) options.jobs = arguments.jobs;
   for (const std::string& output : arguments.outputs)
     prepared.destinations.push_back(find_destination(output));
   for (const oci::ImageLocation& destination : prepared.destinations)
@@ -270,6 +242,39 @@ std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts)
         platforms.push_back(*platform);
     }
   return platforms;
+}
+
+std::pair<std::string, std::string> read_secret(const std::string& text) {
+  std::map<std::string, std::string> fields;
+  for (const std::string& field : base::split(text, ',')) {
+    const size_t equals = field.find('=');
+    if (equals == std::string::npos)
+      throw base::Error(
+          Code::usage,
+          "got a malformed --secret, want --secret id=ID,env=VARIABLE or --secret id=ID,src=FILE");
+    fields[field.substr(0, equals)] = field.substr(equals + 1);
+  }
+  const std::string id = fields["id"];
+  const std::string source = fields.contains("source") ? fields["source"] : fields["src"];
+  if (id.empty() || (source.empty() == fields["env"].empty()))
+    throw base::Error(
+        Code::usage, "got a malformed --secret, want --secret id=ID,env=VARIABLE or --secret id=ID,src=FILE");
+  if (!source.empty()) return {id, base::read_file(source, size_t{1} << 20)};
+  const char* value = std::getenv(fields["env"].c_str());
+  if (value == nullptr)
+    throw base::Error(Code::usage, fmt::format("cannot give the secret '{}': the variable {} is not set", id,
+                                               fields["env"]));
+  return {id, value};
+}
+
+build::Options plain_options(const std::vector<std::string>& set) {
+  build::Options options;
+  options.set = read_set(set);
+  options.epoch = source_date_epoch();
+  options.jobs = processors();
+  options.cancelled = &interrupted;
+  options.clock = seconds_now;
+  return options;
 }
 
 oci::ImageLocation find_destination(const std::string& text) {

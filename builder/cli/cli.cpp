@@ -124,6 +124,41 @@ void add_inspect(CLI::App& app, InspectArguments& a) {
   app.footer("Example:\n  minibuild inspect --files oci:hello.oci:1.0");
 }
 
+void add_diff(CLI::App& app, DiffArguments& a) {
+  app.add_option("A", a.before, "An image, wherever it is")->required();
+  app.add_option("B", a.after, "The image to compare it with")->required();
+  app.add_option("--platform", a.platform, "The platform to compare, of indexes (default: this machine's)");
+  app.add_flag("--json", a.json, "As one JSON document");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Exit status 3 if they differ.\nExample:\n  minibuild diff oci:hello.oci:1.0 oci:hello.oci:1.1");
+}
+
+void add_why(CLI::App& app, WhyArguments& a) {
+  app.add_option("IMAGE", a.image, "An image, wherever it is")->required();
+  app.add_option("PATH", a.path, "A path in it")->required();
+  app.add_option("--platform", a.platform, "The platform to look at, of an index (default: this machine's)");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild why oci:hello.oci:1.0 /usr/bin/hello");
+}
+
+void add_reproduce(CLI::App& app, ReproduceArguments& a) {
+  app.add_option("SPEC", a.spec, "The spec")->required();
+  app.add_option("IMAGE", a.image, "The image that it should give, wherever it is")->required();
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
+  app.add_option("--secret", a.secrets, "id=ID,env=VARIABLE or id=ID,src=FILE; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--progress", a.progress, "auto, plain, json or none")
+      ->check(CLI::IsMember({"auto", "plain", "json", "none"}))
+      ->capture_default_str();
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer(
+      "Exit status 3 if they differ.\nExample:\n  minibuild reproduce minibuild.yaml "
+      "docker://registry.example.com/team/hello:1.0");
+}
+
 void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_flag("--update", a.update,
@@ -180,6 +215,9 @@ int run_command(int argc, char** argv) {
   BuildArguments build_arguments;
   CheckArguments check_arguments;
   InspectArguments inspect_arguments;
+  DiffArguments diff_arguments;
+  WhyArguments why_arguments;
+  ReproduceArguments reproduce_arguments;
   LockArguments lock_arguments;
   CopyArguments copy_arguments;
   InitArguments init_arguments;
@@ -201,6 +239,15 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("inspect", "Show an image: config, layers, files, sizes");
   add_inspect(*sub, inspect_arguments);
   sub->callback([&] { choose([&] { return inspect(inspect_arguments); }); });
+  sub = app.add_subcommand("diff", "Say what differs between two images");
+  add_diff(*sub, diff_arguments);
+  sub->callback([&] { choose([&] { return diff(diff_arguments); }); });
+  sub = app.add_subcommand("why", "Say which layer and package brought a file into an image");
+  add_why(*sub, why_arguments);
+  sub->callback([&] { choose([&] { return why(why_arguments); }); });
+  sub = app.add_subcommand("reproduce", "Build a spec again, and compare the result with an image");
+  add_reproduce(*sub, reproduce_arguments);
+  sub->callback([&] { choose([&] { return reproduce(reproduce_arguments); }); });
   sub = app.add_subcommand("lock", "Resolve what the spec names in registries, and write the lock file");
   add_lock(*sub, lock_arguments);
   sub->callback([&] { choose([&] { return lock(lock_arguments); }); });

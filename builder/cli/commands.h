@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "builder/cli/registries.h"
+#include "minibuild/build/build.h"
 #include "minibuild/oci/platform.h"
 #include "minibuild/oci/reference.h"
 
@@ -49,6 +50,36 @@ struct InspectArguments {
 };
 int inspect(const InspectArguments& arguments);
 
+struct DiffArguments {
+  std::string before;
+  std::string after;
+  std::string platform;
+  std::string cache_dir;
+  bool json = false;
+  RegistryArguments registry;
+};
+int diff(const DiffArguments& arguments);
+
+struct WhyArguments {
+  std::string image;
+  std::string path;
+  std::string platform;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int why(const WhyArguments& arguments);
+
+struct ReproduceArguments {
+  std::string spec;
+  std::string image;
+  std::vector<std::string> set;
+  std::vector<std::string> secrets;
+  std::string progress = "auto";
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int reproduce(const ReproduceArguments& arguments);
+
 struct LockArguments {
   std::string spec = "minibuild.yaml";
   std::vector<std::string> names;
@@ -85,6 +116,10 @@ int cache_collect(const CacheArguments& arguments);
 
 /// The cache's directory: the flag, $MINIBUILD_CACHE_DIR, $XDG_CACHE_HOME/minibuild, ~/.cache/minibuild.
 std::string cache_directory(const std::string& flag);
+/// The options of a build that say nothing but the arguments of the spec, with the environment's epoch.
+build::Options plain_options(const std::vector<std::string>& set);
+/// `id=ID,env=VARIABLE` or `id=ID,src=FILE`, with the secret's value.
+std::pair<std::string, std::string> read_secret(const std::string& text);
 /// `NAME=VALUE` entries of --set; platforms of --platform, lists too. Both throw Error{Code::usage}.
 std::map<std::string, std::string> read_set(const std::vector<std::string>& entries);
 std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts);

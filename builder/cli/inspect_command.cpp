@@ -7,6 +7,7 @@
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/compare.h"
 #include "minibuild/spec/spec.h"
 #include "minibuild/store/image.h"
 
@@ -16,45 +17,10 @@ using base::Code;
 
 namespace {
 
-// One paragraph of a dpkg or apk database.
-oci::Json package_of(const std::string& paragraph) {
-  oci::Json package;
-  bool installed = true;
-  for (const std::string& line : base::split(paragraph, '\n')) {
-    const auto value = [&line](size_t at) {
-      return std::string(base::trim(std::string_view(line).substr(at)));
-    };
-    if (line.starts_with("Package: ")) package["name"] = value(9);
-    if (line.starts_with("Version: ")) package["version"] = value(9);
-    if (line.starts_with("Source: ")) package["source"] = value(8).substr(0, value(8).find(' '));
-    if (line.starts_with("Status: ")) installed = value(8).ends_with(" installed");
-    if (line.starts_with("P:")) package["name"] = value(2);
-    if (line.starts_with("V:")) package["version"] = value(2);
-    if (line.starts_with("o:")) package["source"] = value(2);
-  }
-  if (!installed || !package.contains("name") || !package.contains("version")) return nullptr;
-  if (!package.contains("source")) package["source"] = package["name"];
-  return package;
-}
-
 oci::Json packages_of(const tree::FileTree& tree) {
   oci::Json packages = oci::Json::array();
-  const auto read = [&](const tree::Node& node) {
-    if (node.type != tree::NodeType::file || node.content.size > (uint64_t{64} << 20U)) return;
-    std::string text = tree::read_content(node.content, uint64_t{64} << 20U);
-    size_t start = 0;
-    while (start < text.size()) {
-      const size_t end = std::min(text.find("\n\n", start), text.size());
-      if (oci::Json package = package_of(text.substr(start, end - start)); package.is_object())
-        packages.push_back(package);
-      start = end + 2;
-    }
-  };
-  for (const char* path : {"var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"})
-    if (const tree::Node* node = tree.find(tree.resolve(path, true))) read(*node);
-  tree::for_each_below(tree, "var/lib/dpkg/status.d", [&](const std::string& path, const tree::Node& node) {
-    if (!path.ends_with(".md5sums")) read(node);
-  });
+  for (const build::Package& package : build::packages_of(tree))
+    packages.push_back({{"name", package.name}, {"version", package.version}, {"source", package.source}});
   return packages;
 }
 

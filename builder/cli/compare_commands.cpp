@@ -1,0 +1,114 @@
+// `minibuild diff`, `minibuild why` and `minibuild reproduce`.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "builder/cli/commands.h"
+#include "builder/cli/progress.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/build/compare.h"
+#include "minibuild/build/lock.h"
+
+namespace minibuild::cli {
+
+using base::Code;
+
+namespace {
+
+constexpr int different = static_cast<int>(Code::refused);
+
+std::optional<oci::Platform> one_platform(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return read_platforms({text}).front();
+}
+
+build::Opened open_first(const oci::ImageLocation& location, const std::optional<oci::Platform>& platform,
+                         store::Cache& cache, const build::Registries& registries) {
+  store::ImageSet set = build::read_image(location, platform, cache, registries);
+  auto chosen = set.images.begin();
+  if (!platform && set.images.size() > 1) {
+    const auto mine = std::find_if(set.images.begin(), set.images.end(), [](const store::Image& image) {
+      return oci::matches(oci::host_platform(), image.config.platform);
+    });
+    if (mine != set.images.end()) chosen = mine;
+  }
+  build::Opened opened{std::move(*chosen), {}};
+  opened.tree = store::image_tree(opened.image, cache, oci::to_string(location));
+  return opened;
+}
+
+}  // namespace
+
+int diff(const DiffArguments& arguments) {
+  store::Cache cache(cache_directory(arguments.cache_dir));
+  const build::Registries registries = make_registries(arguments.registry, {});
+  const auto platform = one_platform(arguments.platform);
+  const build::Opened before = open_first(find_image(arguments.before), platform, cache, registries);
+  const build::Opened after = open_first(find_image(arguments.after), platform, cache, registries);
+  const build::Difference difference = build::compare(before, after);
+  cache.save();
+  print_result(arguments.json
+                   ? build::to_json(difference).dump(2, ' ', false, oci::Json::error_handler_t::replace) +
+                         "\n"
+                   : build::to_text(difference));
+  return difference.same_manifest ? 0 : different;
+}
+
+int why(const WhyArguments& arguments) {
+  store::Cache cache(cache_directory(arguments.cache_dir));
+  const build::Registries registries = make_registries(arguments.registry, {});
+  const build::Opened opened =
+      open_first(find_image(arguments.image), one_platform(arguments.platform), cache, registries);
+  const build::Origin origin = build::find_origin(opened.image, arguments.path, cache, arguments.image);
+  cache.save();
+  std::string text = fmt::format("/{}  {}\n", base::printable(origin.path), origin.fact);
+  text +=
+      fmt::format("layer    {} of {}, {}\n", origin.layer, opened.image.layers.size(), origin.layer_digest);
+  if (!origin.created_by.empty()) text += fmt::format("made by  {}\n", base::printable(origin.created_by));
+  if (!origin.package.empty()) text += fmt::format("package  {}\n", base::printable(origin.package));
+  for (const size_t layer : origin.earlier) text += fmt::format("over     layer {}\n", layer);
+  print_result(text);
+  return 0;
+}
+
+int reproduce(const ReproduceArguments& arguments) {
+  store::Cache cache(cache_directory(arguments.cache_dir));
+  const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
+  build::Options options = plain_options(arguments.set);
+  for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
+  options.registries = make_registries(
+      arguments.registry,
+      [&](const std::string& subject, const std::string& text) { progress->note(subject, text); });
+  const oci::ImageLocation location = find_image(arguments.image);
+  const store::ImageSet want = build::read_image(location, std::nullopt, cache, options.registries);
+  // The platforms are those that the image has, whatever this machine is.
+  for (const store::Image& image : want.images) options.platforms.push_back(image.config.platform);
+  options.registries.pinned =
+      build::pins_of(build::resolve_lock(arguments.spec, options, build::LockMode::as_needed).lock);
+  const build::Built built = build::build_image(arguments.spec, options, cache, *progress);
+  cache.save();
+  const auto top = [](const store::ImageSet& set) {
+    return set.index ? set.index->digest : set.images.front().descriptor.digest;
+  };
+  if (top(want) == top(built.set)) {
+    fmt::print(stderr, "{} is what {} gives, byte for byte\n", oci::to_string(location), arguments.spec);
+    print_result(oci::to_string(top(built.set)) + "\n");
+    return 0;
+  }
+  std::string text;
+  for (size_t i = 0; i < want.images.size(); ++i) {
+    const store::Image& image = want.images[i];
+    const build::Opened before{image, store::image_tree(image, cache, oci::to_string(location))};
+    const build::Opened after{built.set.images[i], built.trees[i]};
+    const build::Difference difference = build::compare(before, after);
+    if (difference.same_manifest) continue;
+    if (want.images.size() > 1) text += oci::to_string(image.config.platform) + "\n";
+    text += build::to_text(difference);
+  }
+  if (text.empty()) text = "The images are the same; the index over them differs.\n";
+  print_result(text);
+  return different;
+}
+
+}  // namespace minibuild::cli
