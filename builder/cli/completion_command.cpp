@@ -8,13 +8,14 @@ namespace {
 constexpr std::string_view bash = R"(# minibuild completion for bash: source <(minibuild completion bash)
 _minibuild() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-  local commands="build check init inspect schema cache completion version"
-  local build="--output --platform --set --secret --stage --jobs --no-cache --cache-dir --metadata-file --progress --help"
+  local commands="build check init inspect lock copy diff why reproduce schema cache completion version"
+  local registry="--authfile --tls-ca --tls-cert --tls-key --plain-http --mirror --network-timeout"
+  local build="$registry --locked --offline --output --platform --set --secret --stage --jobs --no-cache --cache-dir --metadata-file --progress --help"
   case $before in
     --progress) COMPREPLY=($(compgen -W "auto plain json none" -- "$word")); return ;;
     --format) COMPREPLY=($(compgen -W "text json sarif" -- "$word")); return ;;
     --platform) COMPREPLY=($(compgen -W "linux/amd64 linux/arm64 linux/arm/v7 linux/riscv64" -- "$word")); return ;;
-    -o|--output) COMPREPLY=($(compgen -W "oci: oci-archive: docker-archive: tar: dir:" -- "$word")); compopt -o nospace; return ;;
+    -o|--output) COMPREPLY=($(compgen -W "docker:// oci: oci-archive: docker-archive: tar: dir:" -- "$word")); compopt -o nospace; return ;;
     completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")); return ;;
     cache) COMPREPLY=($(compgen -W "ls gc" -- "$word")); return ;;
   esac
@@ -26,7 +27,11 @@ _minibuild() {
     -*)
       case $command in
         check) COMPREPLY=($(compgen -W "--set --format --help" -- "$word")) ;;
-        inspect) COMPREPLY=($(compgen -W "--platform --json --files --cache-dir --help" -- "$word")) ;;
+        inspect) COMPREPLY=($(compgen -W "$registry --platform --json --files --cache-dir --help" -- "$word")) ;;
+        lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --help" -- "$word")) ;;
+        copy|why) COMPREPLY=($(compgen -W "$registry --platform --cache-dir --help" -- "$word")) ;;
+        diff) COMPREPLY=($(compgen -W "$registry --json --platform --cache-dir --help" -- "$word")) ;;
+        reproduce) COMPREPLY=($(compgen -W "$registry --set --secret --progress --cache-dir --help" -- "$word")) ;;
         init) COMPREPLY=($(compgen -W "--print --help" -- "$word")) ;;
         cache) COMPREPLY=($(compgen -W "--max-size --cache-dir --help" -- "$word")) ;;
         *) COMPREPLY=($(compgen -W "$build" -- "$word")) ;;
@@ -41,7 +46,8 @@ constexpr std::string_view zsh = R"(#compdef minibuild
 # minibuild completion for zsh: source <(minibuild completion zsh)
 _minibuild() {
   local -a commands
-  commands=('build:build an image from a spec' 'check:check a spec' 'init:write a starting spec' 'inspect:show an image'
+  commands=('build:build an image from a spec' 'check:check a spec' 'init:write a starting spec' 'inspect:show an image' 'lock:resolve tags' 'copy:copy an image'
+            'diff:compare two images' 'why:say where a file comes from' 'reproduce:build again and compare'
             'schema:print the JSON Schema' 'cache:look at the cache' 'completion:print a completion script' 'version:print the version')
   if (( CURRENT == 2 )); then
     _describe command commands
@@ -63,14 +69,14 @@ compdef _minibuild minibuild
 )";
 
 constexpr std::string_view fish = R"(# minibuild completion for fish: minibuild completion fish | source
-complete -c minibuild -n __fish_use_subcommand -a 'build check init inspect schema cache completion version'
+complete -c minibuild -n __fish_use_subcommand -a 'build check init inspect lock copy diff why reproduce schema cache completion version'
 complete -c minibuild -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c minibuild -n '__fish_seen_subcommand_from cache' -f -a 'ls gc'
 complete -c minibuild -n '__fish_seen_subcommand_from cache' -l max-size -x
 complete -c minibuild -n '__fish_seen_subcommand_from check' -l format -x -a 'text json sarif'
 complete -c minibuild -n '__fish_seen_subcommand_from inspect' -l json
 complete -c minibuild -n '__fish_seen_subcommand_from inspect' -l files
-complete -c minibuild -n '__fish_seen_subcommand_from build' -s o -l output -x -a 'oci: oci-archive: docker-archive: tar: dir:'
+complete -c minibuild -n '__fish_seen_subcommand_from build' -s o -l output -x -a 'docker:// oci: oci-archive: docker-archive: tar: dir:'
 complete -c minibuild -n '__fish_seen_subcommand_from build' -l progress -x -a 'auto plain json none'
 complete -c minibuild -l platform -x -a 'linux/amd64 linux/arm64'
 complete -c minibuild -l set -x
@@ -80,6 +86,13 @@ complete -c minibuild -l jobs -x
 complete -c minibuild -l no-cache
 complete -c minibuild -l cache-dir -r
 complete -c minibuild -l metadata-file -r
+complete -c minibuild -l authfile -r
+complete -c minibuild -l tls-ca -r
+complete -c minibuild -l plain-http -x
+complete -c minibuild -l mirror -x
+complete -c minibuild -n '__fish_seen_subcommand_from build' -l locked
+complete -c minibuild -n '__fish_seen_subcommand_from build' -l offline
+complete -c minibuild -n '__fish_seen_subcommand_from lock' -l update
 )";
 
 }  // namespace
