@@ -159,6 +159,18 @@ void add_reproduce(CLI::App& app, ReproduceArguments& a) {
       "docker://registry.example.com/team/hello:1.0");
 }
 
+void add_rebase(CLI::App& app, RebaseArguments& a) {
+  app.add_option("IMAGE", a.image, "An image that was built on a base from a registry")->required();
+  app.add_option("--onto", a.onto, "The base that it gets, such as docker://registry.example.com/base:2")
+      ->required();
+  app.add_option("-o,--output", a.output, "Where to (default: the place of IMAGE)");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer(
+      "Example:\n  minibuild rebase docker://registry.example.com/team/app:1 --onto "
+      "docker://registry.example.com/base:2");
+}
+
 void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_flag("--update", a.update,
@@ -218,6 +230,7 @@ int run_command(int argc, char** argv) {
   DiffArguments diff_arguments;
   WhyArguments why_arguments;
   ReproduceArguments reproduce_arguments;
+  RebaseArguments rebase_arguments;
   LockArguments lock_arguments;
   CopyArguments copy_arguments;
   InitArguments init_arguments;
@@ -248,6 +261,9 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("reproduce", "Build a spec again, and compare the result with an image");
   add_reproduce(*sub, reproduce_arguments);
   sub->callback([&] { choose([&] { return reproduce(reproduce_arguments); }); });
+  sub = app.add_subcommand("rebase", "Put an image on another base without building it again");
+  add_rebase(*sub, rebase_arguments);
+  sub->callback([&] { choose([&] { return rebase(rebase_arguments); }); });
   sub = app.add_subcommand("lock", "Resolve what the spec names in registries, and write the lock file");
   add_lock(*sub, lock_arguments);
   sub->callback([&] { choose([&] { return lock(lock_arguments); }); });

@@ -80,6 +80,15 @@ struct ReproduceArguments {
 };
 int reproduce(const ReproduceArguments& arguments);
 
+struct RebaseArguments {
+  std::string image;
+  std::string onto;
+  std::string output;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int rebase(const RebaseArguments& arguments);
+
 struct LockArguments {
   std::string spec = "minibuild.yaml";
   std::vector<std::string> names;

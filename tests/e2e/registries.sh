@@ -120,6 +120,24 @@ printf 'minibuild: 1\nfiles: [{ file: /x, content: "x" }]\nuser: 1\n' > nothing.
 check "nothing to lock" build nothing.yaml -o oci:nothing:1 --locked
 same "writes no lock" "$(ls nothing.lock.json 2> /dev/null)" ""
 
+# Rebase: as if it had been built on the new base.
+printf 'minibuild: 1\nplatforms: [linux/amd64, linux/arm64]\nfiles: [{ file: /base, content: "%%s-${TARGETARCH}" }, { file: /shared, content: "%%s" }]\nuser: 1\n' > os.template
+printf "$(cat os.template)" 1 1 > os1.yaml && printf "$(cat os.template)" 2 2 > os2.yaml
+build os1.yaml -o "docker://$plain/team/os:1" $P > out && build os2.yaml -o "docker://$plain/team/os:2" $P > out
+on() { printf 'minibuild: 1\nbase: %s/team/os:%s\nplatforms: [linux/amd64, linux/arm64]\ncopy: [{ from: src/numbers, to: /numbers }]\nuser: 7\nentrypoint: [/x]\n' "$plain" "$1"; }
+on 1 > on1.yaml && on 2 > on2.yaml
+build on1.yaml -o "docker://$plain/team/on:1" $P > out
+W=$(build on2.yaml -o oci:on2:1 $P)
+same "a rebased index is what a build gives" "$("$MINIBUILD" rebase "docker://$plain/team/on:1" --onto "$plain/team/os:2" $P -o oci:rebased:1 2> err)" "$W"
+check "it is valid" python3 "$SOURCE/tests/e2e/validate.py" rebased
+same "in its place, without a build" "$("$MINIBUILD" rebase "docker://$plain/team/on:1" --onto "docker://$plain/team/os:2" $P 2> err) $(skopeo inspect --raw --tls-verify=false "docker://$plain/team/on:1" | sha256sum | cut -d' ' -f1)" "$W ${W#sha256:}"
+"$MINIBUILD" rebase oci:base:1 --onto "$plain/team/os:2" $P 2> err
+same "an unknown base" "$? $(grep -c 'its base is not known: it lacks the annotations' err)" "1 1"
+printf 'minibuild: 1\nbase: %s/team/os:1\nlayers: single\nannotations: { org.opencontainers.image.base.name: %s/team/os:1, org.opencontainers.image.base.digest: %s }\n' "$plain" "$plain" "$A" > single.yaml
+build single.yaml -o oci:single:1 $P > out
+"$MINIBUILD" rebase oci:single:1 --onto "$plain/team/os:2" $P 2> err
+same "other layers below" "$? $(grep -cE 'first layers are not those of its base|MANIFEST_UNKNOWN' err)" "1 1"
+
 # TLS with a private CA, and passwords.
 build base.yaml -o "docker://$secure/team/base:1" > out 2> err
 same "an unknown CA is refused" "$? $(grep -ci certificate err)" "1 1"
