@@ -266,4 +266,45 @@ std::string shell_quote(std::string_view word) {
   return out + "'";
 }
 
+namespace {
+constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+}
+
+std::string base64(std::string_view bytes) {
+  std::string out;
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : bytes) {
+    bits = bits << 8U | static_cast<uint8_t>(c);
+    count += 8;
+    while (count >= 6) {
+      count -= 6;
+      out.push_back(base64_digits[bits >> count & 63U]);
+    }
+  }
+  if (count > 0) out.push_back(base64_digits[bits << (6 - count) & 63U]);
+  while (out.size() % 4 != 0) out.push_back('=');
+  return out;
+}
+
+std::optional<std::string> unbase64(std::string_view text) {
+  text = trim(text);
+  while (text.ends_with('=')) text.remove_suffix(1);
+  std::string out;
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    const size_t digit = base64_digits.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6U | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<char>(bits >> count & 0xFFU));
+    }
+  }
+  if (count == 6) return std::nullopt;
+  return out;
+}
+
 }  // namespace minibuild::base

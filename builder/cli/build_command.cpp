@@ -277,6 +277,14 @@ build::Options plain_options(const std::vector<std::string>& set) {
   return options;
 }
 
+std::optional<oci::Platform> one_platform(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const std::vector<oci::Platform> platforms = read_platforms({text});
+  if (platforms.size() != 1)
+    throw base::Error(Code::usage, fmt::format("got --platform {}, want one platform", text));
+  return platforms.front();
+}
+
 oci::ImageLocation find_destination(const std::string& text) {
   if (text.starts_with("tar:") && text.size() > 4) return {oci::Transport::tar, text.substr(4), ""};
   if (text.starts_with("dir:") && text.size() > 4) return {oci::Transport::directory, text.substr(4), ""};

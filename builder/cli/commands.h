@@ -132,6 +132,8 @@ std::pair<std::string, std::string> read_secret(const std::string& text);
 /// `NAME=VALUE` entries of --set; platforms of --platform, lists too. Both throw Error{Code::usage}.
 std::map<std::string, std::string> read_set(const std::vector<std::string>& entries);
 std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts);
+/// The platform of a command that shows one; nothing if `text` is empty.
+std::optional<oci::Platform> one_platform(const std::string& text);
 /// The location of an image as written, or what the path alone looks like.
 oci::ImageLocation find_image(const std::string& text);
 /// The location that is written to: an image's, `tar:FILE` or `dir:DIR`.

@@ -18,11 +18,6 @@ namespace {
 
 constexpr int different = static_cast<int>(Code::refused);
 
-std::optional<oci::Platform> one_platform(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  return read_platforms({text}).front();
-}
-
 build::Opened open_first(const oci::ImageLocation& location, const std::optional<oci::Platform>& platform,
                          store::Cache& cache, const build::Registries& registries) {
   store::ImageSet set = build::read_image(location, platform, cache, registries);

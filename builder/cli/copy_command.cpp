@@ -2,21 +2,11 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
-#include "minibuild/base/error.h"
-#include "minibuild/base/text.h"
 
 namespace minibuild::cli {
 
-using base::Code;
-
 int copy(const CopyArguments& arguments) {
-  std::optional<oci::Platform> platform;
-  if (!arguments.platform.empty()) {
-    platform = oci::parse_platform(arguments.platform);
-    if (!platform)
-      throw base::Error(Code::usage,
-                        fmt::format("got --platform {}, want one such as linux/amd64", arguments.platform));
-  }
+  const std::optional<oci::Platform> platform = one_platform(arguments.platform);
   store::Cache cache(cache_directory(arguments.cache_dir));
   const build::Registries registries =
       make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {

@@ -165,13 +165,7 @@ oci::ImageLocation find_image(const std::string& text) {
 }
 
 int inspect(const InspectArguments& arguments) {
-  std::optional<oci::Platform> platform;
-  if (!arguments.platform.empty()) {
-    platform = oci::parse_platform(arguments.platform);
-    if (!platform)
-      throw base::Error(Code::usage,
-                        fmt::format("got --platform {}, want one such as linux/amd64", arguments.platform));
-  }
+  const std::optional<oci::Platform> platform = one_platform(arguments.platform);
   store::Cache cache(cache_directory(arguments.cache_dir));
   const oci::ImageLocation location = find_image(arguments.image);
   const store::ImageSet set =

@@ -55,7 +55,7 @@ Credential entry_of(const oci::Json& entry, const std::string& what) {
   found.identity_token = text_in(entry, "identitytoken");
   found.registry_token = text_in(entry, "registrytoken");
   if (const std::string auth = text_in(entry, "auth"); !auth.empty()) {
-    const auto plain = unbase64(auth);
+    const auto plain = base::unbase64(auth);
     const size_t colon = plain ? plain->find(':') : std::string::npos;
     if (colon == std::string::npos)
       fail("cannot read {}: an 'auth' is not the base64 form of USER:PASSWORD", what);

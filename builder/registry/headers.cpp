@@ -9,8 +9,6 @@ namespace minibuild::registry {
 
 namespace {
 
-constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 bool is_token(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
@@ -139,43 +137,6 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   range.total = base::parse_number(total);
   if (!range.total || *range.total <= range.last) return std::nullopt;
   return range;
-}
-
-std::string base64(std::string_view bytes) {
-  std::string out;
-  uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : bytes) {
-    bits = bits << 8U | static_cast<uint8_t>(c);
-    count += 8;
-    while (count >= 6) {
-      count -= 6;
-      out.push_back(base64_digits[bits >> count & 63U]);
-    }
-  }
-  if (count > 0) out.push_back(base64_digits[bits << (6 - count) & 63U]);
-  while (out.size() % 4 != 0) out.push_back('=');
-  return out;
-}
-
-std::optional<std::string> unbase64(std::string_view text) {
-  text = base::trim(text);
-  while (text.ends_with('=')) text.remove_suffix(1);
-  std::string out;
-  uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    const size_t digit = base64_digits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    bits = bits << 6U | static_cast<uint32_t>(digit);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<char>(bits >> count & 0xFFU));
-    }
-  }
-  if (count == 6) return std::nullopt;
-  return out;
 }
 
 std::string percent_encode(std::string_view text) {

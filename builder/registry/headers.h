@@ -29,9 +29,6 @@ struct ContentRange {
 };
 std::optional<ContentRange> parse_content_range(std::string_view text);
 
-std::string base64(std::string_view bytes);
-/// Nothing if `text` is not base64 (RFC 4648, section 4; padding may be missing).
-std::optional<std::string> unbase64(std::string_view text);
 /// Everything but unreserved characters (RFC 3986, section 2.3) as %XX.
 std::string percent_encode(std::string_view text);
 

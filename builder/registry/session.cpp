@@ -240,7 +240,7 @@ std::string Client::Session::authorize(const Place& place, const std::string& sc
       return "Bearer " + fetch_token(place, challenge, scope, who);
     }
     if (challenge.scheme == "basic" && !who.user.empty())
-      return "Basic " + base64(who.user + ":" + who.password);
+      return "Basic " + base::base64(who.user + ":" + who.password);
   }
   return {};
 }
@@ -276,7 +276,7 @@ std::string Client::Session::fetch_token(const Place& place, const Challenge& ch
   } else {
     for (const std::string& one : base::split(scope, ' ')) add("scope", one);
     request.url = parse_url(url.text + (url.text.find('?') == std::string::npos ? "?" : "&") + fields);
-    if (!who.user.empty()) request.authorization = "Basic " + base64(who.user + ":" + who.password);
+    if (!who.user.empty()) request.authorization = "Basic " + base::base64(who.user + ":" + who.password);
   }
   HttpResponse response;
   for (int attempt = 1;; ++attempt) {

@@ -11,21 +11,11 @@ namespace {
 constexpr size_t max_line = size_t{16} << 10;
 constexpr size_t least_secret = 4;
 
-std::string base64(std::string_view bytes) {
-  static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : bytes) {
-    bits = bits << 8U | static_cast<uint8_t>(c);
-    count += 8;
-    while (count >= 6) {
-      count -= 6;
-      out.push_back(digits[bits >> static_cast<unsigned>(count) & 63U]);
-    }
-  }
-  if (count > 0) out.push_back(digits[bits << static_cast<unsigned>(6 - count) & 63U]);
-  return out;  // without padding: what is looked for may go on
+// Without padding: what is looked for may go on.
+std::string bare_base64(std::string_view bytes) {
+  std::string out = base::base64(bytes);
+  while (out.ends_with('=')) out.pop_back();
+  return out;
 }
 
 void hide(std::string& line, const std::vector<std::string>& hidden) {
@@ -45,8 +35,8 @@ LineSplitter::LineSplitter(const std::vector<Secret>& secrets, OutputLine output
     for (const std::string& form : forms) {
       if (form.size() < least_secret) continue;
       hidden_.push_back(form);
-      hidden_.push_back(base64(form));
-      hidden_.push_back(base64(form + "\n"));
+      hidden_.push_back(bare_base64(form));
+      hidden_.push_back(bare_base64(form + "\n"));
     }
   }
   std::sort(hidden_.begin(), hidden_.end(), [](const std::string& a, const std::string& b) {

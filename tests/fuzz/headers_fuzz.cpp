@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "builder/registry/headers.h"
+#include "minibuild/base/text.h"
 
 using namespace minibuild::registry;
 
@@ -14,8 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   next_link(text);
   if (const auto range = parse_content_range(text))
     if (range->last < range->first || (range->total && *range->total <= range->last)) std::abort();
-  if (unbase64(base64(text)) != text) std::abort();
-  unbase64(text);
+  if (minibuild::base::unbase64(minibuild::base::base64(text)) != text) std::abort();
+  minibuild::base::unbase64(text);
   percent_encode(text);
   return 0;
 }

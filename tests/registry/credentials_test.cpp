@@ -5,6 +5,7 @@
 #include "builder/registry/headers.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
+#include "minibuild/base/text.h"
 
 namespace minibuild::registry {
 namespace {
@@ -18,7 +19,7 @@ class Credentials : public testing::Test {
   const std::string file_ = testing::TempDir() + "/minibuild-auth.json";
 };
 
-std::string auth(const std::string& user) { return "{\"auth\": \"" + base64(user + ":secret") + "\"}"; }
+std::string auth(const std::string& user) { return "{\"auth\": \"" + base::base64(user + ":secret") + "\"}"; }
 
 TEST_F(Credentials, TheLongestPrefixWins) {
   const std::string json = "{\"auths\": {\"r.io\": " + auth("all") + ", \"r.io/team\": " + auth("team") +

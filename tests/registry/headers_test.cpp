@@ -1,4 +1,5 @@
 #include "builder/registry/headers.h"
+#include "minibuild/base/text.h"
 
 #include <gtest/gtest.h>
 
@@ -65,12 +66,12 @@ TEST(Base64, IsThatOfTheStandard) {
                                                          {"fooba", "Zm9vYmE="},
                                                          {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, coded] : vectors) {
-    EXPECT_EQ(base64(plain), coded);
-    EXPECT_EQ(unbase64(coded), plain);
+    EXPECT_EQ(base::base64(plain), coded);
+    EXPECT_EQ(base::unbase64(coded), plain);
   }
-  EXPECT_EQ(unbase64("Zg"), "f");
-  EXPECT_FALSE(unbase64("Z"));
-  EXPECT_FALSE(unbase64("Zg!="));
+  EXPECT_EQ(base::unbase64("Zg"), "f");
+  EXPECT_FALSE(base::unbase64("Z"));
+  EXPECT_FALSE(base::unbase64("Zg!="));
 }
 
 TEST(PercentEncoding, LeavesWhatIsUnreserved) {

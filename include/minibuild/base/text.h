@@ -39,4 +39,9 @@ std::string printable(std::string_view text);
 /// `word` in single quotes for /bin/sh, or as it is when that needs none.
 std::string shell_quote(std::string_view word);
 
+/// RFC 4648, section 4, with padding.
+std::string base64(std::string_view bytes);
+/// Nothing if `text` is not base64 (RFC 4648, section 4; padding may be missing).
+std::optional<std::string> unbase64(std::string_view text);
+
 }  // namespace minibuild::base
