@@ -408,6 +408,16 @@ std::optional<uint64_t> arrived(const HttpResponse& response) {
 void Client::upload_blob(const oci::Reference& repository, const oci::Descriptor& blob,
                          const std::string& path) {
   const base::Fd file = base::open_file(path);
+  send(repository, blob, file.get(), {});
+}
+
+void Client::upload_bytes(const oci::Reference& repository, const oci::Descriptor& blob,
+                          const std::string& bytes) {
+  send(repository, blob, -1, bytes);
+}
+
+void Client::send(const oci::Reference& repository, const oci::Descriptor& blob, int fd,
+                  const std::string& bytes) {
   const Place place = session_->origin(repository);
   const Upload upload(place, repository, blob);
   for (int attempt = 1;; ++attempt) {
@@ -419,14 +429,14 @@ void Client::upload_blob(const oci::Reference& repository, const oci::Descriptor
       HttpResponse response = session_->call(place, upload.start());
       if (response.status != 202) session_->refuse(place, response, upload.what());
       std::string location = upload.location(response);
-      if (blob.size <= chunk) {
-        response = session_->call(place, upload.whole(location, file.get(), {}));
+      if (fd < 0 || blob.size <= chunk) {
+        response = session_->call(place, upload.whole(location, fd, bytes));
       } else {
         uint64_t done = 0;
         int failures = 0;
         while (done < blob.size) {
           try {
-            response = session_->call(place, upload.piece(location, file.get(), done));
+            response = session_->call(place, upload.piece(location, fd, done));
             if (response.status == 202) {
               done = arrived(response).value_or(std::min(blob.size, done + chunk));
               location = upload.location(response);
@@ -452,34 +462,6 @@ void Client::upload_blob(const oci::Reference& repository, const oci::Descriptor
       const bool again = response.status >= 500 || response.status == 404 || response.status == 429 ||
                          response.status == 408;
       if (!again) session_->refuse(place, response, upload.what());
-      why = fmt::format("status {}", response.status);
-      retry_after = response.retry_after;
-    } catch (const ExchangeError& error) {
-      if (!error.worth_a_retry()) throw;
-      why = error.what();
-    }
-    if (attempt >= session_->network().attempts)
-      fail("cannot upload {}: {}; tried {} times", upload.what(), why, attempt);
-    session_->pause(attempt + 1, retry_after);
-  }
-}
-
-void Client::upload_bytes(const oci::Reference& repository, const oci::Descriptor& blob,
-                          const std::string& bytes) {
-  const Place place = session_->origin(repository);
-  const Upload upload(place, repository, blob);
-  for (int attempt = 1;; ++attempt) {
-    std::string why;
-    int retry_after = 0;
-    try {
-      // Perhaps only the last answer was lost.
-      if (attempt > 1 && has_blob(repository, blob.digest)) return;
-      HttpResponse response = session_->call(place, upload.start());
-      if (response.status != 202) session_->refuse(place, response, upload.what());
-      response = session_->call(place, upload.whole(upload.location(response), -1, bytes));
-      if (response.status == 201) return;
-      if (response.status < 500 && response.status != 429 && response.status != 404)
-        session_->refuse(place, response, upload.what());
       why = fmt::format("status {}", response.status);
       retry_after = response.retry_after;
     } catch (const ExchangeError& error) {

@@ -136,6 +136,14 @@ push denied > out
 same "a denied push" "$? $(grep -c '403 Forbidden (DENIED: denied)' err)" "1 1"
 control '{"clear": true}'
 same "leaves no tag" "$(curl -s -o /dev/null -w '%{http_code}' "http://$R/v2/team/denied/manifests/1")" 404
+# A blob above 64 MiB goes in pieces; one that is cut off is taken up where the registry says.
+fresh
+head -c 70000000 /dev/urandom > big && printf 'minibuild: 1\ncopy: [{ from: big, to: /big }]\nuser: 1\n' > big.yaml
+N=$(build big.yaml -o oci:large:1)
+control '{"match": "^PATCH", "do": "half"}'
+same "a large blob, cut off on the way" "$(copy oci:large:1 "docker://$R/team/big:1")" "$N"
+same "in pieces" "$(log | jq -r '.[] | select(.method == "PATCH" or (.method == "GET" and (.path | test("uploads")))) | "\(.method) \(.status)"' | xargs)" "PATCH 0 GET 204 PATCH 202"
+rm -rf big large
 # Killed after each request of a push: the tag is not there, or complete.
 for n in 1 2 3 4 5 6 7 8; do
   fresh

@@ -75,6 +75,15 @@ rm -rf cache
 build pinned.yaml -o oci:none --offline > out 2> err
 same "offline without the cache" "$? $(grep -c 'offline forbids fetching' err) $(ls -d none 2> /dev/null)" "1 1 "
 
+# A blob above 64 MiB goes in pieces.
+head -c 70000000 /dev/urandom > big && printf 'minibuild: 1\ncopy: [{ from: big, to: /big }]\nuser: 1\n' > big.yaml
+G=$(build big.yaml -o "docker://$plain/team/big:1" $P)
+same "a large blob" "$(skopeo inspect --tls-verify=false "docker://$plain/team/big:1" | jq -r .Digest)" "$G"
+same "in two pieces" "$(grep -c 'method=PATCH.*team/big' plain.log)" 2
+rm -rf cache
+same "comes back" "$("$MINIBUILD" copy "docker://$plain/team/big:1" oci:large:1 $P 2> /dev/null)" "$G"
+rm -rf big* large
+
 # Indexes, and copies between all places.
 printf 'minibuild: 1\nplatforms: [linux/amd64, linux/arm64]\nfiles: [{ file: /p, content: "${TARGETARCH}" }]\nuser: 1\n' > both.yaml
 B=$(build both.yaml -o "docker://$plain/team/both:1" $P)

@@ -76,6 +76,7 @@ class Client {
 
  private:
   class Session;
+  void send(const oci::Reference& repository, const oci::Descriptor& blob, int fd, const std::string& bytes);
   std::unique_ptr<Session> session_;
 };
 
