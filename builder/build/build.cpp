@@ -16,18 +16,6 @@ using base::Code;
 
 namespace {
 
-archive::Compression compression_of(const spec::Compression& wanted) {
-  switch (wanted.algorithm) {
-    case spec::Algorithm::zstd:
-      return {archive::Algorithm::zstd, wanted.level};
-    case spec::Algorithm::gzip:
-      return {archive::Algorithm::gzip, wanted.level};
-    case spec::Algorithm::none:
-      return {archive::Algorithm::none, 0};
-  }
-  return {};
-}
-
 // A build of one spec; specs that it stands on are builds of their own.
 class Build {
  public:
@@ -157,17 +145,9 @@ class Build {
   void assemble(const SpecFile& file, const StageResults& results, const oci::Platform& platform,
                 tree::FileTree& tree) {
     Target target{file, tree, epoch(file), all_accounts(tree, file), nullptr};
-    const LocalSource local(file);
+    const Sources sources(file, results, platform, cache_, options_.registries);
     for (const spec::Copy& copy : file.spec.copy) {
-      Root root;
-      if (copy.stage) {
-        const StageResult& result = *results.at(*copy.stage);
-        root = Root(result.tree, result.host);
-      } else if (copy.image) {
-        root = image_root(*copy.image, file, platform, cache_, options_.registries);
-      } else {
-        root = local.select(copy);
-      }
+      Root root = sources.root_of(copy);
       apply_copy(copy, root, target);
     }
     apply_files(file.spec.files, target);

@@ -16,7 +16,7 @@ void look_at(const SpecFile& file, const spec::Copy& copy, spec::Diagnostics& di
       report(fmt::format("there is no {}", oci::to_string(*copy.image)));
     return;
   }
-  if (copy.stage) return;
+  if (copy.stage || copy.download) return;
   const std::string from = tree::normalise(copy.from);
   const std::string start = tree::is_glob(from) ? tree::glob_prefix(from) : from;
   if (!base::exists(file.spec.directory + "/" + start))

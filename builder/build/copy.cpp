@@ -88,12 +88,16 @@ class Copier {
   std::string place() const {
     if (copy_.stage) return fmt::format(" from the stage '{}'", *copy_.stage);
     if (copy_.image) return fmt::format(" from {}", oci::to_string(*copy_.image));
+    if (copy_.download) return fmt::format(" from {}", copy_.download->url);
     return "";
   }
 
   std::string source_name(const std::string& path) const {
     if (copy_.stage) return fmt::format("{} of the stage {}", "/" + path, *copy_.stage);
     if (copy_.image) return fmt::format("{} of {}", "/" + path, oci::to_string(*copy_.image));
+    if (copy_.download)
+      return copy_.download->extract ? fmt::format("{} of {}", "/" + path, copy_.download->url)
+                                     : copy_.download->url;
     return path;
   }
 

@@ -133,4 +133,16 @@ void add_index(const SpecFile& file, store::ImageSet& set) {
       std::string(oci::media_type::index), oci::digest_of(set.index_json), set.index_json.size(), {}, {}};
 }
 
+archive::Compression compression_of(const spec::Compression& wanted) {
+  switch (wanted.algorithm) {
+    case spec::Algorithm::zstd:
+      return {archive::Algorithm::zstd, wanted.level};
+    case spec::Algorithm::gzip:
+      return {archive::Algorithm::gzip, wanted.level};
+    case spec::Algorithm::none:
+      return {archive::Algorithm::none, 0};
+  }
+  return {};
+}
+
 }  // namespace minibuild::build

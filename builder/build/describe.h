@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "builder/build/stages.h"
+#include "minibuild/archive/compress.h"
 #include "minibuild/archive/layer.h"
 
 namespace minibuild::build {
@@ -23,5 +24,8 @@ store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base&
 
 /// The index over the images of several platforms.
 void add_index(const SpecFile& file, store::ImageSet& set);
+
+/// The compression of the layers that a spec makes.
+archive::Compression compression_of(const spec::Compression& wanted);
 
 }  // namespace minibuild::build

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "builder/build/describe.h"
+#include "builder/build/download.h"
 #include "builder/build/stages.h"
+#include "minibuild/archive/compress.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 
@@ -16,7 +19,8 @@ namespace {
 
 // Where a name is first used.
 struct Use {
-  std::string name;
+  std::string name;  // a reference or a URL
+  std::optional<spec::Download> download;
   SpecFile file;
   spec::Position position;
 };
@@ -55,8 +59,11 @@ class Finder {
         look_at(beside(file, other->path), set, platform, depth + 1);
     };
     const auto copies = [&](const std::vector<spec::Copy>& list) {
-      for (const spec::Copy& copy : list)
+      for (const spec::Copy& copy : list) {
         if (copy.image) add(file, *copy.image, copy.position);
+        if (copy.download && !copy.download->digest && names_.insert(copy.download->url).second)
+          uses_.push_back({copy.download->url, copy.download, file, copy.position});
+      }
     };
     base(file.spec.base);
     copies(file.spec.copy);
@@ -68,7 +75,7 @@ class Finder {
 
   void add(const SpecFile& file, const oci::ImageLocation& location, spec::Position position) {
     if (location.transport != oci::Transport::registry || oci::parse_reference(location.path).digest) return;
-    if (names_.insert(location.path).second) uses_.push_back({location.path, file, position});
+    if (names_.insert(location.path).second) uses_.push_back({location.path, std::nullopt, file, position});
   }
 
   const Options& options_;
@@ -76,32 +83,120 @@ class Finder {
   std::set<std::string> names_;
 };
 
-LockedImage ask(const Use& use, const Options& options) {
+const std::string& name_of(const LockedImage& image) { return image.name; }
+const std::string& name_of(const LockedDownload& download) { return download.url; }
+
+LockedImage ask_image(const Use& use, const Options& options) {
+  if (options.registries.offline)
+    fail("its digest is not in the lock file, and --offline forbids asking for it");
+  if (!options.registries.client) fail("no registry can be reached from here");
+  const auto found = options.registries.client().find_manifest(oci::parse_reference(use.name));
+  if (!found) fail("there is no such image");
+  return {use.name, found->digest, found->media_type, found->size};
+}
+
+LockedDownload ask_download(const Use& use, const Options& options, store::Cache& cache) {
+  const Downloaded fetched = fetch_download(*use.download, cache, options.registries);
+  return {use.name, fetched.digest, fetched.size};
+}
+
+template <typename Entries>
+auto find(const Entries& entries, const std::string& name) -> decltype(&entries.front()) {
+  const auto it =
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return name_of(entry) == name; });
+  return it == entries.end() ? nullptr : &*it;
+}
+
+// What is asked for to lock the names of one kind.
+struct Wanted {
+  LockMode mode = LockMode::as_needed;
+  const std::vector<std::string>& updates;
+  const std::string& lock_path;
+  const std::string& spec_path;
+
+  bool again(const std::string& name) const {
+    return mode == LockMode::update &&
+           (updates.empty() || std::find(updates.begin(), updates.end(), name) != updates.end());
+  }
+};
+
+// The entry of one name: the one that is known, or what `ask` says now.
+template <typename Entry, typename Ask>
+Entry resolve(const Use& use, const Entry* known, const Wanted& wanted, bool look, Ask ask,
+              std::vector<Moved>& moved) {
+  if (wanted.mode == LockMode::exact && known == nullptr)
+    fail_at(
+        use.file, use.position, Code::failed,
+        fmt::format("'{}' is not in the lock file {}, and --locked forbids adding it; run: minibuild lock {}",
+                    use.name, wanted.lock_path, wanted.spec_path));
+  const bool again = wanted.again(use.name);
+  if (known != nullptr && !again && !look) return *known;
   try {
-    if (options.registries.offline)
-      fail("its digest is not in the lock file, and --offline forbids asking for it");
-    if (!options.registries.client) fail("no registry can be reached from here");
-    const auto found = options.registries.client().find_manifest(oci::parse_reference(use.name));
-    if (!found) fail("there is no such image");
-    return {use.name, found->digest, found->media_type, found->size};
+    const Entry now = ask();
+    if (known != nullptr && known->digest != now.digest)
+      moved.push_back({use.name, known->digest, now.digest});
+    return known != nullptr && !again ? *known : now;
   } catch (const base::Error& error) {
     if (error.code() == Code::interrupted) throw;
-    fail_at(use.file, use.position, error.code(),
-            fmt::format("cannot resolve docker://{}: {}", use.name, error.what()));
+    fail_at(
+        use.file, use.position, error.code(),
+        use.download ? error.what() : fmt::format("cannot resolve docker://{}: {}", use.name, error.what()));
   }
 }
 
-const LockedImage* find(const Lock& lock, const std::string& name) {
-  const auto it = std::find_if(lock.images.begin(), lock.images.end(),
-                               [&](const LockedImage& image) { return image.name == name; });
-  return it == lock.images.end() ? nullptr : &*it;
+template <typename Entries>
+void sort_by_name(Entries& entries) {
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return name_of(a) < name_of(b); });
 }
 
 std::string text_in(const oci::Json& object, const char* name, const std::string& what) {
   const auto it = object.find(name);
   if (it == object.end() || !it->is_string())
-    fail("cannot read {}: an image lacks the text '{}'", what, name);
+    fail("cannot read {}: an entry lacks the text '{}'", what, name);
   return it->get<std::string>();
+}
+
+uint64_t size_in(const oci::Json& object, const std::string& what) {
+  const auto it = object.find("size");
+  if (it == object.end() || !it->is_number_unsigned())
+    fail("cannot read {}: an entry lacks the number 'size'", what);
+  return it->get<uint64_t>();
+}
+
+void check_fields(const oci::Json& entry, std::initializer_list<std::string_view> known,
+                  const std::string& what) {
+  if (!entry.is_object()) fail("cannot read {}: an entry is not an object", what);
+  for (const auto& [field, ignored] : entry.items())
+    if (std::find(known.begin(), known.end(), field) == known.end())
+      fail("cannot read {}: unknown field '{}'", what, base::printable(field));
+}
+
+LockedImage read_image_entry(const oci::Json& entry, const std::string& what) {
+  check_fields(entry, {"name", "digest", "mediaType", "size"}, what);
+  const std::string name = text_in(entry, "name", what);
+  oci::parse_reference(name);
+  return {name, oci::parse_digest(text_in(entry, "digest", what), what), text_in(entry, "mediaType", what),
+          size_in(entry, what)};
+}
+
+LockedDownload read_download_entry(const oci::Json& entry, const std::string& what) {
+  check_fields(entry, {"url", "digest", "size"}, what);
+  return {text_in(entry, "url", what), oci::parse_digest(text_in(entry, "digest", what), what),
+          size_in(entry, what)};
+}
+
+template <typename Entry>
+std::vector<Entry> read_entries(const oci::Json& list, Entry (*read)(const oci::Json&, const std::string&),
+                                const std::string& what) {
+  std::vector<Entry> entries;
+  for (const oci::Json& item : list) {
+    Entry entry = read(item, what);
+    if (find(entries, name_of(entry)) != nullptr)
+      fail("cannot read {}: '{}' appears twice", what, base::printable(name_of(entry)));
+    entries.push_back(std::move(entry));
+  }
+  return entries;
 }
 
 }  // namespace
@@ -122,24 +217,14 @@ Lock parse_lock(std::string_view text, const std::string& what) {
   Lock lock;
   for (const auto& [key, value] : json.items()) {
     if (key == "minibuildLock") continue;
-    if (key != "images" || !value.is_array())
+    if (key == "images" && value.is_array())
+      lock.images = read_entries(value, read_image_entry, what);
+    else if (key == "downloads" && value.is_array())
+      lock.downloads = read_entries(value, read_download_entry, what);
+    else if (key == "compressor" && value.is_string())
+      lock.compressor = value.get<std::string>();
+    else
       fail("cannot read {}: unknown field '{}'", what, base::printable(key));
-    for (const oci::Json& entry : value) {
-      if (!entry.is_object()) fail("cannot read {}: an image is not an object", what);
-      for (const auto& [field, ignored] : entry.items())
-        if (field != "name" && field != "digest" && field != "mediaType" && field != "size")
-          fail("cannot read {}: unknown field '{}'", what, base::printable(field));
-      LockedImage image;
-      image.name = text_in(entry, "name", what);
-      image.digest = oci::parse_digest(text_in(entry, "digest", what), what);
-      image.media_type = text_in(entry, "mediaType", what);
-      if (!entry.contains("size") || !entry["size"].is_number_unsigned())
-        fail("cannot read {}: an image lacks the number 'size'", what);
-      image.size = entry["size"].get<uint64_t>();
-      oci::parse_reference(image.name);
-      if (find(lock, image.name) != nullptr) fail("cannot read {}: '{}' appears twice", what, image.name);
-      lock.images.push_back(std::move(image));
-    }
   }
   return lock;
 }
@@ -147,12 +232,17 @@ Lock parse_lock(std::string_view text, const std::string& what) {
 std::string to_json(const Lock& lock) {
   oci::Json json;
   json["minibuildLock"] = 1;
+  if (!lock.compressor.empty()) json["compressor"] = lock.compressor;
   json["images"] = oci::Json::array();
   for (const LockedImage& image : lock.images)
     json["images"].push_back({{"name", image.name},
                               {"digest", oci::to_string(image.digest)},
                               {"mediaType", image.media_type},
                               {"size", image.size}});
+  if (!lock.downloads.empty()) json["downloads"] = oci::Json::array();
+  for (const LockedDownload& download : lock.downloads)
+    json["downloads"].push_back(
+        {{"url", download.url}, {"digest", oci::to_string(download.digest)}, {"size", download.size}});
   return json.dump(2) + "\n";
 }
 
@@ -165,6 +255,7 @@ std::string lock_schema() {
   "additionalProperties": false,
   "properties": {
     "minibuildLock": { "const": 1, "description": "The version of this format" },
+    "compressor": { "type": "string", "description": "Library, version and parameters that made the layers: the same ones give the same bytes" },
     "images": {
       "type": "array",
       "description": "What the tags of registries named, in the order of their names",
@@ -179,13 +270,27 @@ std::string lock_schema() {
           "size": { "type": "integer", "minimum": 0, "description": "Of the manifest or index, in bytes" }
         }
       }
+    },
+    "downloads": {
+      "type": "array",
+      "description": "What URLs without sha256 gave, in the order of the URLs",
+      "items": {
+        "type": "object",
+        "required": ["url", "digest", "size"],
+        "additionalProperties": false,
+        "properties": {
+          "url": { "type": "string" },
+          "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" },
+          "size": { "type": "integer", "minimum": 0, "description": "In bytes" }
+        }
+      }
     }
   }
 }
 )";
 }
 
-Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode,
+Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode, store::Cache& cache,
                      const std::vector<std::string>& update_names) {
   const std::string path = lock_path(spec_path);
   const bool there = base::exists(path);
@@ -198,44 +303,50 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
     if (!used(name)) {
       std::vector<std::string> names;
       for (const Use& use : uses) names.push_back(use.name);
-      throw base::Error(Code::usage, fmt::format("{} names no image '{}'; those to lock are: {}", spec_path,
-                                                 name, names.empty() ? "none" : base::join(names, ", ")));
+      throw base::Error(Code::usage,
+                        fmt::format("{} names no image or URL '{}'; those to lock are: {}", spec_path, name,
+                                    names.empty() ? "none" : base::join(names, ", ")));
     }
   Locking result;
+  const Wanted wanted{mode, update_names, path, spec_path};
   for (const Use& use : uses) {
-    const LockedImage* known = find(before, use.name);
-    if (mode == LockMode::exact && known == nullptr)
-      fail_at(use.file, use.position, Code::failed,
-              fmt::format(
-                  "'{}' is not in the lock file {}, and --locked forbids adding it; run: minibuild lock {}",
-                  use.name, path, spec_path));
-    const bool again = mode == LockMode::update &&
-                       (update_names.empty() ||
-                        std::find(update_names.begin(), update_names.end(), use.name) != update_names.end());
-    if (known != nullptr && !again && mode != LockMode::look) {
-      result.lock.images.push_back(*known);
-      continue;
-    }
-    const LockedImage now = ask(use, options);
-    if (known != nullptr && known->digest != now.digest)
-      result.moved.push_back({use.name, known->digest, now.digest});
-    result.lock.images.push_back(known != nullptr && !again ? *known : now);
+    if (use.download)
+      result.lock.downloads.push_back(resolve(
+          use, find(before.downloads, use.name), wanted, false,
+          [&] { return ask_download(use, options, cache); }, result.moved));
+    else
+      result.lock.images.push_back(resolve(
+          use, find(before.images, use.name), wanted, mode == LockMode::look,
+          [&] { return ask_image(use, options); }, result.moved));
   }
-  std::sort(result.lock.images.begin(), result.lock.images.end(),
-            [](const LockedImage& a, const LockedImage& b) { return a.name < b.name; });
-  if (mode == LockMode::exact)
-    for (const LockedImage& image : before.images)
-      if (!used(image.name))
-        fail("the lock file {} is stale: the spec does not name '{}' any more; run: minibuild lock {}", path,
-             image.name, spec_path);
+  sort_by_name(result.lock.images);
+  sort_by_name(result.lock.downloads);
+  if (mode == LockMode::exact) {
+    const auto stale = [&](const auto& entries) {
+      for (const auto& entry : entries)
+        if (!used(name_of(entry)))
+          fail("the lock file {} is stale: the spec does not name '{}' any more; run: minibuild lock {}",
+               path, name_of(entry), spec_path);
+    };
+    stale(before.images);
+    stale(before.downloads);
+  }
+  // Another compressor is for the user to accept: a build alone keeps what the file says.
+  const std::string own = archive::fingerprint(
+      compression_of(load_spec(spec_path, options.set, oci::host_platform()).spec.compression));
+  const bool keep = mode == LockMode::as_needed || mode == LockMode::exact;
+  result.lock.compressor = keep && there ? before.compressor : own;
+  if (there && !before.compressor.empty() && before.compressor != own) result.compressor = before.compressor;
   // A spec without names to lock needs no file; one that is there is brought up to date.
-  result.changed = there ? !(result.lock == before) : !result.lock.images.empty();
+  const bool any = !result.lock.images.empty() || !result.lock.downloads.empty();
+  result.changed = there ? !(result.lock == before) : any;
   return result;
 }
 
 std::map<std::string, oci::Digest> pins_of(const Lock& lock) {
   std::map<std::string, oci::Digest> pins;
   for (const LockedImage& image : lock.images) pins.emplace(image.name, image.digest);
+  for (const LockedDownload& download : lock.downloads) pins.emplace(download.url, download.digest);
   return pins;
 }
 

@@ -1,5 +1,7 @@
 #include "builder/build/stages.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include <set>
 
 #include "builder/build/copy.h"
+#include "builder/build/download.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
 #include "minibuild/sandbox/sandbox.h"
@@ -149,24 +152,14 @@ class StageRun {
   void fill() {
     Target target{context_.file, tree_, context_.epoch, all_accounts(tree_, context_.file), &origins_};
     if (!stage_.copy.empty()) {
-      const LocalSource local(context_.file);
+      const Sources sources(context_.file, done_, oci::host_platform(), context_.cache,
+                            context_.options.registries);
       for (const spec::Copy& copy : stage_.copy) {
-        Root root = source(copy, local);
+        Root root = sources.root_of(copy);
         apply_copy(copy, root, target);
       }
     }
     apply_files(stage_.files, target);
-  }
-
-  Root source(const spec::Copy& copy, const LocalSource& local) const {
-    if (copy.stage) {
-      const StageResult& result = *done_.at(*copy.stage);
-      return Root(result.tree, result.host);
-    }
-    if (copy.image)
-      return image_root(*copy.image, context_.file, oci::host_platform(), context_.cache,
-                        context_.options.registries);
-    return local.select(copy);
   }
 
   void add_input(std::string name, std::string_view state) {
@@ -263,7 +256,7 @@ class StageRun {
   }
 
   oci::Digest execute() {
-    base::AtomicFile file(context_.cache.temporary_directory() + "/stage", 0444);
+    base::AtomicFile file(context_.cache.temporary_directory() + "/stage", 0644);
     if (stage_.run.empty()) {
       archive::write_tar(tree_, file);
     } else {
@@ -274,18 +267,16 @@ class StageRun {
         if (last_lines.size() > 20) last_lines.erase(last_lines.begin());
         context_.progress.output(stage_.name, line);
       };
-      const sandbox::Request request = this->request(work.path(), file.fd());
+      // Opened once more: the lock on the file is ours alone and ends with us, whatever the sandbox still
+      // does.
+      const base::Fd result(::open(file.temporary().c_str(), O_WRONLY | O_CLOEXEC));
+      if (!result) fail("cannot write the stage's result: {}", base::errno_text());
+      const sandbox::Request request = this->request(work.path(), result.get());
       const sandbox::Outcome outcome = sandbox::run(request, context_.options.helper, output);
       if (!outcome.ok) report(outcome, last_lines);
     }
-    if (::lseek(file.fd(), 0, SEEK_SET) != 0) fail("cannot read the stage's result: {}", base::errno_text());
-    base::FdSource source(file.fd(), "the stage's result");
-    base::Sha256 hash;
-    std::vector<char> buffer(size_t{1} << 20);
-    while (const size_t n = source.read(buffer)) hash.update({buffer.data(), n});
-    const oci::Digest digest{hash.finish()};
-    context_.cache.keep_blob(file, digest);
-    return digest;
+    if (::fchmod(file.fd(), 0444) != 0) fail("cannot write the stage's result: {}", base::errno_text());
+    return context_.cache.keep_blob(file);
   }
 
   [[noreturn]] void report(const sandbox::Outcome& outcome,
@@ -393,10 +384,22 @@ oci::ImageLocation beside(const SpecFile& file, oci::ImageLocation location) {
   return location;
 }
 
-Root image_root(const oci::ImageLocation& location, const SpecFile& file, const oci::Platform& platform,
-                store::Cache& cache, const Registries& registries) {
-  const store::ImageSet set = read_image(beside(file, location), platform, cache, registries);
-  return Root(store::image_tree(set.images.front(), cache, oci::to_string(location)));
+Root Sources::root_of(const spec::Copy& copy) const {
+  if (copy.stage) {
+    const StageResult& result = *results_.at(*copy.stage);
+    return Root(result.tree, result.host);
+  }
+  if (copy.download) {
+    try {
+      return download_root(copy, cache_, registries_);
+    } catch (const base::Error& error) {
+      if (error.code() == Code::interrupted) throw;
+      fail_at(file_, copy.position, error.code(), error.what());
+    }
+  }
+  if (!copy.image) return local_.select(copy);
+  const store::ImageSet set = read_image(beside(file_, *copy.image), platform_, cache_, registries_);
+  return Root(store::image_tree(set.images.front(), cache_, oci::to_string(*copy.image)));
 }
 
 }  // namespace minibuild::build

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "builder/build/copy.h"
 #include "builder/build/root.h"
 #include "minibuild/build/build.h"
 
@@ -47,9 +48,29 @@ std::vector<std::string> stages_of_image(const spec::Spec& spec);
 /// cache.
 StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context);
 
-/// An image on disk as the source of a `copy`.
-Root image_root(const oci::ImageLocation& location, const SpecFile& file, const oci::Platform& platform,
-                store::Cache& cache, const Registries& registries);
+/// What the `copy` entries of a stage or an image take from.
+class Sources {
+ public:
+  Sources(const SpecFile& file, const StageResults& results, oci::Platform platform, store::Cache& cache,
+          const Registries& registries)
+      : file_(file),
+        results_(results),
+        platform_(std::move(platform)),
+        cache_(cache),
+        registries_(registries),
+        local_(file) {}
+  /// The root of one entry: a stage's result, an image, a download, or the files beside the spec.
+  Root root_of(const spec::Copy& copy) const;
+
+ private:
+  const SpecFile& file_;
+  const StageResults& results_;
+  oci::Platform platform_;
+  store::Cache& cache_;
+  const Registries& registries_;
+  LocalSource local_;
+};
+
 /// The path of a spec's file or image: as written if absolute, else beside the spec.
 std::string beside(const SpecFile& file, const std::string& path);
 /// The same for an image on disk; one in a registry stays as it is.

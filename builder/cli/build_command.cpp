@@ -141,9 +141,14 @@ void show_warnings(const BuildArguments& arguments, const build::Options& option
 
 // The digests to use for tags: from the lock file, which is brought up to date unless --locked.
 std::map<std::string, oci::Digest> locked(const BuildArguments& arguments, const build::Options& options,
-                                          build::Progress& progress) {
+                                          store::Cache& cache, build::Progress& progress) {
   const auto mode = arguments.locked ? build::LockMode::exact : build::LockMode::as_needed;
-  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode);
+  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode, cache);
+  if (!locking.compressor.empty())
+    progress.note("lock",
+                  fmt::format("warning: {} was made with another compressor ({}): the same files may get "
+                              "another digest; to accept: minibuild lock {}",
+                              build::lock_path(arguments.spec), locking.compressor, arguments.spec));
   if (locking.changed && !arguments.locked) {
     const std::string path = build::lock_path(arguments.spec);
     try {
@@ -209,7 +214,7 @@ int build(const BuildArguments& arguments) {
   prepared.options.registries = make_registries(
       arguments.registry,
       [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
-  prepared.options.registries.pinned = locked(arguments, prepared.options, *progress);
+  prepared.options.registries.pinned = locked(arguments, prepared.options, cache, *progress);
   try {
     return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, start)
                                    : build_stage(arguments, prepared, cache, *progress);

@@ -175,10 +175,11 @@ void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_flag("--update", a.update,
                "Resolve again what the lock has: all, or the names that follow the spec");
-  app.add_option("NAME", a.names, "Images to update, as the spec has them (with --update)");
+  app.add_option("NAME", a.names, "Images and URLs to update, as the spec has them (with --update)");
   app.add_option("--platform", a.platforms, "Platforms whose images are resolved (default: the spec's)")
       ->allow_extra_args(false);
   app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
   add_registry(app, a.registry);
   app.footer("Example:\n  minibuild lock minibuild.yaml --update");
 }

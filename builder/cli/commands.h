@@ -94,6 +94,7 @@ struct LockArguments {
   std::vector<std::string> names;
   std::vector<std::string> set;
   std::vector<std::string> platforms;
+  std::string cache_dir;
   bool update = false;
   RegistryArguments registry;
 };

@@ -79,8 +79,9 @@ int reproduce(const ReproduceArguments& arguments) {
   const store::ImageSet want = build::read_image(location, std::nullopt, cache, options.registries);
   // The platforms are those that the image has, whatever this machine is.
   for (const store::Image& image : want.images) options.platforms.push_back(image.config.platform);
-  options.registries.pinned =
-      build::pins_of(build::resolve_lock(arguments.spec, options, build::LockMode::as_needed).lock);
+  const build::Locking locking =
+      build::resolve_lock(arguments.spec, options, build::LockMode::as_needed, cache);
+  options.registries.pinned = build::pins_of(locking.lock);
   const build::Built built = build::build_image(arguments.spec, options, cache, *progress);
   cache.save();
   const auto top = [](const store::ImageSet& set) {
@@ -101,6 +102,8 @@ int reproduce(const ReproduceArguments& arguments) {
     if (want.images.size() > 1) text += oci::to_string(image.config.platform) + "\n";
     text += build::to_text(difference);
   }
+  if (!locking.compressor.empty())
+    text += fmt::format("The lock file was made with another compressor: {}.\n", locking.compressor);
   if (text.empty()) text = "The images are the same; the index over them differs.\n";
   print_result(text);
   return different;

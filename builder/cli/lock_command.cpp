@@ -11,22 +11,30 @@ int lock(const LockArguments& arguments) {
   build::Options options;
   options.set = read_set(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
-  options.registries = make_registries(arguments.registry, {});
+  store::Cache cache(cache_directory(arguments.cache_dir));
+  options.registries =
+      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
+        fmt::print(stderr, "{}: {}\n", subject, text);
+      });
   const auto mode = arguments.update ? build::LockMode::update : build::LockMode::look;
-  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode, arguments.names);
-  for (const build::MovedTag& moved : locking.moved)
+  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode, cache, arguments.names);
+  cache.save();
+  for (const build::Moved& moved : locking.moved)
     fmt::print(
         stderr, "{}: {}\n  before  {}\n  now     {}\n", moved.name,
         arguments.update ? "moved, and was updated" : "has moved; to follow it: minibuild lock --update",
         oci::to_string(moved.before), oci::to_string(moved.now));
   const std::string path = build::lock_path(arguments.spec);
   if (locking.changed) base::write_file_atomic(path, build::to_json(locking.lock));
-  const size_t count = locking.lock.images.size();
-  fmt::print(stderr, "{}: {}, {} image{}\n", path,
-             locking.changed ? "written"
-             : count == 0    ? "nothing to lock"
-                             : "unchanged",
-             count, count == 1 ? "" : "s");
+  const size_t images = locking.lock.images.size();
+  const size_t downloads = locking.lock.downloads.size();
+  const std::string more =
+      downloads == 0 ? "" : fmt::format(", {} download{}", downloads, downloads == 1 ? "" : "s");
+  fmt::print(stderr, "{}: {}, {} image{}{}\n", path,
+             locking.changed           ? "written"
+             : images + downloads == 0 ? "nothing to lock"
+                                       : "unchanged",
+             images, images == 1 ? "" : "s", more);
   return 0;
 }
 

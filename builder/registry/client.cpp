@@ -56,19 +56,28 @@ void check_media_type(const std::string& type, const std::string& what) {
   fail("{} has the media type '{}', which is not an image", what, base::printable(type));
 }
 
-// Takes what arrives of a blob: writes it, hashes it, and notices what does not belong there.
+// Takes what arrives: writes it, hashes it, and notices what does not belong there.
 class Arrival {
  public:
-  Arrival(const oci::Descriptor& blob, int fd) : blob_(blob), fd_(fd) {}
+  Arrival(const Expected& expected, int fd) : expected_(expected), fd_(fd) {}
 
   uint64_t size() const { return size_; }
-  bool complete() const { return size_ == blob_.size; }
-  bool right() const { return complete() && hash_.finish() == blob_.digest.hash; }
+  /// Whether all is there; without a known size an answer that came to its end says so.
+  bool complete() const { return expected_.size ? size_ == *expected_.size : ended_; }
+  void end() { ended_ = true; }
+  oci::Digest digest() const { return {hash_.finish()}; }
+  bool right() const { return complete() && (!expected_.digest || digest() == *expected_.digest); }
   void start_again() {
     size_ = 0;
+    ended_ = false;
     hash_ = base::Sha256();
   }
   void new_answer() { first_ = true; }
+  /// Where to go on; from the start if nothing says later whether the halves belong together.
+  uint64_t resume() {
+    if (!expected_.digest) start_again();
+    return size_;
+  }
 
   bool take(int status, const std::vector<std::pair<std::string, std::string>>& headers,
             std::string_view bytes) {
@@ -78,7 +87,8 @@ class Arrival {
         const auto it = std::find_if(headers.begin(), headers.end(),
                                      [](const auto& header) { return header.first == "content-range"; });
         const auto range = it == headers.end() ? std::nullopt : parse_content_range(it->second);
-        if (!range || range->first != size_ || (range->total && *range->total != blob_.size)) {
+        if (!range || range->first != size_ ||
+            (range->total && expected_.size && *range->total != *expected_.size)) {
           start_again();
           return false;
         }
@@ -86,9 +96,10 @@ class Arrival {
         start_again();  // the whole, whatever was asked for
       }
     }
-    if (bytes.size() > blob_.size - size_)
-      fail("{} has more than the {} bytes that its descriptor says", oci::to_string(blob_.digest),
-           blob_.size);
+    if (expected_.size && bytes.size() > *expected_.size - size_)
+      fail("{} has more than the {} bytes that its descriptor says", expected_.what, *expected_.size);
+    if (!expected_.size && bytes.size() > expected_.limit - size_)
+      fail("{} has more than {}", expected_.what, base::human_size(expected_.limit));
     size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t n =
@@ -103,11 +114,12 @@ class Arrival {
   }
 
  private:
-  const oci::Descriptor& blob_;
+  const Expected& expected_;
   int fd_;
   uint64_t size_ = 0;
   base::Sha256 hash_;
   bool first_ = true;
+  bool ended_ = false;
 };
 
 // Tries a task at each place, mirrors first; the registry's own failure is the one that is told.
@@ -201,58 +213,74 @@ std::string Client::small_blob(const oci::Reference& repository, const oci::Desc
   });
 }
 
-void Client::fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd) {
-  const std::string what =
-      fmt::format("{}/{}@{}", repository.host, repository.repository, oci::to_string(blob.digest));
-  at_places(session_->places(repository), [&](const Place& place) {
-    Arrival arrival(blob, fd);
-    int failures = 0;
-    bool was_wrong = false;
-    while (!(arrival.complete() && arrival.right())) {
-      int retry_after = 0;
-      std::string why;
-      const uint64_t before = arrival.size();
-      try {
-        Call call;
-        call.once = true;
-        call.path = "/blobs/" + oci::to_string(blob.digest);
-        if (before > 0) call.headers.push_back(fmt::format("Range: bytes={}-", before));
-        arrival.new_answer();
-        call.sink = [&](int status, const auto& headers, std::string_view bytes) {
-          return arrival.take(status, headers, bytes);
-        };
-        const HttpResponse response = session_->call(place, call);
-        retry_after = response.retry_after;
-        if (response.status == 416) {
-          arrival.start_again();
-          why = "it does not go on where it was cut off";
-        } else if (response.status >= 500 || response.status == 429 || response.status == 408) {
-          why = fmt::format("status {}", response.status);
-        } else if (response.status != 200 && response.status != 206) {
-          session_->refuse(place, response, what);
-        } else if (!arrival.complete()) {
-          why = fmt::format("it ended after {} of {} bytes", arrival.size(), blob.size);
-        } else if (!arrival.right()) {
-          // Once more from the start: it may have been damaged on the way, or two halves do not belong
-          // together.
-          if (was_wrong) fail("{}: what arrived are not the bytes that its digest says", what);
-          was_wrong = true;
-          arrival.start_again();
-          continue;
-        }
-      } catch (const ExchangeError& error) {
-        if (!error.worth_a_retry()) throw;
-        why = error.what();
+// Fetches until all is there and right, going on where a transfer was cut off.
+Client::Fetched Client::fetch(const Place& place, const std::string& path, const Expected& expected, int fd) {
+  Arrival arrival(expected, fd);
+  int failures = 0;
+  bool was_wrong = false;
+  while (!(arrival.complete() && arrival.right())) {
+    int retry_after = 0;
+    std::string why;
+    const uint64_t before = arrival.resume();
+    try {
+      Call call;
+      call.once = true;
+      call.path = path;
+      if (before > 0) call.headers.push_back(fmt::format("Range: bytes={}-", before));
+      arrival.new_answer();
+      call.sink = [&](int status, const auto& headers, std::string_view bytes) {
+        return arrival.take(status, headers, bytes);
+      };
+      const HttpResponse response = session_->call(place, call);
+      retry_after = response.retry_after;
+      if (response.status == 416) {
+        arrival.start_again();
+        why = "it does not go on where it was cut off";
+      } else if (response.status >= 500 || response.status == 429 || response.status == 408) {
+        why = fmt::format("status {}", response.status);
+      } else if (response.status != 200 && response.status != 206) {
+        session_->refuse(place, response, expected.what);
+      } else if (arrival.end(); !arrival.complete()) {
+        why = fmt::format("it ended after {} of {} bytes", arrival.size(), *expected.size);
+      } else if (!arrival.right()) {
+        // Once more from the start: it may have been damaged on the way, or two halves do not belong
+        // together.
+        if (was_wrong)
+          fail("{}: what arrived are not the bytes that its digest says: got {}, want {}", expected.what,
+               oci::to_string(arrival.digest()), oci::to_string(*expected.digest));
+        was_wrong = true;
+        arrival.start_again();
+        continue;
       }
-      if (why.empty()) continue;
-      if (arrival.size() >= before + enough_progress) failures = 0;
-      if (++failures >= session_->network().attempts) fail("{}: {}; tried {} times", what, why, failures);
-      session_->pause(failures + 1, retry_after);
+    } catch (const ExchangeError& error) {
+      if (!error.worth_a_retry()) throw;
+      why = error.what();
     }
-    return 0;
-  });
-  if (::ftruncate(fd, static_cast<off_t>(blob.size)) != 0)
+    if (why.empty()) continue;
+    if (arrival.size() >= before + enough_progress) failures = 0;
+    if (++failures >= session_->network().attempts)
+      fail("{}: {}; tried {} times", expected.what, why, failures);
+    session_->pause(failures + 1, retry_after);
+  }
+  if (::ftruncate(fd, static_cast<off_t>(arrival.size())) != 0)
     fail("cannot write a blob: {}", base::errno_text());
+  return {arrival.digest(), arrival.size()};
+}
+
+void Client::fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd) {
+  const std::string path = "/blobs/" + oci::to_string(blob.digest);
+  const Expected expected{
+      fmt::format("{}/{}@{}", repository.host, repository.repository, oci::to_string(blob.digest)), blob.size,
+      blob.digest, 0};
+  at_places(session_->places(repository),
+            [&](const Place& place) { return fetch(place, path, expected, fd); });
+}
+
+Client::Fetched Client::fetch_url(const std::string& url, const std::optional<oci::Digest>& want,
+                                  uint64_t limit, int fd) {
+  const Expected expected{url, std::nullopt, want, limit};
+  return at_places(session_->places(url),
+                   [&](const Place& place) { return fetch(place, place.base.text, expected, fd); });
 }
 
 std::vector<std::string> Client::tags(const oci::Reference& repository) {

@@ -87,6 +87,11 @@ std::string full_repository(const oci::Reference& reference) {
   return short_hub_name ? "library/" + reference.repository : reference.repository;
 }
 
+std::string_view without_scheme(std::string_view url) {
+  const size_t scheme = url.find("://");
+  return scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+}
+
 }  // namespace
 
 Client::Session::Session(Network network, CredentialFiles credentials)
@@ -101,29 +106,49 @@ Place Client::Session::origin(const oci::Reference& reference) const {
   return {reference.host, full_repository(reference), parse_url(scheme + api_host(reference.host) + "/")};
 }
 
+std::vector<Client::Session::Substitute> Client::Session::mirrors_of(const std::string& whole) const {
+  std::vector<Substitute> found;
+  for (const auto& [prefix, url] : network_.mirrors) {
+    const std::string bare_prefix(without_scheme(prefix));
+    if (whole != bare_prefix && !whole.starts_with(bare_prefix + "/")) continue;
+    const bool has_scheme = url.find("://") != std::string::npos;
+    const std::string_view bare = without_scheme(url);
+    const size_t slash = std::min(bare.find('/'), bare.size());
+    Substitute mirror;
+    mirror.host = bare.substr(0, slash);
+    mirror.path = bare.substr(std::min(slash + 1, bare.size()));
+    while (mirror.path.ends_with('/')) mirror.path.pop_back();
+    // What is left of the name below the prefix goes below the mirror's own path.
+    const std::string rest = whole.substr(std::min(bare_prefix.size() + 1, whole.size()));
+    mirror.path += (mirror.path.empty() || rest.empty() ? "" : "/") + rest;
+    mirror.scheme = has_scheme              ? url.substr(0, url.find("://") + 3)
+                    : is_plain(mirror.host) ? "http://"
+                                            : "https://";
+    found.push_back(std::move(mirror));
+  }
+  return found;
+}
+
 std::vector<Place> Client::Session::places(const oci::Reference& reference) const {
   std::vector<Place> found;
-  const std::string whole = reference.host + "/" + full_repository(reference);
-  for (const auto& [prefix, url] : network_.mirrors) {
-    if (whole != prefix && !whole.starts_with(prefix + "/")) continue;
-    const bool has_scheme = url.find("://") != std::string::npos;
-    const std::string bare = has_scheme ? url.substr(url.find("://") + 3) : url;
-    const size_t slash = std::min(bare.find('/'), bare.size());
-    const std::string host = bare.substr(0, slash);
-    std::string repository(base::trim(bare.substr(std::min(slash + 1, bare.size()))));
-    while (repository.ends_with('/')) repository.pop_back();
-    // What is left of the name below the prefix goes below the mirror's own path.
-    std::string rest = whole.substr(std::min(prefix.size() + 1, whole.size()));
-    if (repository.empty())
-      repository = rest;
-    else if (!rest.empty())
-      repository += "/" + rest;
-    const std::string scheme = has_scheme       ? url.substr(0, url.find("://") + 3)
-                               : is_plain(host) ? "http://"
-                                                : "https://";
-    found.push_back({host, repository, parse_url(scheme + host + "/")});
-  }
+  for (const Substitute& mirror : mirrors_of(reference.host + "/" + full_repository(reference)))
+    found.push_back({mirror.host, mirror.path, parse_url(mirror.scheme + mirror.host + "/")});
   found.push_back(origin(reference));
+  return found;
+}
+
+std::vector<Place> Client::Session::places(const std::string& url) const {
+  const auto host = [](const Url& at) {
+    const bool usual = at.port == (at.scheme == "https" ? "443" : "80");
+    return usual ? at.host : at.host + ":" + at.port;
+  };
+  std::vector<Place> found;
+  for (const Substitute& mirror : mirrors_of(std::string(without_scheme(url)))) {
+    const Url there = parse_url(mirror.scheme + mirror.host + "/" + mirror.path);
+    found.push_back({host(there), "", there});
+  }
+  const Url there = parse_url(url);
+  found.push_back({host(there), "", there});
   return found;
 }
 

@@ -20,6 +20,14 @@ struct Place {
   Url base;                // `https://HOST`
 };
 
+/// What is known about bytes before they arrive.
+struct Expected {
+  std::string what;  // for messages
+  std::optional<uint64_t> size;
+  std::optional<oci::Digest> digest;
+  uint64_t limit = 0;  // in bytes, if the size is not known
+};
+
 /// What an exchange may do, for the token server.
 enum class Access { pull, push };
 
@@ -46,6 +54,8 @@ class Client::Session {
 
   /// Mirrors first, the registry itself last.
   std::vector<Place> places(const oci::Reference& reference) const;
+  /// The same for a file of any server; `base` of each is the file's whole URL there.
+  std::vector<Place> places(const std::string& url) const;
   Place origin(const oci::Reference& reference) const;
   /// Runs a call; gives the answer whatever its status is, but for those that were tried again in vain: those
   /// throw.
@@ -61,6 +71,13 @@ class Client::Session {
     std::string value;  // of the header; empty if the registry asks for none
     bool known = false;
   };
+  // What takes the place of a host and the path below it.
+  struct Substitute {
+    std::string scheme;  // `https://`
+    std::string host;
+    std::string path;  // without `/` at both ends
+  };
+  std::vector<Substitute> mirrors_of(const std::string& whole) const;
   std::string scope_of(const Place& place, const Call& call) const;
   HttpResponse authorized(const Place& place, const Call& call);
   HttpResponse follow(const Place& place, const Call& call, const std::string& authorization);

@@ -13,9 +13,9 @@
 namespace minibuild::spec {
 
 const Keys& copy_keys() {
-  static const Keys keys = {
-      {"from", "to", "stage", "image", "include", "exclude", "mode", "dir-mode", "owner", "closure"},
-      {"url", "sha256", "extract", "strip"}};
+  static const Keys keys = {{"from", "to", "stage", "image", "url", "sha256", "extract", "strip", "include",
+                             "exclude", "mode", "dir-mode", "owner", "closure"},
+                            {}};
   return keys;
 }
 
@@ -62,10 +62,59 @@ void read_from(Reader& reader, const YamlNode& node, bool in_root, Copy& copy) {
   }
 }
 
-Copy read_copy(Reader& reader, const YamlNode& node) {
-  Copy copy;
-  copy.position = node.position;
-  if (!reader.check_map(node, "an entry of 'copy'", copy_keys(), "{ from: src, to: /src }")) return copy;
+// The last part of the URL's path; empty if there is none.
+std::string file_of_url(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const size_t path = url.find('/', url.find("://") + 3);
+  return path == std::string_view::npos ? "" : std::string(url.substr(url.rfind('/') + 1));
+}
+
+Download read_download(Reader& reader, const YamlNode& node) {
+  Download download;
+  const YamlNode& url = *node.find("url");
+  download.url = reader.text(url, "'url'", "https://example.com/tool.tar.gz").value_or("");
+  const std::string_view rest =
+      std::string_view(download.url).substr(std::min(download.url.find("://"), download.url.size()));
+  const std::string_view authority = rest.substr(0, rest.find('/', 3));
+  const bool http = download.url.starts_with("https://") || download.url.starts_with("http://");
+  if (!download.url.empty() && (!http || authority.size() <= 3))
+    reader.error(url.position,
+                 fmt::format("'url' is '{}', want a URL with https or http", base::printable(download.url)));
+  else if (authority.find('@') != std::string_view::npos)
+    reader.error(url.position,
+                 "'url' has a user or a password in it; credentials belong in the files of "
+                 "--authfile, not in a spec");
+  else if (std::any_of(download.url.begin(), download.url.end(),
+                       [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }))
+    reader.error(url.position, "'url' holds a space or a control character; write %20 for a space");
+  if (const YamlNode* hash = node.find("sha256")) {
+    std::string text = reader.text(*hash, "'sha256'", "64 hexadecimal digits").value_or("");
+    if (!text.starts_with("sha256:")) text.insert(0, "sha256:");
+    try {
+      download.digest = oci::parse_digest(text, "'sha256'");
+    } catch (const base::Error&) {
+      reader.error(hash->position,
+                   "'sha256' must be 64 hexadecimal digits in lower case, as sha256sum prints");
+    }
+  }
+  if (const YamlNode* extract = node.find("extract"))
+    download.extract = reader.boolean(*extract, "'extract'").value_or(false);
+  if (const YamlNode* strip = node.find("strip")) {
+    download.strip = static_cast<uint32_t>(reader.number(*strip, "'strip'", 0, 100).value_or(0));
+    if (!download.extract)
+      reader.error(strip->position, "'strip' takes parts off the names in an archive; add 'extract: true'");
+  }
+  return download;
+}
+
+// The one place that an entry copies from, besides files beside the spec.
+void read_source(Reader& reader, const YamlNode& node, Copy& copy) {
+  std::vector<std::string> sources;
+  for (const char* key : {"stage", "image", "url"})
+    if (node.find(key) != nullptr) sources.push_back(fmt::format("'{}'", key));
+  if (sources.size() > 1)
+    reader.error(node.position,
+                 fmt::format("an entry of 'copy' has one source, not {}", base::join(sources, " and ")));
   if (const YamlNode* stage = node.find("stage")) copy.stage = reader.text(*stage, "'stage'").value_or("");
   if (const YamlNode* image = node.find("image")) {
     if (const auto text = reader.text(*image, "'image'", "oci:DIR:TAG")) {
@@ -76,11 +125,28 @@ Copy read_copy(Reader& reader, const YamlNode& node) {
       }
     }
   }
-  if (node.find("stage") != nullptr && node.find("image") != nullptr)
-    reader.error(node.position, "an entry of 'copy' has one source: 'stage' or 'image', not both");
-  if (const YamlNode* from = node.find("from"))
-    read_from(reader, *from, node.find("stage") != nullptr || node.find("image") != nullptr, copy);
-  else if (node.find("url") == nullptr)
+  if (node.find("url") != nullptr) {
+    copy.download = read_download(reader, node);
+    return;
+  }
+  for (const char* key : {"sha256", "extract", "strip"})
+    if (const YamlNode* value = node.find(key))
+      reader.error(value->position, fmt::format("'{}' is for an entry with 'url'", key));
+}
+
+Copy read_copy(Reader& reader, const YamlNode& node) {
+  Copy copy;
+  copy.position = node.position;
+  if (!reader.check_map(node, "an entry of 'copy'", copy_keys(), "{ from: src, to: /src }")) return copy;
+  read_source(reader, node, copy);
+  const YamlNode* from = node.find("from");
+  if (from != nullptr && copy.download && !copy.download->extract)
+    reader.error(from->position, "'from' names what is taken out of an archive; add 'extract: true'");
+  else if (from != nullptr)
+    read_from(reader, *from, copy.stage || copy.download || node.find("image") != nullptr, copy);
+  else if (copy.download)
+    copy.from = copy.download->extract ? "/" : "/" + file_of_url(copy.download->url);
+  else
     reader.error(node.position, "an entry of 'copy' needs 'from'; write { from: src, to: /src }",
                  "missing-key");
   if (const YamlNode* to = node.find("to"))
@@ -88,6 +154,8 @@ Copy read_copy(Reader& reader, const YamlNode& node) {
   else
     reader.error(node.position, "an entry of 'copy' needs 'to'; write { from: src, to: /src }",
                  "missing-key");
+  if (copy.download && !copy.download->extract && copy.from == "/" && !copy.download->url.empty())
+    reader.error(node.find("url")->position, "'url' names no file: it ends with '/', or has no path");
   if (const YamlNode* include = node.find("include")) copy.include = reader.globs(*include, "'include'");
   if (const YamlNode* exclude = node.find("exclude")) copy.exclude = reader.globs(*exclude, "'exclude'");
   if (const YamlNode* mode = node.find("mode")) copy.mode = reader.mode(*mode, "'mode'");

@@ -140,6 +140,17 @@ void Cache::keep_blob(base::AtomicFile& file, const oci::Digest& digest) {
   file.commit_as(blob_path(digest), false);
 }
 
+oci::Digest Cache::keep_blob(base::AtomicFile& file) {
+  if (::lseek(file.fd(), 0, SEEK_SET) != 0) fail("cannot read {}: {}", file.temporary(), base::errno_text());
+  base::FdSource source(file.fd(), file.temporary());
+  base::Sha256 hash;
+  std::vector<char> buffer(size_t{1} << 20);
+  while (const size_t n = source.read(buffer)) hash.update({buffer.data(), n});
+  const oci::Digest digest{hash.finish()};
+  keep_blob(file, digest);
+  return digest;
+}
+
 oci::Digest Cache::put_blob(base::Source& source, const std::optional<oci::Digest>& want,
                             const std::string& what) {
   base::AtomicFile file(temporary_directory() + "/blob", 0444);

@@ -106,8 +106,13 @@ build locked.yaml -o oci:locked:1 $P --locked > out 2> err
 same "locked, without a lock" "$? $(grep -c "not in the lock file locked.lock.json, and --locked forbids adding it" err) $(ls -d locked 2> /dev/null)" "1 1 "
 same "the error shows the place" "$(sed -n '2,3p' err | xargs)" "base: docker://$plain/team/moving:1 ^"
 K=$(build locked.yaml -o oci:locked:1 $P)
-printf '{\n  "minibuildLock": 1,\n  "images": [\n    {\n      "name": "%s/team/moving:1",\n      "digest": "%s",\n      "mediaType": "application/vnd.oci.image.manifest.v1+json",\n      "size": %s\n    }\n  ]\n}\n' "$plain" "$D" "$(stat -c %s "base/blobs/sha256/${D#sha256:}")" > want.lock
+printf '{\n  "minibuildLock": 1,\n  "compressor": "%s",\n  "images": [\n    {\n      "name": "%s/team/moving:1",\n      "digest": "%s",\n      "mediaType": "application/vnd.oci.image.manifest.v1+json",\n      "size": %s\n    }\n  ]\n}\n' "$(jq -r .compressor locked.lock.json)" "$plain" "$D" "$(stat -c %s "base/blobs/sha256/${D#sha256:}")" > want.lock
 check "the lock that it writes" diff want.lock locked.lock.json
+check "it names the compressor" grep -q '"compressor": "groups-1 zstd-' locked.lock.json
+sed 's/zstd-[0-9.]*/zstd-0.1/' want.lock > locked.lock.json
+"$MINIBUILD" build locked.yaml -o oci:locked:0 $P --locked --progress plain > out 2> err
+same "another compressor is told" "$? $(grep -c 'made with another compressor (groups-1 zstd-0.1' err)" "0 1"
+cp want.lock locked.lock.json
 same "the base is in the annotations" "$(skopeo inspect --raw oci:locked:1 | jq -c .annotations)" "{\"org.opencontainers.image.base.digest\":\"$D\",\"org.opencontainers.image.base.name\":\"$plain/team/moving:1\"}"
 skopeo copy -q --dest-tls-verify=false oci:app "docker://$plain/team/moving:1"
 same "the tag moves, the build does not" "$(build locked.yaml -o oci:locked:2 $P --locked)" "$K"
@@ -115,7 +120,7 @@ same "offline, by the lock" "$(build locked.yaml -o oci:locked:2 --offline --loc
 "$MINIBUILD" lock locked.yaml $P 2> err
 same "lock says that it moved" "$? $(xargs < err)" "0 $plain/team/moving:1: has moved; to follow it: minibuild lock --update before $D now $A locked.lock.json: unchanged, 1 image"
 "$MINIBUILD" lock locked.yaml $P --update none:1 2> err
-same "a name that is not there" "$? $(grep -c "names no image 'none:1'; those to lock are: $plain/team/moving:1" err)" "2 1"
+same "a name that is not there" "$? $(grep -c "names no image or URL 'none:1'; those to lock are: $plain/team/moving:1" err)" "2 1"
 "$MINIBUILD" lock locked.yaml $P --update 2> err
 same "an update" "$? $(jq -r '.images[].digest' locked.lock.json)" "0 $A"
 check "it gives another image" [ "$(build locked.yaml -o oci:locked:3 $P --locked)" != "$K" ]

@@ -17,7 +17,7 @@ namespace minibuild::build {
 struct Registries {
   std::function<registry::Client&()> client;
   bool offline = false;  // use only what the cache holds
-  /// What references without a digest stand for; the others are asked for.
+  /// What references and URLs without a digest stand for; the others are asked for.
   std::map<std::string, oci::Digest> pinned;
   /// Hears how much is about to be fetched or pushed, and where.
   std::function<void(const std::string& subject, const std::string& text)> note;

@@ -19,8 +19,18 @@ struct LockedImage {
   bool operator==(const LockedImage&) const = default;
 };
 
+/// What a URL gave.
+struct LockedDownload {
+  std::string url;  // as the spec has it, whatever mirror was used
+  oci::Digest digest;
+  uint64_t size = 0;  // in bytes
+  bool operator==(const LockedDownload&) const = default;
+};
+
 struct Lock {
-  std::vector<LockedImage> images;  // by name
+  std::vector<LockedImage> images;        // by name
+  std::vector<LockedDownload> downloads;  // by URL
+  std::string compressor;                 // library, version, parameters: they decide the bytes of layers
   bool operator==(const Lock&) const = default;
 };
 
@@ -41,8 +51,8 @@ enum class LockMode {
   look,       // as needed, and says which tags have moved since
 };
 
-/// A tag that names something else than the lock says.
-struct MovedTag {
+/// A tag or URL that stands for something else than the lock says.
+struct Moved {
   std::string name;
   oci::Digest before;
   oci::Digest now;
@@ -50,15 +60,17 @@ struct MovedTag {
 
 struct Locking {
   Lock lock;
-  bool changed = false;         // it differs from the file
-  std::vector<MovedTag> moved;  // for `update` and `look`
+  bool changed = false;      // it differs from the file
+  std::vector<Moved> moved;  // for `update` and `look`
+  std::string compressor;    // of the file, if this build has another
 };
 
-/// Finds the images of registries that the spec names, in stages and in specs that it stands on too, for all
-/// its platforms, and gives each a digest. References with a digest need no lock. Throws Error at the spec's
-/// place if one cannot be resolved, or is missing under `exact`; Code::usage if `update_names` has one that
-/// the spec does not name.
-Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode,
+/// Finds the images of registries and the downloads that the spec names, in stages and in specs that it
+/// stands on too, for all its platforms, and gives each a digest; downloads are brought into the cache. What
+/// the spec gives a digest needs no lock. `look` asks for tags only. Throws Error at the spec's place if one
+/// cannot be resolved, or is missing under `exact`; Code::usage if `update_names` has one that the spec does
+/// not name.
+Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode, store::Cache& cache,
                      const std::vector<std::string>& update_names = {});
 
 /// The lock's digests for `Registries::pinned`.

@@ -29,6 +29,9 @@ class Refused : public base::Error {
   std::string reason_;
 };
 
+struct Place;
+struct Expected;
+
 /// Speaks with any number of registries; its functions may be called by many threads at once. Every exchange
 /// is tried again after a failure that may pass (no connection, cut off, 408, 429, 5xx), with growing pauses
 /// and as `Retry-After` says. All functions throw Error with host, repository and cause; what a registry says
@@ -57,6 +60,14 @@ class Client {
   /// Fetches a blob into an empty file. A transfer that is cut off goes on where it was (Range). On return
   /// the file has the descriptor's size and digest.
   void fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd);
+  /// What a server without a protocol of its own gives for a URL.
+  struct Fetched {
+    oci::Digest digest;
+    uint64_t size = 0;  // in bytes
+  };
+  /// Fetches a file of any server into an empty file, from a mirror first if one has the URL's prefix. With
+  /// `want` the bytes have that digest. At most `limit` bytes.
+  Fetched fetch_url(const std::string& url, const std::optional<oci::Digest>& want, uint64_t limit, int fd);
   /// The names of all tags, page by page.
   std::vector<std::string> tags(const oci::Reference& repository);
 
@@ -76,6 +87,7 @@ class Client {
 
  private:
   class Session;
+  Fetched fetch(const Place& place, const std::string& path, const Expected& expected, int fd);
   void send(const oci::Reference& repository, const oci::Descriptor& blob, int fd, const std::string& bytes);
   std::unique_ptr<Session> session_;
 };

@@ -18,7 +18,7 @@ struct Network {
   std::vector<std::pair<std::string, std::string>> mirrors;
   int attempts = 5;       // of each exchange
   int patience = 30;      // seconds without progress until a transfer counts as dead; no pause is longer
-  int parallel = 6;       // transfers at once
+  int parallel = 8;       // transfers at once
   double backoff = 0.25;  // seconds before the second attempt; doubled each time
   const std::atomic<bool>* cancelled = nullptr;
 };

@@ -35,12 +35,21 @@ struct Base {
   Position position;
 };
 
+/// A file or an archive of a server.
+struct Download {
+  std::string url;                    // http or https
+  std::optional<oci::Digest> digest;  // absent: the lock file has it
+  bool extract = false;               // the content of the archive, not the archive
+  uint32_t strip = 0;                 // leading parts to take off the names in the archive
+};
+
 struct Copy {
   std::string
       from;        // path or glob; without a leading `/` it is beside the spec, in a root it is from the top
   std::string to;  // absolute path; ends with `/` if written so
   std::optional<std::string> stage;  // from that stage's result
   std::optional<oci::ImageLocation> image;
+  std::optional<Download> download;
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   std::optional<uint32_t> mode;            // of files

@@ -67,6 +67,8 @@ class Cache : public archive::LayerMemory {
   std::string blob_path(const oci::Digest& digest) const;
   /// Stores a finished temporary file as blob; `digest` must be that of its bytes.
   void keep_blob(base::AtomicFile& file, const oci::Digest& digest);
+  /// The same for one whose digest is not known yet.
+  oci::Digest keep_blob(base::AtomicFile& file);
   /// Stores all of `source`; throws Error if `want` is given and the bytes have another digest; then nothing
   /// is kept.
   oci::Digest put_blob(base::Source& source, const std::optional<oci::Digest>& want, const std::string& what);

@@ -1,0 +1,239 @@
+#include "minibuild/archive/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <dlfcn.h>
+#include <locale.h>
+
+#include <memory>
+#include <vector>
+
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::archive {
+
+using base::fail;
+
+namespace {
+
+// The functions of libarchive that are used; the library is loaded when the first archive comes, since its
+// own libraries would cost every start.
+struct Library {
+  decltype(&archive_read_new) read_new;
+  decltype(&archive_read_free) read_free;
+  decltype(&archive_read_support_filter_gzip) filter_gzip;
+  decltype(&archive_read_support_filter_bzip2) filter_bzip2;
+  decltype(&archive_read_support_filter_xz) filter_xz;
+  decltype(&archive_read_support_filter_lzma) filter_lzma;
+  decltype(&archive_read_support_filter_zstd) filter_zstd;
+  decltype(&archive_read_support_format_tar) format_tar;
+  decltype(&archive_read_support_format_zip) format_zip;
+  decltype(&archive_read_open_filename) open_filename;
+  decltype(&archive_read_next_header) next_header;
+  decltype(&archive_read_data) data;
+  decltype(&archive_error_string) error_string;
+  decltype(&archive_entry_pathname) pathname;
+  decltype(&archive_entry_hardlink) hardlink;
+  decltype(&archive_entry_symlink) symlink;
+  decltype(&archive_entry_filetype) filetype;
+  decltype(&archive_entry_perm) perm;
+  decltype(&archive_entry_mtime) mtime;
+  decltype(&archive_entry_size) size;
+  decltype(&archive_entry_size_is_set) size_is_set;
+  decltype(&archive_entry_is_encrypted) is_encrypted;
+};
+
+Library load() {
+  void* handle = ::dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr)
+    fail(
+        "cannot unpack archives: libarchive.so.13 is not installed; on Debian: apt-get install libarchive13");
+  Library library{};
+  const auto find = [handle]<typename Function>(Function& function, const char* name) {
+    function = reinterpret_cast<Function>(::dlsym(handle, name));
+    if (function == nullptr) fail("cannot unpack archives: libarchive.so.13 has no {}", name);
+  };
+  find(library.read_new, "archive_read_new");
+  find(library.read_free, "archive_read_free");
+  find(library.filter_gzip, "archive_read_support_filter_gzip");
+  find(library.filter_bzip2, "archive_read_support_filter_bzip2");
+  find(library.filter_xz, "archive_read_support_filter_xz");
+  find(library.filter_lzma, "archive_read_support_filter_lzma");
+  find(library.filter_zstd, "archive_read_support_filter_zstd");
+  find(library.format_tar, "archive_read_support_format_tar");
+  find(library.format_zip, "archive_read_support_format_zip");
+  find(library.open_filename, "archive_read_open_filename");
+  find(library.next_header, "archive_read_next_header");
+  find(library.data, "archive_read_data");
+  find(library.error_string, "archive_error_string");
+  find(library.pathname, "archive_entry_pathname");
+  find(library.hardlink, "archive_entry_hardlink");
+  find(library.symlink, "archive_entry_symlink");
+  find(library.filetype, "archive_entry_filetype");
+  find(library.perm, "archive_entry_perm");
+  find(library.mtime, "archive_entry_mtime");
+  find(library.size, "archive_entry_size");
+  find(library.size_is_set, "archive_entry_size_is_set");
+  find(library.is_encrypted, "archive_entry_is_encrypted");
+  return library;
+}
+
+// Without `/` at both ends, which tar_header puts where they belong.
+std::string bare(std::string_view name) {
+  while (name.starts_with('/')) name.remove_prefix(1);
+  while (name.ends_with('/')) name.remove_suffix(1);
+  return std::string(name);
+}
+
+// libarchive translates names by the thread's locale: it is UTF-8 here, whatever the user has.
+class Utf8Thread {
+ public:
+  Utf8Thread() : locale_(::newlocale(LC_ALL_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ == nullptr) fail("this system has no locale C.UTF-8, which unpacking needs");
+    before_ = ::uselocale(locale_);
+  }
+  ~Utf8Thread() {
+    ::uselocale(before_);
+    ::freelocale(locale_);
+  }
+  Utf8Thread(const Utf8Thread&) = delete;
+  Utf8Thread& operator=(const Utf8Thread&) = delete;
+  Utf8Thread(Utf8Thread&&) = delete;
+  Utf8Thread& operator=(Utf8Thread&&) = delete;
+
+ private:
+  locale_t locale_;
+  locale_t before_;
+};
+
+class Unpacker {
+ public:
+  Unpacker(const std::string& path, base::Sink& sink, const std::string& what, UnpackLimits limits)
+      : library_(loaded()),
+        reader_(library_.read_new(), library_.read_free),
+        sink_(sink),
+        what_(what),
+        limits_(limits) {
+    struct archive* reader = reader_.get();
+    for (const auto support :
+         {library_.filter_gzip, library_.filter_bzip2, library_.filter_xz, library_.filter_lzma,
+          library_.filter_zstd, library_.format_tar, library_.format_zip})
+      support(reader);
+    if (library_.open_filename(reader, path.c_str(), 256 << 10) != ARCHIVE_OK) broken();
+  }
+
+  void run() {
+    for (uint64_t count = 0;; ++count) {
+      struct archive_entry* entry = nullptr;
+      const int result = library_.next_header(reader_.get(), &entry);
+      if (result == ARCHIVE_EOF) break;
+      if (result != ARCHIVE_OK && result != ARCHIVE_WARN) broken();
+      if (count == limits_.entries) fail("cannot unpack {}: it has more than {} entries", what_, count);
+      put(entry);
+    }
+    sink_.write(std::string(tar_end_size, '\0'));
+  }
+
+ private:
+  static const Library& loaded() {
+    static const Library library = load();
+    return library;
+  }
+
+  [[noreturn]] void broken() const {
+    const char* why = library_.error_string(reader_.get());
+    fail("cannot unpack {}: {}", what_, why == nullptr ? "it is damaged" : base::printable(why));
+  }
+
+  void put(struct archive_entry* entry) {
+    const char* name = library_.pathname(entry);
+    if (name == nullptr) fail("cannot unpack {}: a name in it is not UTF-8", what_);
+    const std::string path = bare(name);
+    const auto refuse = [&](const char* why) {
+      fail("cannot unpack {}: '{}' {}", what_, base::printable(path), why);
+    };
+    if (library_.is_encrypted(entry) != 0) refuse("is encrypted");
+    if (path.empty() || path == ".") return;
+    tree::Node node;
+    node.mode = static_cast<uint32_t>(library_.perm(entry)) & 0777U;
+    node.mtime = library_.mtime(entry);
+    if (const char* target = library_.hardlink(entry); target != nullptr) {
+      sink_.write(tar_header(path, node, bare(target)));
+      return;
+    }
+    switch (library_.filetype(entry)) {
+      case AE_IFDIR:
+        node.type = tree::NodeType::directory;
+        return sink_.write(tar_header(path, node));
+      case AE_IFLNK: {
+        const char* target = library_.symlink(entry);
+        if (target == nullptr) refuse("is a link to a name that is not UTF-8");
+        node.type = tree::NodeType::symlink;
+        node.target = target;
+        return sink_.write(tar_header(path, node));
+      }
+      case AE_IFREG:
+        return put_file(path, node, entry);
+      default:
+        refuse("is neither file nor directory nor link");
+    }
+  }
+
+  void put_file(const std::string& path, tree::Node& node, struct archive_entry* entry) {
+    // A zip made as a stream tells sizes behind the data: then the file is read first.
+    std::string whole;
+    const bool known = library_.size_is_set(entry) != 0;
+    if (!known) {
+      while (const size_t n = read())
+        if (whole.append(buffer_.data(), n); whole.size() > max_unsized)
+          fail("cannot unpack {}: '{}' does not tell its size and has more than {}", what_,
+               base::printable(path), base::human_size(max_unsized));
+    }
+    const int64_t said = known ? library_.size(entry) : static_cast<int64_t>(whole.size());
+    if (said < 0 || static_cast<uint64_t>(said) > limits_.size - total_)
+      fail("cannot unpack {}: its files have more than {}", what_, base::human_size(limits_.size));
+    const auto size = static_cast<uint64_t>(said);
+    total_ += size;
+    node.content.size = size;
+    sink_.write(tar_header(path, node));
+    uint64_t done = 0;
+    if (known) {
+      while (const size_t n = read()) {
+        if (n > size - done)
+          fail("cannot unpack {}: '{}' is larger than it says", what_, base::printable(path));
+        sink_.write({buffer_.data(), n});
+        done += n;
+      }
+      if (done != size) fail("cannot unpack {}: '{}' is truncated", what_, base::printable(path));
+    } else {
+      sink_.write(whole);
+    }
+    sink_.write(std::string(tar_padding(size), '\0'));
+  }
+
+  size_t read() {
+    const la_ssize_t n = library_.data(reader_.get(), buffer_.data(), buffer_.size());
+    if (n < 0) broken();
+    return static_cast<size_t>(n);
+  }
+
+  static constexpr size_t max_unsized = size_t{256} << 20;
+  const Library& library_;
+  std::unique_ptr<struct archive, int (*)(struct archive*)> reader_;
+  base::Sink& sink_;
+  const std::string& what_;
+  UnpackLimits limits_;
+  uint64_t total_ = 0;
+  std::vector<char> buffer_ = std::vector<char>(size_t{256} << 10);
+};
+
+}  // namespace
+
+void unpack(const std::string& path, base::Sink& sink, const std::string& what, UnpackLimits limits) {
+  const Utf8Thread utf8;
+  Unpacker(path, sink, what, limits).run();
+}
+
+}  // namespace minibuild::archive

@@ -1,0 +1,109 @@
+#include "builder/build/download.h"
+
+#include <sys/stat.h>
+
+#include "minibuild/archive/tar.h"
+#include "minibuild/archive/unpack.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::build {
+
+using base::fail;
+
+namespace {
+
+constexpr uint64_t max_download = uint64_t{32} << 30;
+
+std::optional<oci::Digest> expected(const spec::Download& download, const Registries& registries) {
+  if (download.digest) return download.digest;
+  const auto pin = registries.pinned.find(download.url);
+  return pin == registries.pinned.end() ? std::nullopt : std::optional(pin->second);
+}
+
+std::optional<Downloaded> cached(const std::optional<oci::Digest>& digest, store::Cache& cache) {
+  if (!digest) return std::nullopt;
+  const auto path = cache.find_blob(*digest);
+  if (!path) return std::nullopt;
+  struct stat st {};
+  if (::stat(path->c_str(), &st) != 0) return std::nullopt;
+  return Downloaded{*digest, static_cast<uint64_t>(st.st_size)};
+}
+
+Downloaded fetch(const spec::Download& download, const std::optional<oci::Digest>& want, store::Cache& cache,
+                 const Registries& registries) {
+  if (registries.offline) fail("the cache does not hold it, and --offline forbids fetching it");
+  if (!registries.client) fail("no server can be reached from here");
+  if (registries.note) registries.note("fetch", download.url);
+  base::AtomicFile file(cache.temporary_directory() + "/download", 0444);
+  const auto fetched = registries.client().fetch_url(download.url, want, max_download, file.fd());
+  cache.keep_blob(file, fetched.digest);
+  cache.note_file_digest(cache.blob_path(fetched.digest), fetched.digest);
+  return {fetched.digest, fetched.size};
+}
+
+base::Hash key_of(const char* kind, const oci::Digest& digest) {
+  return base::Sha256().update(kind).update(base::as_bytes(digest.hash)).finish();
+}
+
+// The archive as a plain tar in the cache, made when it is first wanted.
+oci::Digest plain_archive(const oci::Digest& archive, const std::string& url, store::Cache& cache) {
+  const base::Hash key = key_of("unpacked archive 1", archive);
+  if (const auto known = cache.find_result(key); known && known->blobs.size() == 1)
+    return known->blobs.front();
+  base::AtomicFile file(cache.temporary_directory() + "/unpacked", 0444);
+  archive::unpack(cache.blob_path(archive), file, url);
+  const oci::Digest plain = cache.keep_blob(file);
+  cache.put_result(key, {"archive", url, {plain}});
+  return plain;
+}
+
+tree::FileTree stripped(const tree::FileTree& tree, uint32_t parts) {
+  tree::FileTree out;
+  for (const auto& [path, node] : tree.nodes()) {
+    size_t start = 0;
+    for (uint32_t i = 0; i < parts && start != std::string::npos; ++i) {
+      start = path.find('/', start);
+      if (start != std::string::npos) ++start;
+    }
+    if (start != std::string::npos) out.put(path.substr(start), node, node.mtime);
+  }
+  return out;
+}
+
+}  // namespace
+
+Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries) {
+  const std::optional<oci::Digest> want = expected(download, registries);
+  if (const auto there = cached(want, cache)) return *there;
+  try {
+    const auto lock = want ? std::optional(cache.lock_blob(*want)) : std::nullopt;
+    if (const auto there = cached(want, cache)) return *there;
+    const Downloaded fetched = fetch(download, want, cache, registries);
+    // The cache's collector drops what no result names.
+    cache.put_result(key_of("download", fetched.digest), {"download", download.url, {fetched.digest}});
+    return fetched;
+  } catch (const base::Error& error) {
+    if (error.code() == base::Code::interrupted) throw;
+    throw base::Error(error.code(), fmt::format("cannot fetch {}: {}", download.url, error.what()));
+  }
+}
+
+Root download_root(const spec::Copy& copy, store::Cache& cache, const Registries& registries) {
+  const spec::Download& download = *copy.download;
+  const Downloaded fetched = fetch_download(download, cache, registries);
+  const auto archive_of = [&](const oci::Digest& digest) {
+    return std::make_shared<const tree::Archive>(tree::Archive{cache.blob_path(digest), digest.hash});
+  };
+  if (download.extract) {
+    tree::FileTree tree =
+        archive::read_tar(archive_of(plain_archive(fetched.digest, download.url, cache)), download.url);
+    return Root(download.strip == 0 ? std::move(tree) : stripped(tree, download.strip));
+  }
+  tree::FileTree tree;
+  tree.put(tree::normalise(copy.from),
+           tree::file_node({tree::Slice{archive_of(fetched.digest), 0}, fetched.size}, 0), 0);
+  return Root(std::move(tree));
+}
+
+}  // namespace minibuild::build

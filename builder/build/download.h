@@ -1,0 +1,24 @@
+// Files of servers as inputs: fetched once, kept in the cache under their digest, unpacked if asked for.
+#pragma once
+
+#include "builder/build/root.h"
+#include "minibuild/build/images.h"
+#include "minibuild/spec/spec.h"
+
+namespace minibuild::build {
+
+/// A download with its size.
+struct Downloaded {
+  oci::Digest digest;
+  uint64_t size = 0;
+};
+
+/// Brings a download into the cache if it is not there. Its digest is the spec's, else the one in
+/// `registries.pinned`, else whatever comes. Throws Error `cannot fetch URL: cause`.
+Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries);
+
+/// The download as the source of a `copy`: one file with the URL's last part as its name, or what the archive
+/// holds.
+Root download_root(const spec::Copy& copy, store::Cache& cache, const Registries& registries);
+
+}  // namespace minibuild::build
