@@ -6,6 +6,7 @@
 
 #include "builder/build/copy.h"
 #include "builder/build/describe.h"
+#include "builder/build/inputs.h"
 #include "builder/build/stages.h"
 #include "minibuild/archive/layer.h"
 #include "minibuild/base/text.h"
@@ -29,7 +30,7 @@ class Build {
 
   Built run() {
     Built built;
-    for (const oci::Platform& platform : platforms()) build_platform(platform, built);
+    for (const oci::Platform& platform : platforms_of(spec_path_, options_)) build_platform(platform, built);
     if (built.set.images.size() > 1) add_index(last_file_, built.set);
     built.names = last_file_.spec.images;
     built.files = static_cast<uint64_t>(built.trees.empty() ? 0 : built.trees.front().size());
@@ -38,7 +39,7 @@ class Build {
   }
 
   tree::FileTree run_stage() {
-    const oci::Platform platform = platforms().front();
+    const oci::Platform platform = platforms_of(spec_path_, options_).front();
     const SpecFile file = load_spec(spec_path_, options_.set, platform);
     const auto is_it = [&](const spec::Stage& stage) { return stage.name == options_.stage; };
     if (std::none_of(file.spec.stages.begin(), file.spec.stages.end(), is_it)) {
@@ -53,13 +54,6 @@ class Build {
   }
 
  private:
-  std::vector<oci::Platform> platforms() const {
-    if (!options_.platforms.empty()) return options_.platforms;
-    const SpecFile file = load_spec(spec_path_, options_.set, oci::host_platform());
-    if (!file.spec.platforms.empty()) return file.spec.platforms;
-    return {oci::host_platform()};
-  }
-
   int64_t epoch(const SpecFile& file) const { return file.spec.epoch.value_or(options_.epoch.value_or(0)); }
 
   template <typename Task>

@@ -53,8 +53,10 @@ std::string counted(size_t n, const std::string& word) {
 // A repository as a source of blobs, with the cache before it.
 class RepositorySource : public store::BlobSource {
  public:
-  RepositorySource(oci::Reference reference, store::Cache& cache, const Registries& registries)
-      : reference_(std::move(reference)), cache_(cache), registries_(registries) {}
+  // With `look`, nothing is kept and no layer is fetched: those that are missing are counted.
+  RepositorySource(oci::Reference reference, store::Cache& cache, const Registries& registries,
+                   ToFetch* look = nullptr)
+      : reference_(std::move(reference)), cache_(cache), registries_(registries), look_(look) {}
 
   // What the reference names now, or the digest that it says.
   oci::Descriptor top() const {
@@ -107,7 +109,11 @@ class RepositorySource : public store::BlobSource {
       missing.push_back(layer);
       size += layer.size;
     }
-    if (!missing.empty()) {
+    if (look_ != nullptr) {
+      look_->layers += wanted.size();
+      look_->missing += missing.size();
+      look_->size += size;
+    } else if (!missing.empty()) {
       registry::Client& from = client();
       if (registries_.note)
         registries_.note(
@@ -129,6 +135,7 @@ class RepositorySource : public store::BlobSource {
   }
 
   void keep(const std::string& bytes, const oci::Digest& digest) const {
+    if (look_ != nullptr) return;
     base::MemorySource source(bytes);
     cache_.put_blob(source, digest, name());
   }
@@ -146,6 +153,7 @@ class RepositorySource : public store::BlobSource {
   oci::Reference reference_;
   store::Cache& cache_;
   const Registries& registries_;
+  ToFetch* look_;
 };
 
 // Keeps what a registry gave until it was not used for long: the cache's collector drops what no result
@@ -163,6 +171,14 @@ void remember(const store::ImageSet& set, const oci::Reference& reference, store
   }
   const base::Hash id = key.finish();
   if (!cache.find_result(id)) cache.put_result(id, result);
+}
+
+// The reference with the digest that it is pinned to, if it is.
+oci::Reference pinned(const std::string& name, const Registries& registries) {
+  oci::Reference reference = oci::parse_reference(name);
+  if (const auto pin = registries.pinned.find(name); pin != registries.pinned.end())
+    reference.digest = pin->second;
+  return reference;
 }
 
 template <typename Task>
@@ -293,15 +309,23 @@ store::ImageSet read_image(const oci::ImageLocation& location, const std::option
                            store::Cache& cache, const Registries& registries) {
   if (location.transport != oci::Transport::registry) return store::read_image(location, wanted, cache);
   return naming("read", location, [&] {
-    oci::Reference reference = oci::parse_reference(location.path);
-    if (const auto pin = registries.pinned.find(location.path); pin != registries.pinned.end())
-      reference.digest = pin->second;
+    const oci::Reference reference = pinned(location.path, registries);
     const RepositorySource source(reference, cache, registries);
     store::ImageSet set = store::read_set(source, source.top(), wanted, cache);
     for (store::Image& image : set.images)
       for (store::ImageLayer& layer : image.layers) layer.origin = reference;
     remember(set, reference, cache);
     return set;
+  });
+}
+
+ToFetch look_at_image(const std::string& name, const std::optional<oci::Platform>& wanted,
+                      store::Cache& cache, const Registries& registries) {
+  return naming("read", {oci::Transport::registry, name, ""}, [&] {
+    ToFetch fetch;
+    const RepositorySource source(pinned(name, registries), cache, registries, &fetch);
+    store::read_set(source, source.top(), wanted, cache);
+    return fetch;
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "builder/build/describe.h"
 #include "builder/build/download.h"
+#include "builder/build/inputs.h"
 #include "builder/build/stages.h"
 #include "minibuild/archive/compress.h"
 #include "minibuild/base/error.h"
@@ -17,71 +18,7 @@ using base::fail;
 
 namespace {
 
-// Where a name is first used.
-struct Use {
-  std::string name;  // a reference or a URL
-  std::optional<spec::Download> download;
-  SpecFile file;
-  spec::Position position;
-};
-
-// Walks through a spec and those that it stands on.
-class Finder {
- public:
-  explicit Finder(const Options& options) : options_(options) {}
-
-  std::vector<Use> run(const std::string& path) {
-    std::vector<oci::Platform> platforms = options_.platforms;
-    const SpecFile file = load_spec(path, options_.set, oci::host_platform());
-    if (platforms.empty()) platforms = file.spec.platforms;
-    if (platforms.empty()) platforms = {oci::host_platform()};
-    for (const oci::Platform& platform : platforms) look_at(path, options_.set, platform, 0);
-    // Stages run for the host's platform.
-    look_at(path, options_.set, oci::host_platform(), 0);
-    return std::move(uses_);
-  }
-
- private:
-  void look_at(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
-               int depth) {
-    if (depth > 16) return;  // the build says that specs stand on each other
-    const SpecFile plain = depth == 0 ? SpecFile{} : read_spec(path, {}, platform);
-    if (depth > 0)
-      std::erase_if(set, [&](const auto& entry) {
-        return std::none_of(plain.spec.args.begin(), plain.spec.args.end(),
-                            [&](const auto& declared) { return declared.first == entry.first; });
-      });
-    const SpecFile file = load_spec(path, set, platform);
-    const auto base = [&](const spec::Base& one) {
-      if (const auto* image = std::get_if<spec::BaseImage>(&one.what))
-        add(file, image->location, one.position);
-      if (const auto* other = std::get_if<spec::BaseSpec>(&one.what))
-        look_at(beside(file, other->path), set, platform, depth + 1);
-    };
-    const auto copies = [&](const std::vector<spec::Copy>& list) {
-      for (const spec::Copy& copy : list) {
-        if (copy.image) add(file, *copy.image, copy.position);
-        if (copy.download && !copy.download->digest && names_.insert(copy.download->url).second)
-          uses_.push_back({copy.download->url, copy.download, file, copy.position});
-      }
-    };
-    base(file.spec.base);
-    copies(file.spec.copy);
-    for (const spec::Stage& stage : file.spec.stages) {
-      base(stage.base);
-      copies(stage.copy);
-    }
-  }
-
-  void add(const SpecFile& file, const oci::ImageLocation& location, spec::Position position) {
-    if (location.transport != oci::Transport::registry || oci::parse_reference(location.path).digest) return;
-    if (names_.insert(location.path).second) uses_.push_back({location.path, std::nullopt, file, position});
-  }
-
-  const Options& options_;
-  std::vector<Use> uses_;
-  std::set<std::string> names_;
-};
+using Use = OutsideInput;
 
 const std::string& name_of(const LockedImage& image) { return image.name; }
 const std::string& name_of(const LockedDownload& download) { return download.url; }
@@ -295,7 +232,8 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   const std::string path = lock_path(spec_path);
   const bool there = base::exists(path);
   const Lock before = there ? parse_lock(base::read_file(path, oci::max_json_size), path) : Lock{};
-  const std::vector<Use> uses = Finder(options).run(spec_path);
+  std::vector<Use> uses = outside_inputs(spec_path, options);
+  std::erase_if(uses, [](const Use& use) { return !use.needs_lock; });
   const auto used = [&](const std::string& name) {
     return std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return use.name == name; });
   };

@@ -108,22 +108,25 @@ class StageRun {
       : stage_(stage), context_(context), done_(done) {}
 
   std::shared_ptr<const StageResult> run() {
+    const StageForecast known = look();
+    context_.progress.note(stage_.name, known.text);
+    if (known.result) return known.result;
+    const oci::Digest blob = execute();
+    context_.cache.put_result(key(), {"stage", stage_.name, {blob}});
+    context_.cache.put_result(last_key(), {"inputs", write_inputs(inputs_), {}});
+    return result(blob);
+  }
+
+  // What can be said before it runs.
+  StageForecast look() {
     read_base();
     fill();
     collect_inputs();
-    const base::Hash key = this->key();
-    if (const auto known = context_.cache.find_result(key); known && known->blobs.size() == 1) {
-      context_.progress.note(stage_.name, "cached");
-      return result(known->blobs.front());
-    }
-    const base::Hash last_key = this->last_key();
-    const auto last = context_.cache.find_result(last_key);
-    context_.progress.note(stage_.name, last ? "rerun, " + describe_changes(read_inputs(last->value), inputs_)
-                                             : "run, not built before");
-    const oci::Digest blob = execute();
-    context_.cache.put_result(key, {"stage", stage_.name, {blob}});
-    context_.cache.put_result(last_key, {"inputs", write_inputs(inputs_), {}});
-    return result(blob);
+    if (const auto known = context_.cache.find_result(key()); known && known->blobs.size() == 1)
+      return {"cached", result(known->blobs.front())};
+    const auto last = context_.cache.find_result(last_key());
+    return {last ? "rerun, " + describe_changes(read_inputs(last->value), inputs_) : "run, not built before",
+            nullptr};
   }
 
  private:
@@ -373,6 +376,31 @@ StageResults run_stages(const std::vector<const spec::Stage*>& stages, const Sta
   for (const spec::Stage* stage : stages) futures.at(stage->name).wait();
   for (const spec::Stage* stage : stages) results[stage->name] = futures.at(stage->name).get();
   return results;
+}
+
+std::map<std::string, StageForecast> forecast_stages(const std::vector<const spec::Stage*>& stages,
+                                                     const StageContext& context) {
+  std::map<std::string, StageForecast> forecasts;
+  StageResults done;
+  for (const spec::Stage* stage : stages) {
+    std::string waits;
+    for (const std::string& name : dependencies(*stage))
+      if (!done.contains(name)) waits = name;
+    StageForecast& forecast = forecasts[stage->name];
+    if (!waits.empty()) {
+      forecast.text = fmt::format("depends on what the stage {} gives", waits);
+      continue;
+    }
+    try {
+      forecast = StageRun(*stage, context, done).look();
+    } catch (const base::Error& error) {
+      if (error.code() != Code::failed) throw;
+      forecast.text = "depends on what is fetched first";
+      if (!context.options.registries.offline) throw;
+    }
+    if (forecast.result) done[stage->name] = forecast.result;
+  }
+  return forecasts;
 }
 
 std::string beside(const SpecFile& file, const std::string& path) {

@@ -48,6 +48,15 @@ std::vector<std::string> stages_of_image(const spec::Spec& spec);
 /// cache.
 StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context);
 
+/// What is known of a stage before anything runs.
+struct StageForecast {
+  std::string text;  // `cached`, `rerun, src/main.c changed`, `run, not built before`
+  std::shared_ptr<const StageResult> result;  // if it is cached
+};
+/// By the stages' names. Nothing is run; with `registries.offline` nothing is fetched.
+std::map<std::string, StageForecast> forecast_stages(const std::vector<const spec::Stage*>& stages,
+                                                     const StageContext& context);
+
 /// What the `copy` entries of a stage or an image take from.
 class Sources {
  public:

@@ -34,19 +34,6 @@ int processors() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
-// Where the image goes if nobody says: NAME.oci:TAG in the current directory.
-oci::ImageLocation default_destination(const std::string& spec, const std::vector<oci::Reference>& names) {
-  if (!names.empty()) {
-    const std::string& repository = names.front().repository;
-    return {oci::Transport::oci_layout, repository.substr(repository.rfind('/') + 1) + ".oci", ""};
-  }
-  std::string stem = base::file_name(spec);
-  stem = stem.substr(0, stem.rfind('.'));
-  if (stem == "minibuild") stem = base::file_name(base::real_path(base::parent_path(spec)));
-  if (stem.empty() || stem == "/") stem = "image";
-  return {oci::Transport::oci_layout, stem + ".oci", ""};
-}
-
 oci::Json metadata(const build::Built& built, const std::vector<oci::ImageLocation>& destinations) {
   oci::Json json;
   const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
@@ -222,6 +209,18 @@ int build(const BuildArguments& arguments) {
     cache.save();  // what was learned about files stays true
     throw;
   }
+}
+
+oci::ImageLocation default_destination(const std::string& spec, const std::vector<oci::Reference>& names) {
+  if (!names.empty()) {
+    const std::string& repository = names.front().repository;
+    return {oci::Transport::oci_layout, repository.substr(repository.rfind('/') + 1) + ".oci", ""};
+  }
+  std::string stem = base::file_name(spec);
+  stem = stem.substr(0, stem.rfind('.'));
+  if (stem == "minibuild") stem = base::file_name(base::real_path(base::parent_path(spec)));
+  if (stem.empty() || stem == "/") stem = "image";
+  return {oci::Transport::oci_layout, stem + ".oci", ""};
 }
 
 std::map<std::string, std::string> read_set(const std::vector<std::string>& entries) {

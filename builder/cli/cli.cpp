@@ -184,6 +184,20 @@ void add_lock(CLI::App& app, LockArguments& a) {
   app.footer("Example:\n  minibuild lock minibuild.yaml --update");
 }
 
+void add_plan(CLI::App& app, PlanArguments& a) {
+  app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
+  app.add_option("-o,--output", a.outputs, "Where the image would go; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--platform", a.platforms, "Platforms to build for (default: the spec's)")
+      ->allow_extra_args(false);
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
+  app.add_flag("--json", a.json, "As one JSON document");
+  app.add_flag("--offline", a.registry.offline, "Ask nobody: what the cache does not hold is an error");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild plan minibuild.yaml -o docker://registry.example.com/team/hello:1.0");
+}
+
 void add_copy(CLI::App& app, CopyArguments& a) {
   app.add_option(
          "SOURCE", a.source,
@@ -232,6 +246,7 @@ int run_command(int argc, char** argv) {
   WhyArguments why_arguments;
   ReproduceArguments reproduce_arguments;
   RebaseArguments rebase_arguments;
+  PlanArguments plan_arguments;
   LockArguments lock_arguments;
   CopyArguments copy_arguments;
   InitArguments init_arguments;
@@ -265,6 +280,9 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("rebase", "Put an image on another base without building it again");
   add_rebase(*sub, rebase_arguments);
   sub->callback([&] { choose([&] { return rebase(rebase_arguments); }); });
+  sub = app.add_subcommand("plan", "Say what a build would fetch, run, write and push, and why");
+  add_plan(*sub, plan_arguments);
+  sub->callback([&] { choose([&] { return plan(plan_arguments); }); });
   sub = app.add_subcommand("lock", "Resolve what the spec names in registries, and write the lock file");
   add_lock(*sub, lock_arguments);
   sub->callback([&] { choose([&] { return lock(lock_arguments); }); });

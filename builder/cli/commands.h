@@ -89,6 +89,17 @@ struct RebaseArguments {
 };
 int rebase(const RebaseArguments& arguments);
 
+struct PlanArguments {
+  std::string spec = "minibuild.yaml";
+  std::vector<std::string> outputs;
+  std::vector<std::string> platforms;
+  std::vector<std::string> set;
+  std::string cache_dir;
+  bool json = false;
+  RegistryArguments registry;
+};
+int plan(const PlanArguments& arguments);
+
 struct LockArguments {
   std::string spec = "minibuild.yaml";
   std::vector<std::string> names;
@@ -138,6 +149,8 @@ std::optional<oci::Platform> one_platform(const std::string& text);
 /// The location of an image as written, or what the path alone looks like.
 oci::ImageLocation find_image(const std::string& text);
 /// The location that is written to: an image's, `tar:FILE` or `dir:DIR`.
+/// Where an image goes if nobody says: NAME.oci:TAG in the current directory.
+oci::ImageLocation default_destination(const std::string& spec, const std::vector<oci::Reference>& names);
 oci::ImageLocation find_destination(const std::string& text);
 /// Writes the result to stdout; throws Error if that fails.
 void print_result(std::string_view text);

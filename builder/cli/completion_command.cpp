@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view bash = R"(# minibuild completion for bash: source <(minibuild completion bash)
 _minibuild() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-  local commands="build check init inspect lock copy rebase diff why reproduce schema cache completion version"
+  local commands="build check plan init inspect lock copy rebase diff why reproduce schema cache completion version"
   local registry="--authfile --tls-ca --tls-cert --tls-key --plain-http --mirror --network-timeout"
   local build="$registry --locked --offline --output --platform --set --secret --stage --jobs --no-cache --cache-dir --metadata-file --progress --help"
   case $before in
@@ -28,6 +28,7 @@ _minibuild() {
       case $command in
         check) COMPREPLY=($(compgen -W "--set --format --help" -- "$word")) ;;
         inspect) COMPREPLY=($(compgen -W "$registry --platform --json --files --cache-dir --help" -- "$word")) ;;
+        plan) COMPREPLY=($(compgen -W "$registry --output --platform --set --json --offline --cache-dir --help" -- "$word")) ;;
         lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --help" -- "$word")) ;;
         copy|why) COMPREPLY=($(compgen -W "$registry --platform --cache-dir --help" -- "$word")) ;;
         rebase) COMPREPLY=($(compgen -W "$registry --onto --output --cache-dir --help" -- "$word")) ;;
@@ -47,7 +48,7 @@ constexpr std::string_view zsh = R"(#compdef minibuild
 # minibuild completion for zsh: source <(minibuild completion zsh)
 _minibuild() {
   local -a commands
-  commands=('build:build an image from a spec' 'check:check a spec' 'init:write a starting spec' 'inspect:show an image' 'lock:resolve tags' 'copy:copy an image' 'rebase:put an image on another base'
+  commands=('build:build an image from a spec' 'check:check a spec' 'plan:say what a build would do' 'init:write a starting spec' 'inspect:show an image' 'lock:resolve tags' 'copy:copy an image' 'rebase:put an image on another base'
             'diff:compare two images' 'why:say where a file comes from' 'reproduce:build again and compare'
             'schema:print the JSON Schema' 'cache:look at the cache' 'completion:print a completion script' 'version:print the version')
   if (( CURRENT == 2 )); then
@@ -70,7 +71,7 @@ compdef _minibuild minibuild
 )";
 
 constexpr std::string_view fish = R"(# minibuild completion for fish: minibuild completion fish | source
-complete -c minibuild -n __fish_use_subcommand -a 'build check init inspect lock copy rebase diff why reproduce schema cache completion version'
+complete -c minibuild -n __fish_use_subcommand -a 'build check plan init inspect lock copy rebase diff why reproduce schema cache completion version'
 complete -c minibuild -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c minibuild -n '__fish_seen_subcommand_from cache' -f -a 'ls gc'
 complete -c minibuild -n '__fish_seen_subcommand_from cache' -l max-size -x

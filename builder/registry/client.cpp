@@ -141,6 +141,18 @@ Client::Client(Network network, CredentialFiles credentials)
     : session_(new Session(std::move(network), std::move(credentials))) {}
 Client::~Client() = default;
 
+std::vector<Client::Route> Client::routes_of(const std::vector<Place>& places) {
+  std::vector<Route> routes;
+  for (const Place& place : places)
+    routes.push_back(
+        {place.base.text, describe(session_->credential(place)), routes.size() + 1 < places.size()});
+  return routes;
+}
+std::vector<Client::Route> Client::routes(const oci::Reference& repository) {
+  return routes_of(session_->places(repository));
+}
+std::vector<Client::Route> Client::routes(const std::string& url) { return routes_of(session_->places(url)); }
+
 int Client::parallel() const { return std::max(1, session_->network().parallel); }
 
 Client::Document Client::manifest(const oci::Reference& reference) {

@@ -94,6 +94,13 @@ std::string_view without_scheme(std::string_view url) {
 
 }  // namespace
 
+std::string describe(const Credential& credential) {
+  if (credential.empty()) return {};
+  return fmt::format(
+      "{} from {}", credential.user.empty() ? "the token" : "user '" + base::printable(credential.user) + "'",
+      credential.source);
+}
+
 Client::Session::Session(Network network, CredentialFiles credentials)
     : network_(std::move(network)), files_(std::move(credentials)), http_(network_) {}
 
@@ -331,9 +338,7 @@ void Client::Session::refuse(const Place& place, const HttpResponse& response, c
       message += fmt::format("; no credentials for {} were found{}{}", place.host,
                              files_.files().empty() ? "" : " in ", base::join(files_.files(), ", "));
     else
-      message += fmt::format("; tried {} from {}",
-                             who.user.empty() ? "the token" : "user '" + base::printable(who.user) + "'",
-                             who.source);
+      message += "; tried " + describe(who);
   }
   throw Refused(message, response.status, error_code(response));
 }

@@ -48,6 +48,9 @@ struct Call {
   decltype(HttpRequest::sink) sink;
 };
 
+/// `user 'NAME' from FILE`, `a token from FILE`; empty for nobody.
+std::string describe(const Credential& credential);
+
 class Client::Session {
  public:
   Session(Network network, CredentialFiles credentials);
@@ -64,6 +67,8 @@ class Client::Session {
   [[noreturn]] void refuse(const Place& place, const HttpResponse& response, const std::string& what);
   /// Pauses before attempt `attempt` (2, 3 …); throws Error{Code::interrupted} when cancelled meanwhile.
   void pause(int attempt, int retry_after) const;
+  /// Who to be there; looked up once.
+  Credential credential(const Place& place);
   const Network& network() const { return network_; }
 
  private:
@@ -84,7 +89,6 @@ class Client::Session {
   std::string authorize(const Place& place, const std::string& scope, const HttpResponse& response);
   std::string fetch_token(const Place& place, const Challenge& challenge, const std::string& scope,
                           const Credential& credential);
-  Credential credential(const Place& place);
   bool is_plain(const std::string& host) const;
 
   Network network_;

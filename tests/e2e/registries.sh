@@ -185,4 +185,48 @@ rm .docker/config.json
 same "a mirror" "$("$MINIBUILD" copy docker://registry.invalid/team/base:1 oci:mirrored:1 --mirror "registry.invalid=http://$plain" 2> /dev/null)" "$D"
 same "a mirror of a part, elsewhere" "$("$MINIBUILD" copy docker://registry.invalid/a/b/base:1 oci:mirrored:2 --mirror "registry.invalid/a/b=http://$plain/team" 2> /dev/null)" "$D"
 same "not at the mirror" "$("$MINIBUILD" copy "docker://$plain/team/base:1" oci:mirrored:3 $P --mirror "$plain=http://$plain/nothing" 2> /dev/null)" "$D"
+
+# What a build would do, before it does it.
+mkdir plan && cp -r src plan/ && cat > plan/p.yaml << E2
+minibuild: 1
+image: $plain/team/planned:1
+stages:
+  one: { base: host, copy: [{ from: src/numbers, to: /n }], run: "wc -l < /n > /count" }
+  two: { base: host, copy: [{ stage: one, from: /count, to: /count }], run: "cp /count /again" }
+base: $plain/team/base:1
+copy: [{ stage: two, from: /again, to: /again }]
+E2
+rm -rf cache
+(cd plan && "$MINIBUILD" plan p.yaml $P --mirror "$plain/team=$plain/mirror" -o "docker://$plain/team/planned" > ../got 2> ../err)
+cat > want << E2
+resolve  $plain/team/base:1: not in the lock file; it names $D now
+fetch    $plain/team/base:1 (linux/amd64): 1 of 1 layer, SIZE
+           from http://$plain/ (mirror), without credentials
+           from http://$plain/, without credentials
+stage    one: run, not built before
+stage    two: depends on what the stage one gives
+assemble linux/amd64: 1 copy and 0 files on docker://$plain/team/base:1
+push     docker://$plain/team/planned: what the registry lacks; the tag is not there yet
+           to http://$plain/, without credentials
+E2
+check "plan before anything" diff want <(sed "s/1 layer, .*/1 layer, SIZE/" got)
+same "it changes nothing" "$(ls plan) $(ls -d cache 2> /dev/null)" "p.yaml
+src "
+(cd plan && "$MINIBUILD" build --progress none p.yaml $P -o "docker://$plain/team/planned" > /dev/null)
+(cd plan && "$MINIBUILD" plan p.yaml $P --offline --json | jq -r '.steps[] | "\(.kind) \(.subject) \(.text) \(.work)"') > got
+cat > want << E2
+fetch $plain/team/base:1 (linux/amd64) in the cache false
+stage one cached false
+stage two cached false
+assemble linux/amd64 1 copy and 0 files on docker://$plain/team/base:1 true
+write oci:planned.oci new true
+E2
+check "plan afterwards" diff want got
+echo more >> plan/src/numbers
+same "and why a stage would run" "$(cd plan && "$MINIBUILD" plan p.yaml --offline | grep '^stage' | xargs)" "stage one: rerun, src/numbers changed stage two: depends on what the stage one gives"
+sed -i 's/team.base:1$/team\/nowhere:1/' plan/p.yaml
+(cd plan && "$MINIBUILD" plan p.yaml $P 2> ../err)
+same "an image that is not there" "$? $(grep -c "p.yaml:6:7: error: cannot resolve docker://$plain/team/nowhere:1: there is no such image" err)" "1 1"
+(cd plan && "$MINIBUILD" plan p.yaml $P --offline 2> ../err)
+same "offline and not locked" "$? $(grep -c 'offline' err)" "1 1"
 finish

@@ -28,6 +28,16 @@ struct Registries {
 store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
                            store::Cache& cache, const Registries& registries);
 
+/// What reading an image of a registry would fetch.
+struct ToFetch {
+  size_t layers = 0;
+  size_t missing = 0;  // of the layers
+  uint64_t size = 0;   // of the missing ones, in bytes
+};
+/// Reads manifests and configs only, and keeps nothing. Throws as `read_image`.
+ToFetch look_at_image(const std::string& name, const std::optional<oci::Platform>& wanted,
+                      store::Cache& cache, const Registries& registries);
+
 /// As store::write_output, for registries too: blobs first, then manifests, then the index, the tags last.
 /// What the repository has is not sent; what another repository of the same registry has is mounted. The tag
 /// is the destination's, else those of the product's names. Throws Error `cannot write DEST: cause`.

@@ -82,11 +82,21 @@ class Client {
   void put_manifest(const oci::Reference& repository, const std::string& name, const std::string& media_type,
                     const std::string& bytes);
 
+  /// One place that would be asked, in order, and who we would be there.
+  struct Route {
+    std::string url;         // without a path for registries
+    std::string credential;  // `user 'alice' from FILE`; empty: nobody
+    bool mirror = false;
+  };
+  std::vector<Route> routes(const oci::Reference& repository);
+  std::vector<Route> routes(const std::string& url);
+
   /// How many transfers should run at once.
   int parallel() const;
 
  private:
   class Session;
+  std::vector<Route> routes_of(const std::vector<Place>& places);
   Fetched fetch(const Place& place, const std::string& path, const Expected& expected, int fd);
   void send(const oci::Reference& repository, const oci::Descriptor& blob, int fd, const std::string& bytes);
   std::unique_ptr<Session> session_;

@@ -1,0 +1,99 @@
+#include "builder/build/inputs.h"
+
+#include <algorithm>
+
+#include "builder/build/stages.h"
+
+namespace minibuild::build {
+
+namespace {
+
+class Finder {
+ public:
+  Finder(const std::string& path, const Options& options) {
+    for (const oci::Platform& platform : platforms_of(path, options))
+      look_at(path, options.set, platform, 0, Part::image);
+    look_at(path, options.set, oci::host_platform(), 0, Part::stages);
+  }
+  std::vector<OutsideInput> found;
+
+ private:
+  enum class Part { image, stages };
+
+  void look_at(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
+               int depth, Part part) {
+    if (depth > 16) return;  // the build says that specs stand on each other
+    if (depth > 0) {
+      const SpecFile plain = read_spec(path, {}, platform);
+      std::erase_if(set, [&](const auto& entry) {
+        return std::none_of(plain.spec.args.begin(), plain.spec.args.end(),
+                            [&](const auto& declared) { return declared.first == entry.first; });
+      });
+    }
+    const SpecFile file = load_spec(path, set, platform);
+    const auto base = [&](const spec::Base& one) {
+      if (const auto* image = std::get_if<spec::BaseImage>(&one.what))
+        add(file, image->location, one.position, platform);
+      if (const auto* other = std::get_if<spec::BaseSpec>(&one.what))
+        for (const Part below : {Part::image, Part::stages})
+          look_at(beside(file, other->path), set, platform, depth + 1, below);
+    };
+    const auto copies = [&](const std::vector<spec::Copy>& list) {
+      for (const spec::Copy& copy : list) {
+        if (copy.image) add(file, *copy.image, copy.position, platform);
+        if (copy.download) add(file, *copy.download, copy.position);
+      }
+    };
+    if (part == Part::image) {
+      base(file.spec.base);
+      copies(file.spec.copy);
+      return;
+    }
+    for (const spec::Stage& stage : file.spec.stages) {
+      base(stage.base);
+      copies(stage.copy);
+    }
+  }
+
+  OutsideInput* known(const std::string& name) {
+    const auto it = std::find_if(found.begin(), found.end(),
+                                 [&](const OutsideInput& input) { return input.name == name; });
+    return it == found.end() ? nullptr : &*it;
+  }
+
+  void add(const SpecFile& file, const oci::ImageLocation& location, spec::Position position,
+           const oci::Platform& platform) {
+    if (location.transport != oci::Transport::registry) return;
+    if (OutsideInput* there = known(location.path)) {
+      auto& platforms = there->platforms;
+      if (std::find(platforms.begin(), platforms.end(), platform) == platforms.end())
+        platforms.push_back(platform);
+      return;
+    }
+    const bool tag = !oci::parse_reference(location.path).digest;
+    found.push_back({location.path, std::nullopt, {platform}, tag, file, position});
+  }
+
+  void add(const SpecFile& file, const spec::Download& download, spec::Position position) {
+    if (OutsideInput* there = known(download.url)) {
+      there->needs_lock = there->needs_lock || !download.digest;
+      return;
+    }
+    found.push_back({download.url, download, {}, !download.digest, file, position});
+  }
+};
+
+}  // namespace
+
+std::vector<oci::Platform> platforms_of(const std::string& spec_path, const Options& options) {
+  if (!options.platforms.empty()) return options.platforms;
+  const SpecFile file = load_spec(spec_path, options.set, oci::host_platform());
+  if (!file.spec.platforms.empty()) return file.spec.platforms;
+  return {oci::host_platform()};
+}
+
+std::vector<OutsideInput> outside_inputs(const std::string& spec_path, const Options& options) {
+  return std::move(Finder(spec_path, options).found);
+}
+
+}  // namespace minibuild::build

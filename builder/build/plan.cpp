@@ -1,0 +1,218 @@
+#include "minibuild/build/plan.h"
+
+#include <set>
+
+#include "builder/build/inputs.h"
+#include "builder/build/stages.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/build/lock.h"
+
+namespace minibuild::build {
+
+namespace {
+
+// A build tells its progress; a plan has none.
+class Silent : public Progress {
+ public:
+  void note(const std::string& /*subject*/, const std::string& /*text*/) override {}
+  void output(const std::string& /*stage*/, std::string_view /*line*/) override {}
+  void layer(uint64_t /*done*/, uint64_t /*total*/) override {}
+};
+
+class Planner {
+ public:
+  Planner(const std::string& spec_path, const Options& options, store::Cache& cache)
+      : spec_path_(spec_path), options_(options), cache_(cache) {}
+
+  Plan run(const std::vector<oci::ImageLocation>& destinations) {
+    inputs();
+    for (const oci::Platform& platform : platforms_of(spec_path_, options_)) image(platform);
+    for (const oci::ImageLocation& destination : destinations) output(destination);
+    return std::move(plan_);
+  }
+
+ private:
+  // Where something comes from or goes to.
+  template <typename Name>
+  std::vector<std::string> routes(const Name& name, bool push) {
+    std::vector<std::string> details;
+    if (!options_.registries.client) return details;
+    for (const registry::Client::Route& route : options_.registries.client().routes(name)) {
+      if (push && route.mirror) continue;  // mirrors are read only
+      details.push_back(
+          fmt::format("{} {}{}, {}", push ? "to" : "from", route.url, route.mirror ? " (mirror)" : "",
+                      route.credential.empty() ? "without credentials" : "as " + route.credential));
+    }
+    return details;
+  }
+
+  void inputs() {
+    const std::string path = lock_path(spec_path_);
+    std::map<std::string, oci::Digest> locked;
+    if (base::exists(path)) locked = pins_of(parse_lock(base::read_file(path, oci::max_json_size), path));
+    pinned_ = locked;
+    for (const OutsideInput& input : outside_inputs(spec_path_, options_)) {
+      try {
+        if (input.download)
+          download(input, locked);
+        else
+          registry_image(input, locked);
+      } catch (const base::Error& error) {
+        if (error.code() != base::Code::failed) throw;
+        fail_at(input.file, input.position, error.code(), error.what());
+      }
+    }
+  }
+
+  Registries with_pins() const {
+    Registries registries = options_.registries;
+    registries.pinned = pinned_;
+    return registries;
+  }
+
+  void registry_image(const OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
+    const oci::Reference reference = oci::parse_reference(input.name);
+    if (input.needs_lock && !locked.contains(input.name)) {
+      PlanStep step{"resolve", input.name, "not in the lock file", {}, true};
+      if (options_.registries.client && !options_.registries.offline) {
+        const auto found = options_.registries.client().find_manifest(reference);
+        if (!found) base::fail("cannot resolve docker://{}: there is no such image", input.name);
+        step.text += fmt::format("; it names {} now", oci::to_string(found->digest));
+        pinned_.emplace(input.name, found->digest);
+      }
+      plan_.push_back(std::move(step));
+    }
+    for (const oci::Platform& platform : input.platforms) {
+      const std::string subject = fmt::format("{} ({})", input.name, oci::to_string(platform));
+      const ToFetch fetch = look_at_image(input.name, platform, cache_, with_pins());
+      if (fetch.missing == 0) {
+        plan_.push_back({"fetch", subject, "in the cache", {}, false});
+        continue;
+      }
+      plan_.push_back({"fetch", subject,
+                       fmt::format("{} of {} layer{}, {}", fetch.missing, fetch.layers,
+                                   fetch.layers == 1 ? "" : "s", base::human_size(fetch.size)),
+                       routes(reference, false), true});
+    }
+  }
+
+  void download(const OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
+    std::optional<oci::Digest> digest = input.download->digest;
+    if (const auto it = locked.find(input.name); !digest && it != locked.end()) digest = it->second;
+    if (!digest)
+      plan_.push_back(
+          {"resolve", input.name, "not in the lock file; its hash is known when it is fetched", {}, true});
+    if (digest && cache_.find_blob(*digest))
+      plan_.push_back({"fetch", input.name, "in the cache", {}, false});
+    else
+      plan_.push_back({"fetch", input.name, "not in the cache", routes(input.name, false), true});
+  }
+
+  void image(const oci::Platform& platform) {
+    const SpecFile file = load_spec(spec_path_, options_.set, platform);
+    Options options = options_;
+    options.registries = with_pins();
+    options.registries.offline = true;
+    Silent silent;
+    const ReadBase read = [&](const spec::Base& base) { return read_plain_base(file, base, options); };
+    const int64_t epoch = file.spec.epoch.value_or(options.epoch.value_or(0));
+    const StageContext context{file, options, cache_, silent, read, epoch};
+    const std::vector<const spec::Stage*> stages = needed_stages(file.spec, stages_of_image(file.spec));
+    const auto forecasts = forecast_stages(stages, context);
+    for (const spec::Stage* stage : stages) {
+      const StageForecast& forecast = forecasts.at(stage->name);
+      if (stages_.insert(stage->name).second)
+        plan_.push_back({"stage", stage->name, forecast.text, {}, !forecast.result});
+    }
+    const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what);
+    plan_.push_back({"assemble",
+                     oci::to_string(platform),
+                     fmt::format("{} and {} on {}", counted(file.spec.copy.size(), "copy", "copies"),
+                                 counted(file.spec.files.size(), "file", "files"),
+                                 other != nullptr ? other->path : base_name(file.spec.base)),
+                     {},
+                     true});
+  }
+
+  // The base of a stage, if it needs no build.
+  Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const Options& options) {
+    Base base;
+    base.id = "scratch";
+    if (std::holds_alternative<spec::BaseSpec>(wanted.what)) base::fail("its base is another spec");
+    if (const auto* image = std::get_if<spec::BaseImage>(&wanted.what)) {
+      store::ImageSet set =
+          read_image(beside(file, image->location), oci::host_platform(), cache_, options.registries);
+      base.tree = store::image_tree(set.images.front(), cache_, oci::to_string(image->location));
+      base.id = oci::to_string(set.images.front().descriptor.digest);
+    }
+    return base;
+  }
+
+  static std::string counted(size_t n, const char* one, const char* many) {
+    return fmt::format("{} {}", n, n == 1 ? one : many);
+  }
+
+  static std::string base_name(const spec::Base& base) {
+    if (const auto* image = std::get_if<spec::BaseImage>(&base.what)) return oci::to_string(image->location);
+    if (const auto* stage = std::get_if<spec::BaseStage>(&base.what)) return "the stage " + stage->name;
+    return "scratch";
+  }
+
+  void output(const oci::ImageLocation& destination) {
+    if (destination.transport != oci::Transport::registry) {
+      plan_.push_back({"write",
+                       oci::to_string(destination),
+                       base::exists(destination.path) ? "is there; it is brought up to date" : "new",
+                       {},
+                       true});
+      return;
+    }
+    const oci::Reference reference = oci::parse_reference(destination.path);
+    PlanStep step{"push", oci::to_string(destination), "what the registry lacks", routes(reference, true),
+                  true};
+    if (options_.registries.client && !options_.registries.offline) {
+      const auto found = options_.registries.client().find_manifest(reference);
+      step.text += found ? fmt::format("; the tag names {} now", oci::to_string(found->digest))
+                         : "; the tag is not there yet";
+    }
+    plan_.push_back(std::move(step));
+  }
+
+  const std::string& spec_path_;
+  const Options& options_;
+  store::Cache& cache_;
+  std::map<std::string, oci::Digest> pinned_;
+  std::set<std::string> stages_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const std::string& spec_path, const Options& options,
+               const std::vector<oci::ImageLocation>& destinations, store::Cache& cache) {
+  return Planner(spec_path, options, cache).run(destinations);
+}
+
+std::string to_text(const Plan& plan) {
+  std::string text;
+  for (const PlanStep& step : plan) {
+    text += fmt::format("{:9}{}: {}\n", step.kind, step.subject, step.text);
+    for (const std::string& detail : step.details) text += fmt::format("{:9}  {}\n", "", detail);
+  }
+  return text;
+}
+
+oci::Json to_json(const Plan& plan) {
+  oci::Json json;
+  json["steps"] = oci::Json::array();
+  for (const PlanStep& step : plan) {
+    oci::Json one = {
+        {"kind", step.kind}, {"subject", step.subject}, {"text", step.text}, {"work", step.work}};
+    if (!step.details.empty()) one["details"] = step.details;
+    json["steps"].push_back(std::move(one));
+  }
+  return json;
+}
+
+}  // namespace minibuild::build
