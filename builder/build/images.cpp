@@ -7,6 +7,7 @@
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/store/attachments.h"
 #include "minibuild/store/blob_source.h"
 
 namespace minibuild::build {
@@ -217,6 +218,7 @@ class Push {
     if (set.index)
       for (const store::Image& image : set.images)
         put(to, image.descriptor, image.manifest_json, oci::to_string(image.descriptor.digest));
+    for (const store::Attachment& attachment : set.attachments) put_attachment(to, attachment);
     const store::Image& first = set.images.front();
     const oci::Descriptor& top = set.index ? *set.index : first.descriptor;
     const std::string& bytes = set.index ? set.index_json : first.manifest_json;
@@ -255,6 +257,8 @@ class Push {
         add({layer.descriptor, nullptr, layer.path, layer.origin});
       add({image.manifest.config, &image.config_json, {}, {}});
     }
+    for (const store::Attachment& attachment : product_.set->attachments)
+      for (const store::ImageLayer& blob : attachment.blobs) add({blob.descriptor, nullptr, blob.path, {}});
     return all;
   }
 
@@ -298,6 +302,56 @@ class Push {
     to.put_manifest(target_, name, descriptor.media_type, bytes);
   }
 
+  void put_attachment(registry::Client& to, const store::Attachment& attachment) {
+    const std::string name =
+        attachment.tag.empty() ? oci::to_string(attachment.descriptor.digest) : attachment.tag;
+    if (is_there(to, attachment)) return;
+    const bool noted =
+        to.put_manifest(target_, name, attachment.descriptor.media_type, attachment.manifest_json);
+    if (!noted && attachment.tag.empty()) list_attachment(to, attachment);
+  }
+
+  bool is_there(registry::Client& to, const store::Attachment& attachment) const {
+    const oci::Digest& digest = attachment.descriptor.digest;
+    if (attachment.tag.empty()) {
+      const std::vector<oci::Descriptor> listed = to.referrers(target_, attachment.subject);
+      return std::any_of(listed.begin(), listed.end(),
+                         [&](const oci::Descriptor& entry) { return entry.digest == digest; });
+    }
+    oci::Reference tagged = target_;
+    tagged.digest.reset();
+    tagged.tag = attachment.tag;
+    const auto found = to.find_manifest(tagged);
+    return found && found->digest == digest;
+  }
+
+  // For a registry without the referrers API: the list under the subject's tag (distribution-spec, "Referrers
+  // Tag Schema").
+  void list_attachment(registry::Client& to, const store::Attachment& attachment) {
+    oci::Reference tagged = target_;
+    tagged.digest.reset();
+    tagged.tag = "sha256-" + oci::hex(attachment.subject);
+    oci::Json index = {
+        {"schemaVersion", 2}, {"mediaType", oci::media_type::index}, {"manifests", oci::Json::array()}};
+    if (to.find_manifest(tagged)) index = oci::parse_json(to.manifest(tagged).bytes, oci::to_string(tagged));
+    const std::string digest = oci::to_string(attachment.descriptor.digest);
+    if (!index.contains("manifests") || !index["manifests"].is_array())
+      fail("{} is not an index", oci::to_string(tagged));
+    for (const oci::Json& entry : index["manifests"])
+      if (entry.is_object() && entry.value("digest", "") == digest) return;
+    const oci::Json manifest = oci::parse_json(attachment.manifest_json, digest);
+    oci::Json entry = {{"mediaType", attachment.descriptor.media_type},
+                       {"digest", digest},
+                       {"size", attachment.descriptor.size}};
+    if (manifest.contains("artifactType"))
+      entry["artifactType"] = manifest["artifactType"];
+    else if (manifest.contains("config") && manifest["config"].contains("mediaType"))
+      entry["artifactType"] = manifest["config"]["mediaType"];
+    if (manifest.contains("annotations")) entry["annotations"] = manifest["annotations"];
+    index["manifests"].push_back(std::move(entry));
+    to.put_manifest(target_, tagged.tag, std::string(oci::media_type::index), index.dump());
+  }
+
   oci::Reference target_;
   const store::Product& product_;
   const Registries& registries_;
@@ -316,6 +370,32 @@ store::ImageSet read_image(const oci::ImageLocation& location, const std::option
       for (store::ImageLayer& layer : image.layers) layer.origin = reference;
     remember(set, reference, cache);
     return set;
+  });
+}
+
+void read_attachments(store::ImageSet& set, const oci::ImageLocation& location, store::Cache& cache,
+                      const Registries& registries) {
+  if (location.transport != oci::Transport::registry) return store::read_attachments(set, location, cache);
+  naming("read", location, [&] {
+    const oci::Reference repository = pinned(location.path, registries);
+    if (registries.offline || !registries.client) fail("--offline forbids asking what belongs to it");
+    registry::Client& client = registries.client();
+    const RepositorySource source(repository, cache, registries);
+    store::read_attachments(
+        set, source,
+        [&](const oci::Digest& subject) {
+          std::vector<store::FoundAttachment> found;
+          for (const oci::Descriptor& referrer : client.referrers(repository, subject))
+            found.push_back({referrer, ""});
+          for (const std::string& tag : store::attachment_tags(subject)) {
+            oci::Reference tagged = repository;
+            tagged.digest.reset();
+            tagged.tag = tag;
+            if (const auto there = client.find_manifest(tagged)) found.push_back({*there, tag});
+          }
+          return found;
+        },
+        cache);
   });
 }
 

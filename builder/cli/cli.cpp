@@ -207,6 +207,7 @@ void add_copy(CLI::App& app, CopyArguments& a) {
       ->required();
   app.add_option("--platform", a.platform,
                  "Copy this platform's image only (default: all, with their index)");
+  app.add_flag("--referrers", a.referrers, "Also what belongs to the image: signatures, SBOMs, attestations");
   app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
   add_registry(app, a.registry);
   app.footer("Example:\n  minibuild copy oci:hello.oci:1.0 docker://registry.example.com/team/hello:1.0");

@@ -116,6 +116,7 @@ struct CopyArguments {
   std::string destination;
   std::string platform;
   std::string cache_dir;
+  bool referrers = false;
   RegistryArguments registry;
 };
 int copy(const CopyArguments& arguments);

@@ -30,7 +30,7 @@ _minibuild() {
         inspect) COMPREPLY=($(compgen -W "$registry --platform --json --files --cache-dir --help" -- "$word")) ;;
         plan) COMPREPLY=($(compgen -W "$registry --output --platform --set --json --offline --cache-dir --help" -- "$word")) ;;
         lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --help" -- "$word")) ;;
-        copy|why) COMPREPLY=($(compgen -W "$registry --platform --cache-dir --help" -- "$word")) ;;
+        copy|why) COMPREPLY=($(compgen -W "$registry --platform --referrers --cache-dir --help" -- "$word")) ;;
         rebase) COMPREPLY=($(compgen -W "$registry --onto --output --cache-dir --help" -- "$word")) ;;
         diff) COMPREPLY=($(compgen -W "$registry --json --platform --cache-dir --help" -- "$word")) ;;
         reproduce) COMPREPLY=($(compgen -W "$registry --set --secret --progress --cache-dir --help" -- "$word")) ;;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "minibuild/base/error.h"
 
 namespace minibuild::cli {
 
@@ -17,6 +18,18 @@ int copy(const CopyArguments& arguments) {
   if (to.transport != oci::Transport::registry) store::check_output(to);
   store::ImageSet set = build::read_image(from, platform, cache, registries);
   if (platform) set.index.reset();  // one image is copied, not the index that it is under
+  if (arguments.referrers) {
+    if (to.transport != oci::Transport::registry && to.transport != oci::Transport::oci_layout &&
+        to.transport != oci::Transport::oci_archive)
+      throw base::Error(
+          base::Code::usage,
+          fmt::format("--referrers: {} cannot hold what belongs to an image; docker://, oci: and "
+                      "oci-archive: can",
+                      oci::to_string(to)));
+    build::read_attachments(set, from, cache, registries);
+    fmt::print(stderr, "{}: {} referrer{}\n", oci::to_string(from), set.attachments.size(),
+               set.attachments.size() == 1 ? "" : "s");
+  }
   store::Product product;
   product.set = &set;
   if (to.transport == oci::Transport::docker_archive && from.transport == oci::Transport::registry)

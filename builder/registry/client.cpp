@@ -514,7 +514,7 @@ void Client::send(const oci::Reference& repository, const oci::Descriptor& blob,
   }
 }
 
-void Client::put_manifest(const oci::Reference& repository, const std::string& name,
+bool Client::put_manifest(const oci::Reference& repository, const std::string& name,
                           const std::string& media_type, const std::string& bytes) {
   const Place place = session_->origin(repository);
   const std::string what = fmt::format("{}/{}{}{}", repository.host, repository.repository,
@@ -531,6 +531,35 @@ void Client::put_manifest(const oci::Reference& repository, const std::string& n
   if (said && *said != oci::digest_of(bytes))
     fail("{}: the registry stored it as {}, want {}", what, oci::to_string(*said),
          oci::to_string(oci::digest_of(bytes)));
+  return !response.header("oci-subject").empty();
+}
+
+std::vector<oci::Descriptor> Client::referrers(const oci::Reference& repository, const oci::Digest& subject) {
+  const std::string what = fmt::format("the referrers of {}/{}@{}", repository.host, repository.repository,
+                                       oci::to_string(subject));
+  const Place place = session_->origin(repository);
+  std::vector<oci::Descriptor> found;
+  const auto add = [&](const std::string& bytes) {
+    for (oci::Descriptor& entry : oci::parse_index(bytes, what).manifests) found.push_back(std::move(entry));
+  };
+  Call call;
+  call.path = "/referrers/" + oci::to_string(subject);
+  for (int page = 0; page < max_pages; ++page) {
+    const HttpResponse response = session_->call(place, call);
+    if (response.status != 200) break;
+    add(response.body);
+    const std::string next = next_link(response.header("link"));
+    if (next.empty()) return found;
+    const Url url = parse_url(next, &place.base);
+    if (!url.same_origin(place.base)) fail("{}: the list goes on at another host", what);
+    call.path = url.text;
+  }
+  // A registry without that API: its clients keep a list under a tag.
+  oci::Reference list = repository;
+  list.digest.reset();
+  list.tag = "sha256-" + oci::hex(subject);
+  if (find_manifest(list)) add(manifest(list).bytes);
+  return found;
 }
 
 }  // namespace minibuild::registry

@@ -114,12 +114,13 @@ std::string merged_index(const std::string& directory, const std::vector<oci::De
   const std::string path = directory + "/index.json";
   if (base::exists(path)) index = oci::parse_index(base::read_file(path, oci::max_json_size), path);
   for (const oci::Descriptor& entry : entries) {
-    const std::string& tag = entry.annotations.at(ref_name);
-    const auto same_tag = [&](const oci::Descriptor& old) {
+    const auto named = entry.annotations.find(ref_name);
+    const auto same = [&](const oci::Descriptor& old) {
       const auto it = old.annotations.find(ref_name);
-      return it != old.annotations.end() && it->second == tag;
+      if (named == entry.annotations.end()) return it == old.annotations.end() && old.digest == entry.digest;
+      return it != old.annotations.end() && it->second == named->second;
     };
-    const auto old = std::find_if(index.manifests.begin(), index.manifests.end(), same_tag);
+    const auto old = std::find_if(index.manifests.begin(), index.manifests.end(), same);
     if (old == index.manifests.end())
       index.manifests.push_back(entry);
     else

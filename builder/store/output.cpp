@@ -30,6 +30,11 @@ std::vector<oci::Descriptor> index_entries(const oci::ImageLocation& destination
     entry.annotations["org.opencontainers.image.ref.name"] = tag;
     entries.push_back(std::move(entry));
   }
+  for (const Attachment& attachment : set.attachments) {
+    entries.push_back(attachment.descriptor);
+    if (!attachment.tag.empty())
+      entries.back().annotations["org.opencontainers.image.ref.name"] = attachment.tag;
+  }
   return entries;
 }
 
@@ -46,6 +51,12 @@ std::map<std::string, BlobToWrite> blobs_of(const ImageSet& set) {
     add_bytes(image.descriptor.digest, image.manifest_json);
   }
   if (set.index) add_bytes(set.index->digest, set.index_json);
+  for (const Attachment& attachment : set.attachments) {
+    add_bytes(attachment.descriptor.digest, attachment.manifest_json);
+    for (const ImageLayer& blob : attachment.blobs)
+      blobs.emplace(oci::hex(blob.descriptor.digest),
+                    BlobToWrite{blob.descriptor.digest, blob.descriptor.size, {}, blob.path});
+  }
   return blobs;
 }
 

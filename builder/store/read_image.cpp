@@ -5,6 +5,7 @@
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/store/attachments.h"
 #include "minibuild/store/blob_source.h"
 #include "minibuild/store/image.h"
 
@@ -67,11 +68,18 @@ std::string tags_of(const oci::ImageIndex& index) {
 // The entry of index.json that `tag` names: exactly, or as the tag of a full reference; without a tag the
 // only one.
 oci::Descriptor choose(const oci::ImageIndex& index, const std::string& tag) {
+  const auto name_of = [](const oci::Descriptor& entry) -> std::string {
+    const auto it = entry.annotations.find(std::string(ref_name));
+    return it == entry.annotations.end() ? "" : it->second;
+  };
+  const bool any_named = std::any_of(index.manifests.begin(), index.manifests.end(),
+                                     [&](const oci::Descriptor& entry) { return !name_of(entry).empty(); });
   std::vector<oci::Descriptor> found;
   for (const oci::Descriptor& entry : index.manifests) {
     if (!oci::is_manifest(entry.media_type) && !oci::is_index(entry.media_type)) continue;
-    const auto it = entry.annotations.find(std::string(ref_name));
-    const std::string name = it == entry.annotations.end() ? "" : it->second;
+    const std::string name = name_of(entry);
+    // What belongs to an image is none itself, unless it is asked for.
+    if (tag.empty() && (is_attachment_tag(name) || (any_named && name.empty()))) continue;
     const bool same = tag.empty() || name == tag || (name.size() > tag.size() && name.ends_with(":" + tag));
     if (same && std::find(found.begin(), found.end(), entry) == found.end()) found.push_back(entry);
   }

@@ -229,4 +229,57 @@ sed -i 's/team.base:1$/team\/nowhere:1/' plan/p.yaml
 same "an image that is not there" "$? $(grep -c "p.yaml:6:7: error: cannot resolve docker://$plain/team/nowhere:1: there is no such image" err)" "1 1"
 (cd plan && "$MINIBUILD" plan p.yaml $P --offline 2> ../err)
 same "offline and not locked" "$? $(grep -c 'offline' err)" "1 1"
+
+# What belongs to an image goes with it: by subject, by subject of that, and by cosign's tags. Written here by curl and
+# read by skopeo and curl: docker-registry has no referrers API, so there are lists under tags.
+cat > attach.py << 'E2'
+import hashlib, json, sys, urllib.request
+registry, repository, digest, size = sys.argv[1:5]
+def put(path, body, kind):
+    request = urllib.request.Request(f"http://{registry}/v2/{repository}/{path}", data=body, method="PUT", headers={"Content-Type": kind})
+    urllib.request.urlopen(request)
+def sha(body): return "sha256:" + hashlib.sha256(body).hexdigest()
+def blob(body):
+    start = urllib.request.Request(f"http://{registry}/v2/{repository}/blobs/uploads/", data=b"", method="POST")
+    where = urllib.request.urlopen(start).headers["Location"]
+    where += ("&" if "?" in where else "?") + "digest=" + sha(body)
+    urllib.request.urlopen(urllib.request.Request(where, data=body, method="PUT", headers={"Content-Type": "application/octet-stream"}))
+    return {"digest": sha(body), "size": len(body)}
+kind = "application/vnd.oci.image.manifest.v1+json"
+def attach(subject, text, tag=None):
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": {"mediaType": "application/vnd.oci.empty.v1+json", **blob(b"{}")},
+                "layers": [{"mediaType": "text/plain", **blob(text)}], "annotations": {"note": text.decode()}}
+    if not tag: manifest.update({"artifactType": "application/x-test", "subject": subject})
+    body = json.dumps(manifest).encode()
+    put("manifests/" + (tag or sha(body)), body, kind)
+    own = {"mediaType": kind, "digest": sha(body), "size": len(body)}
+    if not tag:
+        entries = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+                   "manifests": [{**own, "artifactType": "application/x-test", "annotations": {"note": text.decode()}}]}
+        put("manifests/" + subject["digest"].replace(":", "-"), json.dumps(entries).encode(), entries["mediaType"])
+    return own
+first = attach({"mediaType": kind, "digest": digest, "size": int(size)}, b"an SBOM")
+attach(first, b"signature of the SBOM")
+attach(None, b"a classic signature", digest.replace(":", "-") + ".sig")
+E2
+check "attach" python3 attach.py "$plain" team/base "$D" "$(stat -c %s "base/blobs/sha256/${D#sha256:}")"
+same "copy to a layout" "$("$MINIBUILD" copy --referrers "docker://$plain/team/base:1" oci:attached:1 $P 2> err) $(grep -c '3 referrers' err)" "$D 1"
+check "its blobs have their digests" sh -c 'cd attached/blobs/sha256 && for f in *; do [ "$(sha256sum < $f | cut -d" " -f1)" = $f ] || exit 1; done'
+same "four manifests are in index.json" "$(jq '.manifests | length' attached/index.json)" 4
+check "skopeo finds the image among them" skopeo inspect --raw oci:attached:1
+same "so do we, without a tag" "$("$MINIBUILD" inspect --json oci:attached | jq -r .digest)" "$D"
+check "to an archive" "$MINIBUILD" copy --referrers oci:attached oci-archive:attached.tar
+same "and to another repository" "$("$MINIBUILD" copy --referrers oci-archive:attached.tar "docker://$plain/other/base:1" $P 2> err) $(grep -c '3 referrers' err)" "$D 1"
+list() { curl -s -H 'Accept: application/vnd.oci.image.index.v1+json' "http://$plain/v2/$1/manifests/sha256-$2" | jq -rc '.manifests[] | [.digest, .artifactType, .annotations.note]'; }
+same "with the list of what belongs to it" "$(list other/base "${D#sha256:}")" "$(list team/base "${D#sha256:}")"
+second=$(list team/base "${D#sha256:}" | jq -r '.[0] | ltrimstr("sha256:")')
+same "and to that" "$(list other/base "$second")" "$(list team/base "$second")"
+check "there is one such entry" test -n "$(list other/base "$second")"
+same "cosign's tag" "$(skopeo inspect --raw --tls-verify=false "docker://$plain/other/base:sha256-${D#sha256:}.sig")" "$(skopeo inspect --raw --tls-verify=false "docker://$plain/team/base:sha256-${D#sha256:}.sig")"
+before=$(wc -l < plain.log)
+"$MINIBUILD" copy --referrers oci:attached "docker://$plain/other/base:1" $P > /dev/null 2>&1
+same "once more: nothing is sent" "$(tail -n +$((before + 1)) plain.log | grep -cE 'http.request.method=(PUT|POST|PATCH)')" 0
+"$MINIBUILD" copy --referrers oci:attached docker-archive:x.tar 2> err
+same "docker-archive cannot hold them" "$? $(grep -c 'cannot hold what belongs to an image' err)" "2 1"
+same "without the flag they stay" "$("$MINIBUILD" copy oci:attached oci:alone:1 > /dev/null 2>&1; jq '.manifests | length' alone/index.json)" 1
 finish

@@ -38,6 +38,10 @@ struct ToFetch {
 ToFetch look_at_image(const std::string& name, const std::optional<oci::Platform>& wanted,
                       store::Cache& cache, const Registries& registries);
 
+/// Fills `set.attachments` with the signatures, SBOMs and attestations of an image, wherever it is.
+void read_attachments(store::ImageSet& set, const oci::ImageLocation& location, store::Cache& cache,
+                      const Registries& registries);
+
 /// As store::write_output, for registries too: blobs first, then manifests, then the index, the tags last.
 /// What the repository has is not sent; what another repository of the same registry has is mounted. The tag
 /// is the destination's, else those of the product's names. Throws Error `cannot write DEST: cause`.

@@ -79,8 +79,12 @@ class Client {
   void upload_blob(const oci::Reference& repository, const oci::Descriptor& blob, const std::string& path);
   void upload_bytes(const oci::Reference& repository, const oci::Descriptor& blob, const std::string& bytes);
   /// Stores a manifest or index under `name`: a tag or a digest. Everything that it names must be there.
-  void put_manifest(const oci::Reference& repository, const std::string& name, const std::string& media_type,
+  /// True if the registry says that it noted the manifest's subject (`OCI-Subject`).
+  bool put_manifest(const oci::Reference& repository, const std::string& name, const std::string& media_type,
                     const std::string& bytes);
+  /// The manifests that name `subject`: by the referrers API, else by the tag `sha256-HEX`
+  /// (distribution-spec, "Listing Referrers").
+  std::vector<oci::Descriptor> referrers(const oci::Reference& repository, const oci::Digest& subject);
 
   /// One place that would be asked, in order, and who we would be there.
   struct Route {

@@ -31,11 +31,23 @@ struct Image {
   std::vector<ImageLayer> layers;
 };
 
+/// A manifest that belongs to an image and travels with it: a signature, an SBOM, an attestation. It names
+/// the image as its `subject` (image-spec manifest.md), or is found by a tag that is made of the image's
+/// digest.
+struct Attachment {
+  oci::Descriptor descriptor;  // of the manifest
+  std::string manifest_json;
+  oci::Digest subject;
+  std::string tag;                // empty if the manifest has a subject
+  std::vector<ImageLayer> blobs;  // the config too; without diff ids
+};
+
 /// One or several platforms under one name.
 struct ImageSet {
   std::vector<Image> images;
   std::optional<oci::Descriptor> index;  // of `index_json`, if the images are under an index
   std::string index_json;
+  std::vector<Attachment> attachments{};
 };
 
 /// Reads an image, all platforms of an index, or the one that `wanted` names. Every blob is checked against

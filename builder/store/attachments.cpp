@@ -1,0 +1,122 @@
+#include "minibuild/store/attachments.h"
+
+#include <algorithm>
+
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::store {
+
+using base::fail;
+
+namespace {
+
+constexpr size_t max_attachments = 1000;
+
+// The manifest's `subject`; nothing if it has none.
+std::optional<oci::Digest> subject_of(const std::string& manifest_json, const std::string& what) {
+  const oci::Json json = oci::parse_json(manifest_json, what);
+  if (!json.is_object() || !json.contains("subject")) return std::nullopt;
+  const oci::Json& subject = json["subject"];
+  if (!subject.is_object() || !subject.contains("digest") || !subject["digest"].is_string())
+    fail("cannot read {}: its subject has no digest", what);
+  return oci::parse_digest(subject["digest"].get<std::string>(), what);
+}
+
+Attachment read_attachment(const FoundAttachment& found, const oci::Digest& subject, const BlobSource& source,
+                           Cache& cache) {
+  const std::string what = "what belongs to it, " + oci::to_string(found.descriptor.digest);
+  Attachment attachment;
+  attachment.descriptor = found.descriptor;
+  attachment.subject = subject;
+  attachment.tag = found.tag;
+  const auto bytes = source.document(found.descriptor);
+  if (!bytes) fail("{} is missing", what);
+  if (bytes->size() != found.descriptor.size || oci::digest_of(*bytes) != found.descriptor.digest)
+    fail("{}: it does not have the bytes that its digest says", what);
+  attachment.manifest_json = *bytes;
+  const oci::Manifest manifest = oci::parse_manifest(*bytes, what);
+  if (found.tag.empty() && subject_of(*bytes, what) != subject)
+    fail("{}: its subject is not {}", what, oci::to_string(subject));
+  std::vector<oci::Descriptor> blobs = manifest.layers;
+  blobs.push_back(manifest.config);
+  const std::vector<std::string> paths = source.layers(blobs, cache);
+  for (size_t i = 0; i < paths.size(); ++i) attachment.blobs.push_back({blobs[i], {}, paths[i]});
+  return attachment;
+}
+
+std::string tag_of(const oci::Descriptor& entry) {
+  const auto it = entry.annotations.find("org.opencontainers.image.ref.name");
+  return it == entry.annotations.end() ? "" : it->second;
+}
+
+void read_from_layout(ImageSet& set, const BlobSource& source, Cache& cache) {
+  const auto text = source.file("index.json", oci::max_json_size);
+  if (!text) fail("it has no index.json");
+  const oci::ImageIndex index = oci::parse_index(*text, "index.json");
+  read_attachments(
+      set, source,
+      [&](const oci::Digest& subject) {
+        std::vector<FoundAttachment> found;
+        const std::vector<std::string> tags = attachment_tags(subject);
+        for (const oci::Descriptor& entry : index.manifests) {
+          if (!oci::is_manifest(entry.media_type)) continue;
+          oci::Descriptor plain = entry;
+          plain.annotations.erase("org.opencontainers.image.ref.name");
+          const std::string tag = tag_of(entry);
+          if (std::find(tags.begin(), tags.end(), tag) != tags.end()) {
+            found.push_back({plain, tag});
+          } else if (const auto bytes = source.document(entry)) {
+            if (subject_of(*bytes, "manifest " + oci::to_string(entry.digest)) == subject)
+              found.push_back({plain, ""});
+          }
+        }
+        return found;
+      },
+      cache);
+}
+
+}  // namespace
+
+std::vector<std::string> attachment_tags(const oci::Digest& subject) {
+  const std::string start = "sha256-" + oci::hex(subject);
+  return {start + ".sig", start + ".att", start + ".sbom"};
+}
+
+bool is_attachment_tag(std::string_view tag) {
+  return tag.starts_with("sha256-") && tag.find('.') == 71 &&
+         (tag.ends_with(".sig") || tag.ends_with(".att") || tag.ends_with(".sbom"));
+}
+
+void read_attachments(ImageSet& set, const BlobSource& source, const FindAttachments& find, Cache& cache) {
+  std::vector<oci::Digest> subjects;
+  if (set.index) subjects.push_back(set.index->digest);
+  for (const Image& image : set.images) subjects.push_back(image.descriptor.digest);
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    const oci::Digest subject = subjects[i];
+    for (const FoundAttachment& found : find(subject)) {
+      const auto same = [&](const oci::Digest& digest) { return digest == found.descriptor.digest; };
+      if (!oci::is_manifest(found.descriptor.media_type) ||
+          std::any_of(subjects.begin(), subjects.end(), same))
+        continue;
+      if (set.attachments.size() == max_attachments)
+        fail("more than {} manifests belong to it", max_attachments);
+      set.attachments.push_back(read_attachment(found, subject, source, cache));
+      subjects.push_back(found.descriptor.digest);
+    }
+  }
+}
+
+void read_attachments(ImageSet& set, const oci::ImageLocation& location, Cache& cache) {
+  try {
+    if (location.transport == oci::Transport::oci_layout)
+      read_from_layout(set, *open_directory(location.path), cache);
+    if (location.transport == oci::Transport::oci_archive)
+      read_from_layout(set, *open_tar(location.path), cache);
+  } catch (const base::Error& error) {
+    throw base::Error(error.code(),
+                      fmt::format("cannot read {}: {}", oci::to_string(location), error.what()));
+  }
+}
+
+}  // namespace minibuild::store
