@@ -3,8 +3,10 @@
 # of real files from this machine's /usr. Prints Markdown. Needs zstd, jq, and for their rows buildah and umoci.
 #   bench/run.sh            builds what is needed first
 #   RUNS=5 bench/run.sh     more runs; the table has the medians
+#   PART=registry bench/run.sh   only pull, push and copy beside skopeo (needs docker-registry, nginx and skopeo)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+here=$PWD/bench
 cmake --preset release > /dev/null && cmake --build --preset release --target minibuild > /dev/null
 minibuild=$PWD/build/minibuild
 runs=${RUNS:-3}
@@ -13,23 +15,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 export MINIBUILD_CACHE_DIR=$work/cache
-
-# Parts of /usr until there are 600 MB and 10,000 files.
-mkdir tree
-for part in /usr/lib/gcc /usr/bin /usr/include /usr/lib/python3* /usr/lib/x86_64-linux-gnu /usr/share /usr/local; do
-  [ -d "$part" ] || continue
-  cp -a "$part" "tree/$(echo "$part" | tr / _)"
-  [ "$(du -s --apparent-size -BM tree | cut -dM -f1)" -ge 600 ] && [ "$(find tree -type f | wc -l)" -ge 10000 ] && break
-done
-files=$(find tree -type f | wc -l)
-size=$(du -s --apparent-size -BM tree | cut -f1)
-cat > big.yaml << 'SPEC'
-minibuild: 1
-image: registry.example.com/bench/big:1
-copy: [{ from: tree, to: /data }]
-user: 65532
-SPEC
-cat tree/*/* > /dev/null 2>&1 || true
 
 # median NAME COMMAND…: runs it after `prepare`, remembers the median in milliseconds and the largest memory in KiB.
 declare -A ms kb
@@ -50,6 +35,29 @@ median() {
   ms[$name]=$(printf '%s\n' "${times[@]}" | sort -n | sed -n "$(((runs + 1) / 2))p")
   kb[$name]=$most
 }
+
+ratio() { awk "BEGIN { printf \"%.3f\", $1 / $2 }"; }
+if [ "${PART:-all}" = registry ]; then
+  . "$here/registry.sh"
+  exit
+fi
+
+# Parts of /usr until there are 600 MB and 10,000 files.
+mkdir tree
+for part in /usr/lib/gcc /usr/bin /usr/include /usr/lib/python3* /usr/lib/x86_64-linux-gnu /usr/share /usr/local; do
+  [ -d "$part" ] || continue
+  cp -a "$part" "tree/$(echo "$part" | tr / _)"
+  [ "$(du -s --apparent-size -BM tree | cut -dM -f1)" -ge 600 ] && [ "$(find tree -type f | wc -l)" -ge 10000 ] && break
+done
+files=$(find tree -type f | wc -l)
+size=$(du -s --apparent-size -BM tree | cut -f1)
+cat > big.yaml << 'SPEC'
+minibuild: 1
+image: registry.example.com/bench/big:1
+copy: [{ from: tree, to: /data }]
+user: 65532
+SPEC
+cat tree/*/* > /dev/null 2>&1 || true
 
 prepare() { rm -rf cache big.oci; }
 median cold "$minibuild" --progress none big.yaml
@@ -87,7 +95,6 @@ if command -v umoci > /dev/null; then
   median umoci umoci insert --image umoci.oci:1 tree /data
 fi
 
-ratio() { awk "BEGIN { printf \"%.3f\", $1 / $2 }"; }
 row() { # NAME TITLE WANTED
   [ -n "${ms[$1]:-}" ] || { echo "| $2 | not installed | | | $3 |"; return; }
   printf '| %s | %s ms | %s | %s MiB | %s |\n' "$2" "$(ratio "${ms[$1]}" 100)" "$(ratio "${ms[$1]}" "${ms[cold]}")" "$((kb[$1] / 1024))" "$3"
@@ -106,3 +113,4 @@ row umoci "umoci insert (gzip)" "at least 3"
 echo
 echo "- cold / yardstick: $(ratio "${ms[cold]}" "${ms[yardstick]}")"
 echo "- $layer_count layers, $layers bytes; one zstd -3 frame of the tar: $frame bytes; ratio $(ratio "$layers" "$frame")"
+. "$here/registry.sh"

@@ -54,10 +54,15 @@ std::string counted(size_t n, const std::string& word) {
 // A repository as a source of blobs, with the cache before it.
 class RepositorySource : public store::BlobSource {
  public:
-  // With `look`, nothing is kept and no layer is fetched: those that are missing are counted.
+  // With `look`, nothing is kept and no layer is fetched: those that are missing are counted. With
+  // `documents` no layer is fetched either; its path is where it will be.
   RepositorySource(oci::Reference reference, store::Cache& cache, const Registries& registries,
-                   ToFetch* look = nullptr)
-      : reference_(std::move(reference)), cache_(cache), registries_(registries), look_(look) {}
+                   Layers fetched = Layers::all, ToFetch* look = nullptr)
+      : reference_(std::move(reference)),
+        cache_(cache),
+        registries_(registries),
+        fetched_(fetched),
+        look_(look) {}
 
   // What the reference names now, or the digest that it says.
   oci::Descriptor top() const {
@@ -114,7 +119,7 @@ class RepositorySource : public store::BlobSource {
       look_->layers += wanted.size();
       look_->missing += missing.size();
       look_->size += size;
-    } else if (!missing.empty()) {
+    } else if (!missing.empty() && fetched_ == Layers::all) {
       registry::Client& from = client();
       if (registries_.note)
         registries_.note(
@@ -154,6 +159,7 @@ class RepositorySource : public store::BlobSource {
   oci::Reference reference_;
   store::Cache& cache_;
   const Registries& registries_;
+  Layers fetched_;
   ToFetch* look_;
 };
 
@@ -195,8 +201,9 @@ auto naming(const char* what, const oci::ImageLocation& location, Task task) {
 
 class Push {
  public:
-  Push(oci::Reference target, const store::Product& product, const Registries& registries)
-      : target_(std::move(target)), product_(product), registries_(registries) {}
+  Push(oci::Reference target, const store::Product& product, store::Cache& cache,
+       const Registries& registries)
+      : target_(std::move(target)), product_(product), cache_(cache), registries_(registries) {}
 
   void run() {
     if (!registries_.client || registries_.offline) fail("--offline forbids pushing");
@@ -278,10 +285,14 @@ class Push {
         ++mounted;
         return;
       }
-      if (piece.bytes != nullptr)
+      if (piece.bytes != nullptr) {
         to.upload_bytes(target_, piece.descriptor, *piece.bytes);
-      else
+      } else {
+        // A layer that was left where it was is fetched now that it has to be sent.
+        if (piece.origin && !base::exists(piece.path))
+          RepositorySource(*piece.origin, cache_, registries_).layers({piece.descriptor}, cache_);
         to.upload_blob(target_, piece.descriptor, piece.path);
+      }
       const std::lock_guard lock(mutex);
       ++sent;
       bytes += piece.descriptor.size;
@@ -354,21 +365,22 @@ class Push {
 
   oci::Reference target_;
   const store::Product& product_;
+  store::Cache& cache_;
   const Registries& registries_;
 };
 
 }  // namespace
 
 store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
-                           store::Cache& cache, const Registries& registries) {
+                           store::Cache& cache, const Registries& registries, Layers fetched) {
   if (location.transport != oci::Transport::registry) return store::read_image(location, wanted, cache);
   return naming("read", location, [&] {
     const oci::Reference reference = pinned(location.path, registries);
-    const RepositorySource source(reference, cache, registries);
+    const RepositorySource source(reference, cache, registries, fetched);
     store::ImageSet set = store::read_set(source, source.top(), wanted, cache);
     for (store::Image& image : set.images)
       for (store::ImageLayer& layer : image.layers) layer.origin = reference;
-    remember(set, reference, cache);
+    if (fetched == Layers::all) remember(set, reference, cache);
     return set;
   });
 }
@@ -403,7 +415,7 @@ ToFetch look_at_image(const std::string& name, const std::optional<oci::Platform
                       store::Cache& cache, const Registries& registries) {
   return naming("read", {oci::Transport::registry, name, ""}, [&] {
     ToFetch fetch;
-    const RepositorySource source(pinned(name, registries), cache, registries, &fetch);
+    const RepositorySource source(pinned(name, registries), cache, registries, Layers::all, &fetch);
     store::read_set(source, source.top(), wanted, cache);
     return fetch;
   });
@@ -419,7 +431,7 @@ void write_output(const oci::ImageLocation& destination, const store::Product& p
         product.set->index ? *product.set->index : product.set->images.front().descriptor;
     if (target.digest && *target.digest != top.digest)
       fail("the image has the digest {}", oci::to_string(top.digest));
-    Push(std::move(target), product, registries).run();
+    Push(std::move(target), product, cache, registries).run();
   });
 }
 

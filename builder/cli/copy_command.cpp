@@ -16,7 +16,9 @@ int copy(const CopyArguments& arguments) {
   const oci::ImageLocation from = find_image(arguments.source);
   const oci::ImageLocation to = find_destination(arguments.destination);
   if (to.transport != oci::Transport::registry) store::check_output(to);
-  store::ImageSet set = build::read_image(from, platform, cache, registries);
+  store::ImageSet set = build::read_image(
+      from, platform, cache, registries,
+      to.transport == oci::Transport::registry ? build::Layers::documents : build::Layers::all);
   if (platform) set.index.reset();  // one image is copied, not the index that it is under
   if (arguments.referrers) {
     if (to.transport != oci::Transport::registry && to.transport != oci::Transport::oci_layout &&

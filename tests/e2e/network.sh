@@ -163,4 +163,20 @@ for n in 1 2 3 4 5 6 7 8; do
   fi
   same "and again" "$(copy oci:app:1 "docker://$R/kill/n$n:1")" "$D"
 done
+
+# Interrupted in the middle of a transfer: 130, at once, no output, nothing half-kept, and the next one works.
+for signal in INT TERM; do
+  fresh
+  control "{\"match\": \"$L\", \"do\": \"slow\", \"times\": 99}"
+  "$MINIBUILD" copy --plain-http "$R" "docker://$R/team/app:1" oci:out.oci:1 > got 2> err &
+  pid=$!
+  for _ in $(seq 100); do log | grep -q "$layer" && break; sleep 0.05; done
+  kill -$signal $pid
+  start=$(date +%s)
+  wait $pid
+  same "SIG$signal during a transfer" "$? $(cat got)$(tail -1 err) $(ls -d out.oci 2> /dev/null)$(kept)" "130 minibuild: interrupted "
+  check "SIG$signal: soon" test $(($(date +%s) - start)) -le 5
+  control '{"clear": true}'
+  same "SIG$signal: afterwards" "$(pull)" "$D"
+done
 finish

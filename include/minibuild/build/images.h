@@ -23,10 +23,14 @@ struct Registries {
   std::function<void(const std::string& subject, const std::string& text)> note;
 };
 
+/// Whether the layers of an image in a registry are fetched, or only named: `write_output` fetches those that
+/// it has to send.
+enum class Layers { all, documents };
+
 /// As store::read_image, for registries too. Only blobs that the cache does not hold are fetched, several at
 /// once, each by one process at a time. Throws Error `cannot read IMAGE: cause`.
 store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
-                           store::Cache& cache, const Registries& registries);
+                           store::Cache& cache, const Registries& registries, Layers fetched = Layers::all);
 
 /// What reading an image of a registry would fetch.
 struct ToFetch {
