@@ -117,6 +117,7 @@ std::string text_of(const store::Image& image, const tree::FileTree& tree, bool 
   line("stop", config.stop_signal);
   for (const auto& [name, value] : config.env) line("env", name + "=" + value);
   for (const auto& [name, value] : config.labels) line("label", name + "=" + value);
+  for (const auto& [name, value] : image.manifest.annotations) line("annotation", name + "=" + value);
   uint64_t size = 0;
   for (const store::ImageLayer& layer : image.layers) {
     text += fmt::format("layer       {}  {:>9}  {}\n", oci::to_string(layer.descriptor.digest),
@@ -129,8 +130,9 @@ std::string text_of(const store::Image& image, const tree::FileTree& tree, bool 
     if (node.type == tree::NodeType::file) bytes += node.content.size;
     ++count;
   }
-  text += fmt::format("size        {} in {} layers, {} in {} files and directories\n", base::human_size(size),
-                      image.layers.size(), base::human_size(bytes), count);
+  text +=
+      fmt::format("size        {} in {} layer{}, {} in {} files and directories\n", base::human_size(size),
+                  image.layers.size(), image.layers.size() == 1 ? "" : "s", base::human_size(bytes), count);
   const oci::Json packages = packages_of(tree);
   if (!packages.empty()) text += fmt::format("packages    {}\n", packages.size());
   if (!files) return text;

@@ -1,6 +1,7 @@
 // What can be asked of a registry.
 #include "minibuild/registry/client.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ constexpr uint64_t chunk = uint64_t{64} << 20;  // of an upload
 constexpr int max_pages = 1000;
 // What a transfer has to bring before it is cut off, to count as going on.
 constexpr uint64_t enough_progress = uint64_t{256} << 10;
+constexpr uint64_t writeback = uint64_t{8} << 20;
 
 const std::vector<std::string> accept_manifests = {
     "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -109,7 +111,13 @@ class Arrival {
       done += static_cast<size_t>(n);
     }
     hash_.update(bytes);
+    const uint64_t before = size_ / writeback;
     size_ += bytes.size();
+    // The disk works meanwhile, instead of in the end when all is flushed. Only a hint: failure means
+    // nothing.
+    if (size_ / writeback != before)
+      ::sync_file_range(fd_, static_cast<off_t>(before * writeback), static_cast<off_t>(writeback),
+                        SYNC_FILE_RANGE_WRITE);
     return true;
   }
 

@@ -91,4 +91,34 @@ E2
 check "why, written twice" diff want got
 "$MINIBUILD" why oci:top:1 /etc/cnof > got 2> err
 same "why, not there" "$? $(cat err)" "1 minibuild: error: oci:top:1 has no /etc/cnof; did you mean '/etc/conf'?"
+
+# inspect, word for word; the digests are those that skopeo and sha256sum see, the size is that of the plain tar.
+sed 's/^user/compression: none\nports: [8080]\nworkdir: \/etc\/app\nlabels: { a.b: "c d" }\nannotations: { n: "1" }\nuser/' a.yaml > plain.yaml
+build plain.yaml -o oci:plain:1 > /dev/null
+layer=$(skopeo inspect oci:plain:1 | jq -r '.Layers[0]')
+bytes=$(stat -c %s "plain/blobs/sha256/${layer#sha256:}")
+cat > want << E2
+digest      sha256:$(sha256sum < "plain/blobs/sha256/$(jq -r '.manifests[0].digest' plain/index.json | cut -d: -f2)" | cut -d' ' -f1)
+platform    $(skopeo inspect oci:plain:1 | jq -r '.Os + "/" + .Architecture')
+created     1970-01-01T00:00:00Z
+user        65532:0
+entrypoint  /bin/app
+workdir     /etc/app
+ports       8080/tcp
+env         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+env         A=1
+label       a.b=c d
+annotation  n=1
+layer       $layer   $(awk "BEGIN { printf \"%.1f\", $bytes / 1000 }") kB  application/vnd.oci.image.layer.v1.tar
+size        $(awk "BEGIN { printf \"%.1f\", $bytes / 1000 }") kB in 1 layer, 100.0 kB in 6 files and directories
+drwxr-xr-x     0:0                - /etc
+drwxr-xr-x     0:0                - /etc/app
+-rw-r--r--     0:0               14 /etc/app/conf
+lrwxrwxrwx     0:0                - /etc/app/link -> conf
+-rw-r--r--     0:0           100000 /etc/app/zero
+-rw-r--r--     0:0                1 /only-a
+E2
+"$MINIBUILD" inspect --files oci:plain:1 > got 2> err
+check "inspect" diff want got
+same "inspect --json: the same facts" "$("$MINIBUILD" inspect --json oci:plain:1 | jq -c '[.platform, .config.config.User, .layers[0].digest, .layers[0].diffId, .size, (.files | length), .packages]')" "[\"linux/$(dpkg --print-architecture)\",\"65532:0\",\"$layer\",\"$layer\",$bytes,6,[]]"
 finish

@@ -282,4 +282,17 @@ same "once more: nothing is sent" "$(tail -n +$((before + 1)) plain.log | grep -
 "$MINIBUILD" copy --referrers oci:attached docker-archive:x.tar 2> err
 same "docker-archive cannot hold them" "$? $(grep -c 'cannot hold what belongs to an image' err)" "2 1"
 same "without the flag they stay" "$("$MINIBUILD" copy oci:attached oci:alone:1 > /dev/null 2>&1; jq '.manifests | length' alone/index.json)" 1
+
+# What buildah pushes, we read: the same blobs, byte for byte.
+B="buildah --root $SCRATCH/storage --runroot $SCRATCH/runroot --storage-driver vfs"
+container=$($B from scratch) && $B copy -q "$container" src /src > /dev/null && $B config --user 65532 --label made=by-buildah "$container" && $B commit -q "$container" built > /dev/null
+check "buildah pushes" $B push -q --tls-verify=false --digestfile pushed built "docker://$plain/team/buildah:1"
+same "what buildah pushed" "$("$MINIBUILD" copy "docker://$plain/team/buildah:1" oci:fetched:1 $P 2> err)" "$(cat pushed)"
+check "what buildah pushed is valid" python3 "$SOURCE/tests/e2e/validate.py" fetched
+skopeo copy -q --src-tls-verify=false "docker://$plain/team/buildah:1" oci:judge:1
+same "the blobs that skopeo gets" "$(cd fetched/blobs/sha256 && ls)" "$(cd judge/blobs/sha256 && ls)"
+same "its files" "$("$MINIBUILD" inspect --json oci:fetched | jq -r '.files[] | select(.type == "-") | "\(.path) \(.size)"' | xargs)" "/src/numbers 1288895 /src/random 3000000"
+printf 'minibuild: 1\nbase: %s/team/buildah:1\nfiles: [{ file: /more, content: x }]\n' "$plain" > onbuildah.yaml
+check "and it is a base" build onbuildah.yaml -o oci:onbuildah:1 $P
+same "with its label" "$(skopeo inspect oci:onbuildah:1 | jq -r .Labels.made)" by-buildah
 finish
