@@ -179,4 +179,29 @@ for signal in INT TERM; do
   control '{"clear": true}'
   same "SIG$signal: afterwards" "$(pull)" "$D"
 done
+
+# A registry with the referrers API: its list has pages, and needs no tags.
+fresh
+cp -r app belongs && python3 - belongs "$D" << 'E2'
+import hashlib, json, os, sys
+layout, subject = sys.argv[1:]
+def store(body):
+    name = hashlib.sha256(body).hexdigest()
+    open(f"{layout}/blobs/sha256/{name}", "wb").write(body)
+    return {"digest": "sha256:" + name, "size": len(body)}
+index = json.load(open(f"{layout}/index.json"))
+kind = "application/vnd.oci.image.manifest.v1+json"
+size = os.path.getsize(f"{layout}/blobs/sha256/" + subject[7:])
+for text in (b"one", b"two", b"three"):
+    manifest = {"schemaVersion": 2, "mediaType": kind, "artifactType": "application/x-test",
+                "config": {"mediaType": "application/vnd.oci.empty.v1+json", **store(b"{}")},
+                "layers": [{"mediaType": "text/plain", **store(text)}],
+                "subject": {"mediaType": kind, "digest": subject, "size": size}}
+    index["manifests"].append({"mediaType": kind, **store(json.dumps(manifest).encode())})
+json.dump(index, open(f"{layout}/index.json", "w"))
+E2
+same "three referrers are pushed" "$(copy --referrers oci:belongs:1 "docker://$R/team/belongs:1") $(grep -c '3 referrers' err)" "$D 1"
+same "they are listed" "$(curl -s "http://$R/v2/team/belongs/referrers/$D" | jq '.manifests | length') $(curl -s "http://$R/v2/team/belongs/tags/list" | jq -c .tags)" '1 ["1"]'
+same "three come back" "$(copy --referrers "docker://$R/team/belongs:1" oci:back:1) $(jq '.manifests | length' back/index.json)" "$D 4"
+same "the same ones" "$(jq -r '.manifests[].digest' back/index.json | sort)" "$(jq -r '.manifests[].digest' belongs/index.json | sort)"
 finish

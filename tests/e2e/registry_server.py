@@ -27,6 +27,7 @@ TOKENS = {}
 
 def digest(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -135,7 +136,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         query = dict(part.partition("=")[::2] for part in self.path.partition("?")[2].split("&"))
         if path == "/v2/":
             return self.answer(200, b"{}")
-        found = re.fullmatch(r"/v2/(.+?)/(manifests|blobs/uploads|blobs|tags)/(.*)", path)
+        found = re.fullmatch(r"/v2/(.+?)/(manifests|blobs/uploads|blobs|tags|referrers)/(.*)", path)
         if not found:
             return self.error(404, "NAME_UNKNOWN")
         name, kind, what = found.groups()
@@ -143,6 +144,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.manifest(name, what, fault)
         if kind == "tags":
             return self.tags(name, query)
+        if kind == "referrers":
+            return self.referrers(name, what, query)
         if kind == "blobs/uploads":
             return self.upload(name, what, query, fault)
         return self.blob(what, fault)
@@ -159,6 +162,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = {"Link": f'</v2/{name}/tags/list?n=2&last={rest[1]}>; rel="next"'} if len(rest) > 2 else None
         return self.answer(200, json.dumps({"name": name, "tags": rest[:2]}).encode(), headers)
 
+    def referrers(self, name, subject, query):
+        """Those that name the subject, one a page."""
+        found = {digest(data): data for kind, data in MANIFESTS.get(name, {}).values()
+                 if json.loads(data).get("subject", {}).get("digest") == subject}
+        rest = [key for key in sorted(found) if key > query.get("last", "")]
+        entries = [{"mediaType": OCI_MANIFEST, "digest": key, "size": len(found[key])} for key in rest[:1]]
+        more = {"Link": f'</v2/{name}/referrers/{subject}?last={rest[0]}>; rel="next"'} if len(rest) > 1 else {}
+        body = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
+        return self.answer(200, json.dumps(body).encode(), {"Content-Type": body["mediaType"], **more})
+
     def manifest(self, name, what, fault):
         if self.command == "PUT":
             data = self.body()
@@ -173,7 +186,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     return self.error(400, "MANIFEST_UNKNOWN")
             for key in (what, digest(data)):
                 MANIFESTS.setdefault(name, {})[key] = (self.headers["Content-Type"], data)
-            return self.answer(201, b"", {"Docker-Content-Digest": digest(data)})
+            subject = {"OCI-Subject": document["subject"]["digest"]} if "subject" in document else {}
+            return self.answer(201, b"", {"Docker-Content-Digest": digest(data), **subject})
         if what not in MANIFESTS.get(name, {}):
             return self.error(404, "MANIFEST_UNKNOWN")
         kind, data = MANIFESTS[name][what]
