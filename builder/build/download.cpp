@@ -85,7 +85,9 @@ Downloaded fetch_download(const spec::Download& download, store::Cache& cache, c
     return fetched;
   } catch (const base::Error& error) {
     if (error.code() == base::Code::interrupted) throw;
-    throw base::Error(error.code(), fmt::format("cannot fetch {}: {}", download.url, error.what()));
+    std::string_view why = error.what();
+    if (why.starts_with(download.url + ": ")) why.remove_prefix(download.url.size() + 2);
+    throw base::Error(error.code(), fmt::format("cannot fetch {}: {}", download.url, why));
   }
 }
 
