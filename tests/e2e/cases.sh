@@ -4,6 +4,19 @@
 . "$(dirname "$0")/lib.sh"
 cases=$SOURCE/tests/e2e/cases
 cp -r "$cases" work && cd work
+# Many groups of layers, with text, noise and zeros; the same bytes in every run.
+python3 - << 'E2'
+import hashlib, os
+os.makedirs("big/text")
+for n in range(300):
+    with open(f"big/text/{n:03}", "w") as out:
+        out.writelines(f"line {i * n % 977} of file {n}\n" for i in range(500 + 40 * n))
+with open("big/noise", "wb") as out:
+    for i in range(200000):
+        out.write(hashlib.sha256(str(i).encode()).digest())
+with open("big/zeros", "wb") as out:
+    out.write(bytes(7 << 20))
+E2
 for spec in *.yaml; do
   name=${spec%.yaml}
   digest=$(build "$spec" -o "oci:$name.oci:1" 2> "$SCRATCH/err") || cat "$SCRATCH/err"
@@ -44,7 +57,7 @@ same "an unknown user" "$(build root.yaml -o oci:root2.oci 2>&1 | head -1)" "roo
 
 # The command line.
 same "version" "$("$MINIBUILD" version)" "minibuild 0.1.0"
-for command in build check init inspect schema cache completion version "cache ls" "cache gc"; do
+for command in build check plan lock copy diff why reproduce rebase init inspect schema cache completion version "cache ls" "cache gc"; do
   check "$command --help has an example" bash -c "'$MINIBUILD' $command --help | grep -q Example:"
 done
 for shell in bash zsh fish; do check "completion for $shell" bash -c "'$MINIBUILD' completion $shell | grep -q minibuild"; done
