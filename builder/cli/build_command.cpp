@@ -118,12 +118,20 @@ Prepared prepare(const BuildArguments& arguments) {
   return prepared;
 }
 
+void print_event(const oci::Json& event) {
+  fmt::print(stderr, "{}\n", event.dump(-1, ' ', false, oci::Json::error_handler_t::replace));
+}
+
 void show_warnings(const BuildArguments& arguments, const build::Options& options) {
   if (arguments.progress == "none") return;
   const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
   const build::SpecFile file = build::load_spec(arguments.spec, options.set, platform);
-  if (!file.diagnostics.empty())
-    fmt::print(stderr, "{}", spec::render_text(file.diagnostics, arguments.spec, file.source));
+  if (file.diagnostics.empty()) return;
+  const std::string text = spec::render_text(file.diagnostics, arguments.spec, file.source);
+  if (arguments.progress == "json")
+    print_event({{"event", "warning"}, {"message", text}});
+  else
+    fmt::print(stderr, "{}", text);
 }
 
 // The digests to use for tags: from the lock file, which is brought up to date unless --locked.
@@ -183,16 +191,14 @@ int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache
     base::write_file_atomic(arguments.metadata_file, metadata(built, prepared.destinations).dump(2) + "\n");
   const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
   if (arguments.progress == "json")
-    fmt::print(stderr, "{}\n", oci::Json({{"event", "done"}, {"digest", oci::to_string(top.digest)}}).dump());
+    print_event({{"event", "done"}, {"digest", oci::to_string(top.digest)}});
   else if (arguments.progress != "none")
     print_summary(built, prepared.destinations, seconds_now() - start);
   print_result(oci::to_string(top.digest) + "\n");
   return 0;
 }
 
-}  // namespace
-
-int build(const BuildArguments& arguments) {
+int run_build(const BuildArguments& arguments) {
   const double start = seconds_now();
   Prepared prepared = prepare(arguments);
   show_warnings(arguments, prepared.options);
@@ -208,6 +214,18 @@ int build(const BuildArguments& arguments) {
   } catch (const base::Error&) {
     cache.save();  // what was learned about files stays true
     throw;
+  }
+}
+
+}  // namespace
+
+int build(const BuildArguments& arguments) {
+  try {
+    return run_build(arguments);
+  } catch (const base::Error& error) {
+    if (arguments.progress != "json") throw;
+    print_event({{"event", "error"}, {"status", static_cast<int>(error.code())}, {"message", error.what()}});
+    return static_cast<int>(error.code());
   }
 }
 

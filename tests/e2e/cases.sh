@@ -65,6 +65,10 @@ check "the bash completion is valid" bash -c "source <('$MINIBUILD' completion b
 check "the schema is JSON" bash -c "'$MINIBUILD' schema | jq -e .properties.copy"
 check "metadata" bash -c "'$MINIBUILD' --progress none basic.yaml -o oci:m.oci --metadata-file m.json > digest && jq -e --arg d \"\$(cat digest)\" '.digest == \$d and .phases.layers >= 0 and (.layers | length) == 1 and .references == [\"registry.example.com/cases/basic:1\"]' m.json"
 check "progress as JSON lines" bash -c "'$MINIBUILD' --progress json basic.yaml -o oci:m.oci 2>&1 > /dev/null | jq -es 'last.event == \"done\"'"
+printf 'minibuild: 1\nimage: registry.example.com/x\ncopy: [{ from: nothing, to: /x }]\nuser: 1\n' > failing.yaml
+same "warnings and errors as JSON lines" "$("$MINIBUILD" --progress json failing.yaml 2> err; echo $?; jq -c '[.event, .status]' err)" '1
+["warning",null]
+["error",1]'
 same "the digest is all of stdout" "$("$MINIBUILD" basic.yaml -o oci:m.oci 2> /dev/null)" "$(cat basic.got.digest)"
 check "the default destination" bash -c "cd '$SCRATCH/work' && '$MINIBUILD' basic.yaml 2> /dev/null && jq -e '.manifests[0].annotations[\"org.opencontainers.image.ref.name\"] == \"1\"' basic.oci/index.json"
 same "wrong usage" "$("$MINIBUILD" build --nonsense basic.yaml 2>&1; echo $?)" "minibuild: error: The following argument was not expected: --nonsense; see 'minibuild --help'
