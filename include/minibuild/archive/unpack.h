@@ -11,7 +11,7 @@ namespace minibuild::archive {
 /// Limits for what an archive becomes. Reaching one is an Error that names it.
 struct UnpackLimits {
   uint64_t entries = 2'000'000;
-  uint64_t size = uint64_t{64} << 30;  // bytes of all files together
+  uint64_t size = uint64_t{16} << 30;  // bytes of all files together
 };
 
 /// Writes the entries of the archive in the file `path` as an uncompressed tar, with modes, links and times
