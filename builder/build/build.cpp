@@ -79,28 +79,9 @@ class Build {
   }
 
   Base read_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform) {
-    Base base;
     if (const auto* other = std::get_if<spec::BaseSpec>(&wanted.what))
       return read_spec_base(file, *other, wanted.position, platform);
-    const auto* image = std::get_if<spec::BaseImage>(&wanted.what);
-    if (image == nullptr) {
-      base.id = "scratch";
-      return base;
-    }
-    try {
-      store::ImageSet set = read_image(beside(file, image->location), platform, cache_, options_.registries);
-      base.image = std::move(set.images.front());
-      base.tree = store::image_tree(*base.image, cache_, oci::to_string(image->location));
-      if (image->location.transport == oci::Transport::registry) {
-        oci::Reference name = oci::parse_reference(image->location.path);
-        name.digest.reset();  // it has an annotation of its own
-        base.name = oci::to_string(name);
-      }
-    } catch (const base::Error& error) {
-      fail_at(file, wanted.position, error.code(), error.what());
-    }
-    base.id = oci::to_string(base.image->descriptor.digest);
-    return base;
+    return read_plain_base(file, wanted, platform, cache_, options_.registries);
   }
 
   Base read_spec_base(const SpecFile& file, const spec::BaseSpec& other, spec::Position position,
@@ -114,12 +95,7 @@ class Build {
     Options options = options_;
     options.platforms = {platform};
     options.stage.clear();
-    // Arguments belong to the spec that declares them.
-    const SpecFile plain = read_spec(path, {}, platform);
-    std::erase_if(options.set, [&](const auto& entry) {
-      return std::none_of(plain.spec.args.begin(), plain.spec.args.end(),
-                          [&](const auto& declared) { return declared.first == entry.first; });
-    });
+    options.set = declared_of(path, options.set, platform);
     Built built = Build(path, options, cache_, progress_, above).run();
     Base base;
     base.image = std::move(built.set.images.front());

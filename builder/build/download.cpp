@@ -73,6 +73,11 @@ tree::FileTree stripped(const tree::FileTree& tree, uint32_t parts) {
 
 }  // namespace
 
+std::optional<Downloaded> find_download(const spec::Download& download, store::Cache& cache,
+                                        const Registries& registries) {
+  return cached(expected(download, registries), cache);
+}
+
 Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries) {
   const std::optional<oci::Digest> want = expected(download, registries);
   if (const auto there = cached(want, cache)) return *there;

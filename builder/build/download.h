@@ -13,6 +13,10 @@ struct Downloaded {
   uint64_t size = 0;
 };
 
+/// The download if its digest is known and the cache holds it.
+std::optional<Downloaded> find_download(const spec::Download& download, store::Cache& cache,
+                                        const Registries& registries);
+
 /// Brings a download into the cache if it is not there. Its digest is the spec's, else the one in
 /// `registries.pinned`, else whatever comes. Throws Error `cannot fetch URL: cause`.
 Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries);

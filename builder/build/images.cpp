@@ -227,7 +227,7 @@ class Push {
         put(to, image.descriptor, image.manifest_json, oci::to_string(image.descriptor.digest));
     for (const store::Attachment& attachment : set.attachments) put_attachment(to, attachment);
     const store::Image& first = set.images.front();
-    const oci::Descriptor& top = set.index ? *set.index : first.descriptor;
+    const oci::Descriptor& top = store::top_of(set);
     const std::string& bytes = set.index ? set.index_json : first.manifest_json;
     for (const std::string& name : names()) put(to, top, bytes, name);
   }
@@ -427,8 +427,7 @@ void write_output(const oci::ImageLocation& destination, const store::Product& p
     return store::write_output(destination, product, cache);
   naming("write", destination, [&] {
     oci::Reference target = oci::parse_reference(destination.path);
-    const oci::Descriptor& top =
-        product.set->index ? *product.set->index : product.set->images.front().descriptor;
+    const oci::Descriptor& top = store::top_of(*product.set);
     if (target.digest && *target.digest != top.digest)
       fail("the image has the digest {}", oci::to_string(top.digest));
     Push(std::move(target), product, cache, registries).run();

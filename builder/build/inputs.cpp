@@ -23,13 +23,7 @@ class Finder {
   void look_at(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
                int depth, Part part) {
     if (depth > 16) return;  // the build says that specs stand on each other
-    if (depth > 0) {
-      const SpecFile plain = read_spec(path, {}, platform);
-      std::erase_if(set, [&](const auto& entry) {
-        return std::none_of(plain.spec.args.begin(), plain.spec.args.end(),
-                            [&](const auto& declared) { return declared.first == entry.first; });
-      });
-    }
+    if (depth > 0) set = declared_of(path, std::move(set), platform);
     const SpecFile file = load_spec(path, set, platform);
     const auto base = [&](const spec::Base& one) {
       if (const auto* image = std::get_if<spec::BaseImage>(&one.what))

@@ -269,15 +269,15 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
     stale(before.images);
     stale(before.downloads);
   }
+  // A spec without names to lock needs no file; one that is there is brought up to date.
+  if (!there && result.lock.images.empty() && result.lock.downloads.empty()) return result;
   // Another compressor is for the user to accept: a build alone keeps what the file says.
   const std::string own = archive::fingerprint(
       compression_of(load_spec(spec_path, options.set, oci::host_platform()).spec.compression));
   const bool keep = mode == LockMode::as_needed || mode == LockMode::exact;
   result.lock.compressor = keep && there ? before.compressor : own;
   if (there && !before.compressor.empty() && before.compressor != own) result.compressor = before.compressor;
-  // A spec without names to lock needs no file; one that is there is brought up to date.
-  const bool any = !result.lock.images.empty() || !result.lock.downloads.empty();
-  result.changed = there ? !(result.lock == before) : any;
+  result.changed = !there || !(result.lock == before);
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "builder/build/download.h"
 #include "builder/build/inputs.h"
 #include "builder/build/stages.h"
 #include "minibuild/base/error.h"
@@ -98,12 +99,10 @@ class Planner {
   }
 
   void download(const OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
-    std::optional<oci::Digest> digest = input.download->digest;
-    if (const auto it = locked.find(input.name); !digest && it != locked.end()) digest = it->second;
-    if (!digest)
+    if (input.needs_lock && !locked.contains(input.name))
       plan_.push_back(
           {"resolve", input.name, "not in the lock file; its hash is known when it is fetched", {}, true});
-    if (digest && cache_.find_blob(*digest))
+    if (find_download(*input.download, cache_, with_pins()))
       plan_.push_back({"fetch", input.name, "in the cache", {}, false});
     else
       plan_.push_back({"fetch", input.name, "not in the cache", routes(input.name, false), true});
@@ -115,7 +114,10 @@ class Planner {
     options.registries = with_pins();
     options.registries.offline = true;
     Silent silent;
-    const ReadBase read = [&](const spec::Base& base) { return read_plain_base(file, base, options); };
+    const ReadBase read = [&](const spec::Base& wanted) {
+      if (std::holds_alternative<spec::BaseSpec>(wanted.what)) base::fail("its base is another spec");
+      return read_plain_base(file, wanted, oci::host_platform(), cache_, options.registries);
+    };
     const int64_t epoch = file.spec.epoch.value_or(options.epoch.value_or(0));
     const StageContext context{file, options, cache_, silent, read, epoch};
     const std::vector<const spec::Stage*> stages = needed_stages(file.spec, stages_of_image(file.spec));
@@ -133,20 +135,6 @@ class Planner {
                                  other != nullptr ? other->path : base_name(file.spec.base)),
                      {},
                      true});
-  }
-
-  // The base of a stage, if it needs no build.
-  Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const Options& options) {
-    Base base;
-    base.id = "scratch";
-    if (std::holds_alternative<spec::BaseSpec>(wanted.what)) base::fail("its base is another spec");
-    if (const auto* image = std::get_if<spec::BaseImage>(&wanted.what)) {
-      store::ImageSet set =
-          read_image(beside(file, image->location), oci::host_platform(), cache_, options.registries);
-      base.tree = store::image_tree(set.images.front(), cache_, oci::to_string(image->location));
-      base.id = oci::to_string(set.images.front().descriptor.digest);
-    }
-    return base;
   }
 
   static std::string counted(size_t n, const char* one, const char* many) {

@@ -1,5 +1,7 @@
 #include "minibuild/build/spec_file.h"
 
+#include <algorithm>
+
 #include "minibuild/base/file.h"
 
 namespace minibuild::build {
@@ -38,6 +40,17 @@ SpecFile load_spec(const std::string& path, const std::map<std::string, std::str
   if (spec::has_errors(file.diagnostics))
     throw base::Error(base::Code::usage, rendered(file.diagnostics, path, file.source));
   return file;
+}
+
+std::map<std::string, std::string> declared_of(const std::string& path,
+                                               std::map<std::string, std::string> set,
+                                               const oci::Platform& platform) {
+  const SpecFile plain = read_spec(path, {}, platform);
+  std::erase_if(set, [&](const auto& entry) {
+    return std::none_of(plain.spec.args.begin(), plain.spec.args.end(),
+                        [&](const auto& declared) { return declared.first == entry.first; });
+  });
+  return set;
 }
 
 void fail_at(const SpecFile& file, spec::Position position, base::Code code, const std::string& message) {

@@ -403,6 +403,30 @@ std::map<std::string, StageForecast> forecast_stages(const std::vector<const spe
   return forecasts;
 }
 
+Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
+                     store::Cache& cache, const Registries& registries) {
+  Base base;
+  const auto* image = std::get_if<spec::BaseImage>(&wanted.what);
+  if (image == nullptr) {
+    base.id = "scratch";
+    return base;
+  }
+  try {
+    store::ImageSet set = read_image(beside(file, image->location), platform, cache, registries);
+    base.image = std::move(set.images.front());
+    base.tree = store::image_tree(*base.image, cache, oci::to_string(image->location));
+    if (image->location.transport == oci::Transport::registry) {
+      oci::Reference name = oci::parse_reference(image->location.path);
+      name.digest.reset();  // it has an annotation of its own
+      base.name = oci::to_string(name);
+    }
+  } catch (const base::Error& error) {
+    fail_at(file, wanted.position, error.code(), error.what());
+  }
+  base.id = oci::to_string(base.image->descriptor.digest);
+  return base;
+}
+
 std::string beside(const SpecFile& file, const std::string& path) {
   return path.starts_with('/') || file.spec.directory == "." ? path : file.spec.directory + "/" + path;
 }

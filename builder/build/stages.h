@@ -80,6 +80,9 @@ class Sources {
   LocalSource local_;
 };
 
+/// A base that needs no build: scratch, or an image, with an error at its place in the spec.
+Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
+                     store::Cache& cache, const Registries& registries);
 /// The path of a spec's file or image: as written if absolute, else beside the spec.
 std::string beside(const SpecFile& file, const std::string& path);
 /// The same for an image on disk; one in a registry stays as it is.

@@ -36,7 +36,7 @@ int processors() {
 
 oci::Json metadata(const build::Built& built, const std::vector<oci::ImageLocation>& destinations) {
   oci::Json json;
-  const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
+  const oci::Descriptor& top = store::top_of(built.set);
   json["digest"] = oci::to_string(top.digest);
   json["mediaType"] = top.media_type;
   json["references"] = oci::Json::array();
@@ -74,7 +74,7 @@ void print_summary(const build::Built& built, const std::vector<oci::ImageLocati
   std::string text;
   std::vector<std::string> names;
   for (const oci::Reference& name : built.names) names.push_back(oci::to_string(name));
-  const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
+  const oci::Descriptor& top = store::top_of(built.set);
   text += fmt::format("{}\n", names.empty() ? "image" : base::join(names, ", "));
   for (const oci::ImageLocation& destination : destinations)
     text += fmt::format("  written  {}\n", oci::to_string(destination));
@@ -189,7 +189,7 @@ int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache
   cache.save();
   if (!arguments.metadata_file.empty())
     base::write_file_atomic(arguments.metadata_file, metadata(built, prepared.destinations).dump(2) + "\n");
-  const oci::Descriptor& top = built.set.index ? *built.set.index : built.set.images.front().descriptor;
+  const oci::Descriptor& top = store::top_of(built.set);
   if (arguments.progress == "json")
     print_event({{"event", "done"}, {"digest", oci::to_string(top.digest)}});
   else if (arguments.progress != "none")

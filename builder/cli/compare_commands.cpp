@@ -84,12 +84,9 @@ int reproduce(const ReproduceArguments& arguments) {
   options.registries.pinned = build::pins_of(locking.lock);
   const build::Built built = build::build_image(arguments.spec, options, cache, *progress);
   cache.save();
-  const auto top = [](const store::ImageSet& set) {
-    return set.index ? set.index->digest : set.images.front().descriptor.digest;
-  };
-  if (top(want) == top(built.set)) {
+  if (store::top_of(want).digest == store::top_of(built.set).digest) {
     fmt::print(stderr, "{} is what {} gives, byte for byte\n", oci::to_string(location), arguments.spec);
-    print_result(oci::to_string(top(built.set)) + "\n");
+    print_result(oci::to_string(store::top_of(built.set).digest) + "\n");
     return 0;
   }
   std::string text;

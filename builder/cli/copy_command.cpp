@@ -42,7 +42,7 @@ int copy(const CopyArguments& arguments) {
     product.tree = &tree.emplace(store::image_tree(set.images.front(), cache, arguments.source));
   build::write_output(to, product, cache, registries);
   cache.save();
-  print_result(oci::to_string(set.index ? set.index->digest : set.images.front().descriptor.digest) + "\n");
+  print_result(oci::to_string(store::top_of(set).digest) + "\n");
   return 0;
 }
 

@@ -47,9 +47,7 @@ int rebase(const RebaseArguments& arguments) {
   }
   build::write_output(to, {&rebased, {}, nullptr, 0}, cache, registries);
   cache.save();
-  print_result(
-      oci::to_string(rebased.index ? rebased.index->digest : rebased.images.front().descriptor.digest) +
-      "\n");
+  print_result(oci::to_string(store::top_of(rebased).digest) + "\n");
   return 0;
 }
 

@@ -216,6 +216,11 @@ ImageConfig parse_config(std::string_view text, std::string_view what) {
   return config;
 }
 
+std::string tag_of(const Descriptor& entry) {
+  const auto it = entry.annotations.find(ref_name);
+  return it == entry.annotations.end() ? "" : it->second;
+}
+
 bool is_index(std::string_view type) { return type == media_type::index || type == media_type::docker_list; }
 bool is_manifest(std::string_view type) {
   return type == media_type::manifest || type == media_type::docker_manifest;

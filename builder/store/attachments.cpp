@@ -45,11 +45,6 @@ Attachment read_attachment(const FoundAttachment& found, const oci::Digest& subj
   return attachment;
 }
 
-std::string tag_of(const oci::Descriptor& entry) {
-  const auto it = entry.annotations.find("org.opencontainers.image.ref.name");
-  return it == entry.annotations.end() ? "" : it->second;
-}
-
 void read_from_layout(ImageSet& set, const BlobSource& source, Cache& cache) {
   const auto text = source.file("index.json", oci::max_json_size);
   if (!text) fail("it has no index.json");
@@ -62,8 +57,8 @@ void read_from_layout(ImageSet& set, const BlobSource& source, Cache& cache) {
         for (const oci::Descriptor& entry : index.manifests) {
           if (!oci::is_manifest(entry.media_type)) continue;
           oci::Descriptor plain = entry;
-          plain.annotations.erase("org.opencontainers.image.ref.name");
-          const std::string tag = tag_of(entry);
+          plain.annotations.erase(oci::ref_name);
+          const std::string tag = oci::tag_of(entry);
           if (std::find(tags.begin(), tags.end(), tag) != tags.end()) {
             found.push_back({plain, tag});
           } else if (const auto bytes = source.document(entry)) {

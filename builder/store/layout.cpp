@@ -17,8 +17,6 @@ using base::fail;
 
 namespace {
 
-constexpr const char* ref_name = "org.opencontainers.image.ref.name";
-
 bool is_empty_directory(const std::string& path) {
   DIR* dir = ::opendir(path.c_str());
   if (dir == nullptr) return false;
@@ -114,11 +112,9 @@ std::string merged_index(const std::string& directory, const std::vector<oci::De
   const std::string path = directory + "/index.json";
   if (base::exists(path)) index = oci::parse_index(base::read_file(path, oci::max_json_size), path);
   for (const oci::Descriptor& entry : entries) {
-    const auto named = entry.annotations.find(ref_name);
+    const std::string tag = oci::tag_of(entry);
     const auto same = [&](const oci::Descriptor& old) {
-      const auto it = old.annotations.find(ref_name);
-      if (named == entry.annotations.end()) return it == old.annotations.end() && old.digest == entry.digest;
-      return it != old.annotations.end() && it->second == named->second;
+      return oci::tag_of(old) == tag && (!tag.empty() || old.digest == entry.digest);
     };
     const auto old = std::find_if(index.manifests.begin(), index.manifests.end(), same);
     if (old == index.manifests.end())

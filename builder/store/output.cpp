@@ -26,14 +26,13 @@ std::vector<oci::Descriptor> index_entries(const oci::ImageLocation& destination
   std::vector<oci::Descriptor> entries;
   const ImageSet& set = *product.set;
   for (const std::string& tag : tags_for(destination, product)) {
-    oci::Descriptor entry = set.index ? *set.index : set.images.front().descriptor;
-    entry.annotations["org.opencontainers.image.ref.name"] = tag;
+    oci::Descriptor entry = top_of(set);
+    entry.annotations[oci::ref_name] = tag;
     entries.push_back(std::move(entry));
   }
   for (const Attachment& attachment : set.attachments) {
     entries.push_back(attachment.descriptor);
-    if (!attachment.tag.empty())
-      entries.back().annotations["org.opencontainers.image.ref.name"] = attachment.tag;
+    if (!attachment.tag.empty()) entries.back().annotations[oci::ref_name] = attachment.tag;
   }
   return entries;
 }

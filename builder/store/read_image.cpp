@@ -15,8 +15,6 @@ using base::fail;
 
 namespace {
 
-constexpr std::string_view ref_name = "org.opencontainers.image.ref.name";
-
 // A small blob, checked against its descriptor.
 std::string document(const BlobSource& source, const oci::Descriptor& want) {
   const std::string name = "blobs/sha256/" + oci::hex(want.digest);
@@ -60,24 +58,20 @@ Image read_manifest(const BlobSource& source, const oci::Descriptor& descriptor,
 std::string tags_of(const oci::ImageIndex& index) {
   std::vector<std::string> tags;
   for (const oci::Descriptor& entry : index.manifests)
-    if (const auto it = entry.annotations.find(std::string(ref_name)); it != entry.annotations.end())
-      tags.push_back(it->second);
+    if (const std::string tag = oci::tag_of(entry); !tag.empty()) tags.push_back(tag);
   return tags.empty() ? "none" : base::join(tags, ", ");
 }
 
 // The entry of index.json that `tag` names: exactly, or as the tag of a full reference; without a tag the
 // only one.
 oci::Descriptor choose(const oci::ImageIndex& index, const std::string& tag) {
-  const auto name_of = [](const oci::Descriptor& entry) -> std::string {
-    const auto it = entry.annotations.find(std::string(ref_name));
-    return it == entry.annotations.end() ? "" : it->second;
-  };
-  const bool any_named = std::any_of(index.manifests.begin(), index.manifests.end(),
-                                     [&](const oci::Descriptor& entry) { return !name_of(entry).empty(); });
+  const bool any_named =
+      std::any_of(index.manifests.begin(), index.manifests.end(),
+                  [&](const oci::Descriptor& entry) { return !oci::tag_of(entry).empty(); });
   std::vector<oci::Descriptor> found;
   for (const oci::Descriptor& entry : index.manifests) {
     if (!oci::is_manifest(entry.media_type) && !oci::is_index(entry.media_type)) continue;
-    const std::string name = name_of(entry);
+    const std::string name = oci::tag_of(entry);
     // What belongs to an image is none itself, unless it is asked for.
     if (tag.empty() && (is_attachment_tag(name) || (any_named && name.empty()))) continue;
     const bool same = tag.empty() || name == tag || (name.size() > tag.size() && name.ends_with(":" + tag));
@@ -186,6 +180,10 @@ ImageSet read_docker(const BlobSource& source, const std::optional<oci::Platform
 }
 
 }  // namespace
+
+const oci::Descriptor& top_of(const ImageSet& set) {
+  return set.index ? *set.index : set.images.front().descriptor;
+}
 
 ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,
                   const std::optional<oci::Platform>& wanted, Cache& cache) {

@@ -23,6 +23,12 @@ SpecFile read_spec(const std::string& path, const std::map<std::string, std::str
 SpecFile load_spec(const std::string& path, const std::map<std::string, std::string>& set,
                    const oci::Platform& platform);
 
+/// Of the values `set` those that the spec declares as `args`: arguments belong to the spec that declares
+/// them.
+std::map<std::string, std::string> declared_of(const std::string& path,
+                                               std::map<std::string, std::string> set,
+                                               const oci::Platform& platform);
+
 /// Throws an Error whose message is the rendered diagnostic at a place of the spec.
 [[noreturn]] void fail_at(const SpecFile& file, spec::Position position, base::Code code,
                           const std::string& message);

@@ -40,6 +40,11 @@ struct Descriptor {
   bool operator==(const Descriptor&) const = default;
 };
 
+/// The annotation of an entry of index.json that holds its tag (annotations.md).
+inline constexpr const char* ref_name = "org.opencontainers.image.ref.name";
+/// The entry's tag; empty if it has none.
+std::string tag_of(const Descriptor& entry);
+
 struct Manifest {
   std::string media_type{media_type::manifest};
   Descriptor config;

@@ -49,6 +49,8 @@ struct ImageSet {
   std::string index_json;
   std::vector<Attachment> attachments{};
 };
+/// What names the whole set: the index, or the manifest of its only image.
+const oci::Descriptor& top_of(const ImageSet& set);
 
 /// Reads an image, all platforms of an index, or the one that `wanted` names. Every blob is checked against
 /// its descriptor, sizes first; configs against the manifests (number of layers, history). Diff ids are not
