@@ -35,8 +35,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     base::MemorySource source(plain.text);
     archive::TarReader reader(source, "what was unpacked");
     archive::TarEntry entry;
+    // A part that only ends with dots, as in `a../b`, is a name like any other.
     while (reader.next(entry))
-      if (entry.path.starts_with("/") || entry.path.find("../") != std::string::npos) std::abort();
+      if (entry.path.starts_with("/") || ("/" + entry.path + "/").find("/../") != std::string::npos)
+        std::abort();
   } catch (const base::Error&) {
     return 0;
   }
