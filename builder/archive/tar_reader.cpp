@@ -261,6 +261,8 @@ void TarReader::Impl::fill(TarEntry& entry, const Block& block, const Records& r
     entry.target = target;
     node.target = target;
   }
+  const std::string* sha1 = record("APK-TOOLS.checksum.SHA1");
+  entry.sha1 = sha1 != nullptr ? *sha1 : std::string();
   for (const auto& [key, value] : records)
     if (key.starts_with("SCHILY.xattr.")) node.xattrs.emplace_back(key.substr(13), value);
   if (node.xattrs.size() > limits.xattrs)

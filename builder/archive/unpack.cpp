@@ -5,9 +5,12 @@
 #include <dlfcn.h>
 #include <locale.h>
 
+#include <algorithm>
+#include <exception>
 #include <memory>
 #include <vector>
 
+#include "minibuild/archive/compress.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -30,7 +33,10 @@ struct Library {
   decltype(&archive_read_support_filter_zstd) filter_zstd;
   decltype(&archive_read_support_format_tar) format_tar;
   decltype(&archive_read_support_format_zip) format_zip;
+  decltype(&archive_read_support_format_raw) format_raw;
+  decltype(&archive_read_support_format_empty) format_empty;
   decltype(&archive_read_open_filename) open_filename;
+  decltype(&archive_read_open) open;
   decltype(&archive_read_next_header) next_header;
   decltype(&archive_read_data) data;
   decltype(&archive_error_string) error_string;
@@ -64,7 +70,10 @@ Library load() {
   find(library.filter_zstd, "archive_read_support_filter_zstd");
   find(library.format_tar, "archive_read_support_format_tar");
   find(library.format_zip, "archive_read_support_format_zip");
+  find(library.format_raw, "archive_read_support_format_raw");
+  find(library.format_empty, "archive_read_support_format_empty");
   find(library.open_filename, "archive_read_open_filename");
+  find(library.open, "archive_read_open");
   find(library.next_header, "archive_read_next_header");
   find(library.data, "archive_read_data");
   find(library.error_string, "archive_error_string");
@@ -77,6 +86,11 @@ Library load() {
   find(library.size, "archive_entry_size");
   find(library.size_is_set, "archive_entry_size_is_set");
   find(library.is_encrypted, "archive_entry_is_encrypted");
+  return library;
+}
+
+const Library& loaded() {
+  static const Library library = load();
   return library;
 }
 
@@ -137,11 +151,6 @@ class Unpacker {
   }
 
  private:
-  static const Library& loaded() {
-    static const Library library = load();
-    return library;
-  }
-
   [[noreturn]] void broken() const {
     const char* why = library_.error_string(reader_.get());
     fail("cannot unpack {}: {}", what_, why == nullptr ? "it is damaged" : base::printable(why));
@@ -229,7 +238,103 @@ class Unpacker {
   std::vector<char> buffer_ = std::vector<char>(size_t{256} << 10);
 };
 
+// A stream with some bytes taken off its front, put back.
+class FrontSource : public base::Source {
+ public:
+  FrontSource(base::Source& rest, std::string front) : rest_(rest), front_(std::move(front)) {}
+  size_t read(std::span<char> buffer) override {
+    if (at_ == front_.size()) return rest_.read(buffer);
+    const size_t n = std::min(buffer.size(), front_.size() - at_);
+    std::copy_n(front_.data() + at_, n, buffer.data());
+    at_ += n;
+    return n;
+  }
+
+ private:
+  base::Source& rest_;
+  std::string front_;
+  size_t at_ = 0;
+};
+
+// The plain bytes of a compressed stream, by libarchive's filters.
+class FilteredSource : public base::Source {
+ public:
+  FilteredSource(std::unique_ptr<base::Source> source, std::string what)
+      : library_(loaded()),
+        source_(std::move(source)),
+        what_(std::move(what)),
+        reader_(library_.read_new(), library_.read_free) {
+    struct archive* reader = reader_.get();
+    for (const auto support : {library_.filter_bzip2, library_.filter_xz, library_.filter_lzma,
+                               library_.format_raw, library_.format_empty})
+      support(reader);
+    struct archive_entry* entry = nullptr;
+    if (library_.open(reader, this, nullptr, give, nullptr) != ARCHIVE_OK) broken();
+    const int result = library_.next_header(reader, &entry);
+    ended_ = result == ARCHIVE_EOF;
+    if (result != ARCHIVE_OK && result != ARCHIVE_EOF) broken();
+  }
+
+  size_t read(std::span<char> buffer) override {
+    if (ended_) return 0;
+    const la_ssize_t n = library_.data(reader_.get(), buffer.data(), buffer.size());
+    if (n < 0) broken();
+    return static_cast<size_t>(n);
+  }
+
+ private:
+  // An exception must not pass through C: it is kept until libarchive returns.
+  static la_ssize_t give(struct archive*, void* self, const void** bytes) {
+    auto* source = static_cast<FilteredSource*>(self);
+    try {
+      *bytes = source->buffer_.data();
+      return static_cast<la_ssize_t>(source->source_->read(source->buffer_));
+    } catch (...) {
+      source->error_ = std::current_exception();
+      return -1;
+    }
+  }
+
+  [[noreturn]] void broken() const {
+    if (error_) std::rethrow_exception(error_);
+    const char* why = library_.error_string(reader_.get());
+    fail("cannot read {}: {}", what_, why == nullptr ? "it is damaged" : base::printable(why));
+  }
+
+  const Library& library_;
+  std::unique_ptr<base::Source> source_;
+  std::string what_;
+  std::vector<char> buffer_ = std::vector<char>(size_t{128} << 10);
+  std::exception_ptr error_;
+  std::unique_ptr<struct archive, int (*)(struct archive*)> reader_;
+  bool ended_ = false;
+};
+
+// The source that `decompress` reads from lives as long as what it gives.
+class OwningSource : public base::Source {
+ public:
+  OwningSource(std::unique_ptr<base::Source> below, const std::string& what)
+      : below_(std::move(below)), above_(decompress(*below_, what)) {}
+  size_t read(std::span<char> buffer) override { return above_->read(buffer); }
+
+ private:
+  std::unique_ptr<base::Source> below_;
+  std::unique_ptr<base::Source> above_;
+};
+
 }  // namespace
+
+std::unique_ptr<base::Source> decompress_any(base::Source& source, std::string what) {
+  std::string front(6, '\0');
+  front.resize(base::read_full(source, front));
+  const bool filtered = front.starts_with(std::string_view("\xFD"
+                                                           "7zXZ\0",
+                                                           6)) ||
+                        front.starts_with("BZh") || front.starts_with(std::string_view("]\0\0", 3));
+  auto whole = std::make_unique<FrontSource>(source, std::move(front));
+  if (filtered) return std::make_unique<FilteredSource>(std::move(whole), std::move(what));
+  return std::make_unique<OwningSource>(std::move(whole), what);
+}
 
 void unpack(const std::string& path, base::Sink& sink, const std::string& what, UnpackLimits limits) {
   const Utf8Thread utf8;

@@ -7,7 +7,9 @@
 #include "builder/build/copy.h"
 #include "builder/build/describe.h"
 #include "builder/build/inputs.h"
+#include "builder/build/packages.h"
 #include "builder/build/stages.h"
+#include "builder/build/trim.h"
 #include "minibuild/archive/layer.h"
 #include "minibuild/base/text.h"
 
@@ -88,14 +90,18 @@ class Build {
                       const oci::Platform& platform) {
     const std::string path = beside(file, other.path);
     std::set<std::string> above = above_;
-    above.insert(base::real_path(spec_path_));
-    if (above.contains(base::real_path(path)))
+    const auto real = [](const std::string& one) {
+      return one.starts_with(shipped_prefix) ? one : base::real_path(one);
+    };
+    above.insert(real(spec_path_));
+    if (above.contains(real(path)))
       fail_at(file, position, Code::usage, fmt::format("the spec '{}' stands on itself", other.path));
     if (above.size() > 16) fail_at(file, position, Code::usage, "more than 16 specs stand on each other");
     Options options = options_;
     options.platforms = {platform};
     options.stage.clear();
     options.set = declared_of(path, options.set, platform);
+    options.top = options_.top;
     Built built = Build(path, options, cache_, progress_, above).run();
     Base base;
     base.image = std::move(built.set.images.front());
@@ -125,30 +131,106 @@ class Build {
     apply_remove(file.spec.remove, tree);
   }
 
-  std::vector<store::ImageLayer> write(const SpecFile& file, const tree::FileTree& below,
-                                       const tree::FileTree& above, bool first) {
-    archive::LayerPlan whole = archive::difference(below, above);
-    if (whole.empty() && !first) return {};
+  MadeLayer write_plan(const SpecFile& file, const archive::LayerPlan& plan, std::string comment) {
     const archive::Compression compression = compression_of(file.spec.compression);
     const auto report = [this](uint64_t done, uint64_t total) {
       if (options_.cancelled != nullptr && *options_.cancelled)
         throw base::Error(Code::interrupted, "interrupted");
       progress_.layer(done, total);
     };
+    const archive::Layer layer =
+        archive::write_layer(plan, compression, cache_, std::max(1, options_.jobs), report);
+    const oci::Descriptor descriptor{
+        std::string(archive::layer_media_type(compression.algorithm)), layer.digest, layer.size, {}, {}};
+    return {{descriptor, layer.diff_id, cache_.blob_path(layer.digest), layer.plain_size},
+            std::move(comment)};
+  }
+
+  // What is copied and written: what `above` has over `below`.
+  void write(const SpecFile& file, const tree::FileTree& below, const tree::FileTree& above,
+             std::vector<MadeLayer>& layers, bool first) {
+    archive::LayerPlan whole = archive::difference(below, above);
+    if (whole.empty() && !first) return;
     std::vector<archive::LayerPlan> plans;
     if (file.spec.single_layer)
       plans.push_back(std::move(whole));
     else
       plans = archive::split(std::move(whole), above);
-    std::vector<store::ImageLayer> layers;
-    for (const archive::LayerPlan& plan : plans) {
-      const archive::Layer layer =
-          archive::write_layer(plan, compression, cache_, std::max(1, options_.jobs), report);
-      const oci::Descriptor descriptor{
-          std::string(archive::layer_media_type(compression.algorithm)), layer.digest, layer.size, {}, {}};
-      layers.push_back({descriptor, layer.diff_id, cache_.blob_path(layer.digest), layer.plain_size});
+    for (const archive::LayerPlan& plan : plans)
+      layers.push_back(write_plan(file, plan, "copied and written files"));
+  }
+
+  // Puts the packages of the image into its tree.
+  std::optional<Packaged> put_packages(const SpecFile& file, const oci::Platform& platform,
+                                       tree::FileTree& tree) {
+    std::optional<Packaged> packaged =
+        add_packages(file, nullptr, platform, tree, epoch(file), options_, cache_);
+    if (!packaged) return packaged;
+    for (const std::string& warning : packaged->installation.warnings)
+      progress_.note("packages", "warning: " + warning);
+    put_groups(packaged->installation, tree);
+    for (const std::string& path : packaged->installation.removed) tree.remove(path);
+    return packaged;
+  }
+
+  static void put_groups(const packages::Installation& installation, tree::FileTree& tree) {
+    for (const packages::Group& group : installation.groups)
+      for (const auto& [path, node] : group.tree.nodes()) tree.put(path, node, 0);
+  }
+
+  void trim_packages(const SpecFile& file, const Base& base, const Packaged& packaged, tree::FileTree& tree) {
+    if (!file.spec.trim.on) return;
+    std::vector<std::string> entrypoint;
+    if (file.spec.entrypoint) entrypoint = *file.spec.entrypoint;
+    const Trimmed trimmed =
+        trim(file.spec, entrypoint, packaged.installation.owners, packaged.names, base.tree, tree);
+    progress_.note("trim",
+                   fmt::format("took out {} files, {}{}{}", trimmed.files, base::human_size(trimmed.bytes),
+                               trimmed.packages.empty() ? "" : "; nothing is left of: ",
+                               base::join(trimmed.packages, ", ")));
+  }
+
+  // The layers of packages have what the finished image keeps; what is overwritten later stays in them, so
+  // that they are the same in every image.
+  static void keep_only(const tree::FileTree& finished, packages::Installation& installation) {
+    for (packages::Group& group : installation.groups) {
+      std::vector<std::string> gone;
+      for (const auto& [path, node] : group.tree.nodes())
+        if (finished.find(path) == nullptr) gone.push_back(path);
+      for (const std::string& path : gone) group.tree.remove(path);
     }
-    return layers;
+  }
+
+  // Warns of libraries that programs need and the image lacks.
+  void check_libraries(const oci::ImageConfig& config, const tree::FileTree& tree) {
+    if (!packages::has_database(tree, packages::Format::deb) &&
+        !packages::has_database(tree, packages::Format::apk))
+      return;
+    base::Sha256 key;
+    key.update("missing libraries 1");
+    for (const oci::DiffId& id : config.diff_ids) key.update(base::as_bytes(id.hash));
+    const base::Hash hash = key.finish();
+    std::vector<std::string> lines;
+    if (const auto known = cache_.find_result(hash)) {
+      lines = base::split(known->value, '\n');
+      std::erase(lines, "");
+    } else {
+      lines = missing_libraries(tree);
+      cache_.put_result(hash, {"check", base::join(lines, "\n"), {}});
+    }
+    for (size_t i = 0; i < lines.size(); ++i) {
+      if (i == 10) {
+        progress_.note("missing-library", fmt::format("warning: and {} more", lines.size() - i));
+        break;
+      }
+      const size_t space = lines[i].find(' ');
+      const std::string library = lines[i].substr(0, space);
+      const std::string supplier = package_with_library(library, options_, cache_);
+      progress_.note(
+          "missing-library",
+          fmt::format("warning: {} needs {}, which is not in the image{}", lines[i].substr(space + 1),
+                      library, supplier.empty() ? "" : fmt::format("; add '{}' to 'packages'", supplier)));
+    }
   }
 
   void build_platform(const oci::Platform& platform, Built& built) {
@@ -161,20 +243,38 @@ class Build {
       const auto* stage = std::get_if<spec::BaseStage>(&file.spec.base.what);
       return stage != nullptr ? stage_base(*stage, results) : read_base(file, file.spec.base, platform);
     });
-    tree::FileTree tree = timed("assemble", [&] {
-      tree::FileTree merged = base.tree;
-      assemble(file, results, platform, merged);
-      return merged;
+    tree::FileTree tree = base.tree;
+    std::optional<Packaged> packaged = timed("packages", [&] { return put_packages(file, platform, tree); });
+    timed("assemble", [&] {
+      assemble(file, results, platform, tree);
+      if (packaged) trim_packages(file, base, *packaged, tree);
+      return 0;
     });
     oci::ImageConfig config = image_config(file, base, tree, platform, epoch(file));
-    static const tree::FileTree nothing;
-    std::vector<store::ImageLayer> base_layers;
     const bool keeps_base = base.image && !file.spec.single_layer;
-    if (keeps_base) base_layers = base.image->layers;
-    const std::vector<store::ImageLayer> layers = timed(
-        "layers", [&] { return write(file, keeps_base ? base.tree : nothing, tree, base_layers.empty()); });
+    const std::vector<store::ImageLayer> base_layers =
+        keeps_base ? base.image->layers : std::vector<store::ImageLayer>();
+    const std::vector<MadeLayer> layers = timed("layers", [&] {
+      std::vector<MadeLayer> made;
+      tree::FileTree below = keeps_base ? base.tree : tree::FileTree();
+      if (packaged && !file.spec.single_layer) {
+        keep_only(tree, packaged->installation);
+        static const tree::FileTree nothing;
+        for (const packages::Group& group : packaged->installation.groups)
+          if (!group.tree.empty())
+            made.push_back(write_plan(file, archive::difference(nothing, group.tree), group.label));
+        put_groups(packaged->installation, below);
+      }
+      write(file, below, tree, made, base_layers.empty() && made.empty());
+      return made;
+    });
     if (!keeps_base) config.history.clear();
     built.set.images.push_back(describe(file, std::move(config), base, base_layers, layers, epoch(file)));
+    if (above_.empty())
+      timed("checks", [&] {
+        check_libraries(built.set.images.back().config, tree);
+        return 0;
+      });
     built.trees.push_back(std::move(tree));
   }
 
@@ -191,12 +291,16 @@ class Build {
 
 Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
                   Progress& progress) {
-  return Build(spec_path, options, cache, progress, {}).run();
+  Options own = options;
+  own.top = spec_path;
+  return Build(spec_path, own, cache, progress, {}).run();
 }
 
 tree::FileTree build_stage(const std::string& spec_path, const Options& options, store::Cache& cache,
                            Progress& progress) {
-  return Build(spec_path, options, cache, progress, {}).run_stage();
+  Options own = options;
+  own.top = spec_path;
+  return Build(spec_path, own, cache, progress, {}).run_stage();
 }
 
 }  // namespace minibuild::build

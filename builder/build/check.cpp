@@ -28,6 +28,7 @@ void look_at(const SpecFile& file, const spec::Base& base, spec::Diagnostics& di
   if (const auto* other = std::get_if<spec::BaseSpec>(&base.what)) path = other->path;
   const auto* image = std::get_if<spec::BaseImage>(&base.what);
   if (image != nullptr && image->location.transport != oci::Transport::registry) path = image->location.path;
+  if (path.starts_with(shipped_prefix)) return;
   if (!path.empty() && !base::exists(beside(file, path)))
     diagnostics.push_back(
         {spec::Severity::error, "missing-source", base.position, fmt::format("there is no file '{}'", path)});
@@ -43,6 +44,11 @@ spec::Diagnostics check(const SpecFile& file) {
     look_at(file, stage.base, diagnostics);
     for (const spec::Copy& copy : stage.copy) look_at(file, copy, diagnostics);
   }
+  for (const spec::Source& source : file.spec.sources)
+    for (const std::string& key : source.keys)
+      if (!base::exists(beside(file, key)))
+        diagnostics.push_back({spec::Severity::error, "missing-source", source.position,
+                               fmt::format("there is no key file '{}'", key)});
   const bool has_user = file.spec.user.has_value();
   const bool may_have_user = std::holds_alternative<spec::BaseImage>(file.spec.base.what) ||
                              std::holds_alternative<spec::BaseSpec>(file.spec.base.what);

@@ -83,8 +83,8 @@ oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree
 }
 
 store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base& base,
-                      const std::vector<store::ImageLayer>& base_layers,
-                      const std::vector<store::ImageLayer>& layers, int64_t epoch) {
+                      const std::vector<store::ImageLayer>& base_layers, const std::vector<MadeLayer>& layers,
+                      int64_t epoch) {
   store::Image image;
   if (base_layers.empty()) {
     config.history.clear();
@@ -94,14 +94,16 @@ store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base&
       config.history.push_back({"", "base layer", "", "", false});
   }
   config.diff_ids.clear();
-  for (const auto* list : {&base_layers, &layers})
-    for (const store::ImageLayer& layer : *list) {
-      config.diff_ids.push_back(layer.diff_id);
-      image.manifest.layers.push_back(layer.descriptor);
-      image.layers.push_back(layer);
-    }
-  for (size_t i = 0; i < layers.size(); ++i)
-    config.history.push_back({base::format_time(epoch), "minibuild", "", "copied and written files", false});
+  const auto add = [&](const store::ImageLayer& layer) {
+    config.diff_ids.push_back(layer.diff_id);
+    image.manifest.layers.push_back(layer.descriptor);
+    image.layers.push_back(layer);
+  };
+  for (const store::ImageLayer& layer : base_layers) add(layer);
+  for (const MadeLayer& made : layers) {
+    add(made.layer);
+    config.history.push_back({base::format_time(epoch), "minibuild", "", made.comment, false});
+  }
   image.config = std::move(config);
   image.config_json = oci::to_json(image.config);
   image.manifest.config = {std::string(oci::media_type::config),

@@ -15,12 +15,18 @@ namespace minibuild::build {
 oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree::FileTree& tree,
                               const oci::Platform& platform, int64_t epoch);
 
+/// A layer that this build made, and what the history says of it.
+struct MadeLayer {
+  store::ImageLayer layer;
+  std::string comment;
+};
+
 /// Config, manifest and descriptors over the base's layers and those made here, which come last. On a base
 /// from a registry the manifest says so, unless the spec does: `org.opencontainers.image.base.name` and
 /// `.digest` (annotations.md); the digest is that of the base's manifest for the platform.
 store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base& base,
-                      const std::vector<store::ImageLayer>& base_layers,
-                      const std::vector<store::ImageLayer>& layers, int64_t epoch);
+                      const std::vector<store::ImageLayer>& base_layers, const std::vector<MadeLayer>& layers,
+                      int64_t epoch);
 
 /// The index over the images of several platforms.
 void add_index(const SpecFile& file, store::ImageSet& set);

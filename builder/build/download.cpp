@@ -30,16 +30,62 @@ std::optional<Downloaded> cached(const std::optional<oci::Digest>& digest, store
   return Downloaded{*digest, static_cast<uint64_t>(st.st_size)};
 }
 
-Downloaded fetch(const spec::Download& download, const std::optional<oci::Digest>& want, store::Cache& cache,
+// Where a URL is a file of this machine: `file:`, or below the prefix of a directory that stands for it.
+std::optional<std::string> local_path(const std::string& url, const Registries& registries) {
+  if (url.starts_with("file://")) return url.substr(7);
+  const std::string_view bare = std::string_view(url).substr(url.find("://") + 3);
+  for (const auto& [prefix, directory] : registries.directories) {
+    if (!bare.starts_with(prefix) || (bare.size() > prefix.size() && bare[prefix.size()] != '/')) continue;
+    std::string path = directory + std::string(bare.substr(prefix.size()));
+    if (base::exists(path)) return path;
+  }
+  return std::nullopt;
+}
+
+// The server said that there is no such file.
+class NotThere : public base::Error {
+ public:
+  using Error::Error;
+};
+
+Downloaded copy_local(const std::string& path, const std::optional<oci::Digest>& want,
+                      base::AtomicFile& file) {
+  if (!base::exists(path)) throw NotThere(base::Code::failed, "there is no file " + path);
+  const base::Fd fd = base::open_file(path);
+  base::FdSource source(fd.get(), path);
+  base::Sha256 hash;
+  std::vector<char> buffer(size_t{256} << 10);
+  while (const size_t n = source.read(buffer)) {
+    hash.update({buffer.data(), n});
+    file.write({buffer.data(), n});
+    if (hash.size() > max_download) fail("it has more than {}", base::human_size(max_download));
+  }
+  const oci::Digest digest{hash.finish()};
+  if (want && digest != *want) fail("got {}, want {}", oci::to_string(digest), oci::to_string(*want));
+  return {digest, hash.size()};
+}
+
+Downloaded fetch(const std::string& url, const std::optional<oci::Digest>& want, store::Cache& cache,
                  const Registries& registries) {
-  if (registries.offline) fail("the cache does not hold it, and --offline forbids fetching it");
-  if (!registries.client) fail("no server can be reached from here");
-  if (registries.note) registries.note("fetch", download.url);
   base::AtomicFile file(cache.temporary_directory() + "/download", 0444);
-  const auto fetched = registries.client().fetch_url(download.url, want, max_download, file.fd());
-  cache.keep_blob(file, fetched.digest);
-  cache.note_file_digest(cache.blob_path(fetched.digest), fetched.digest);
-  return {fetched.digest, fetched.size};
+  Downloaded done;
+  if (const auto path = local_path(url, registries)) {
+    done = copy_local(*path, want, file);
+  } else {
+    if (registries.offline) fail("the cache does not hold it, and --offline forbids fetching it");
+    if (!registries.client) fail("no server can be reached from here");
+    if (registries.note) registries.note("fetch", url);
+    try {
+      const auto fetched = registries.client().fetch_url(url, want, max_download, file.fd());
+      done = {fetched.digest, fetched.size};
+    } catch (const registry::Refused& refused) {
+      if (refused.status() == 404) throw NotThere(base::Code::failed, refused.what());
+      throw;
+    }
+  }
+  cache.keep_blob(file, done.digest);
+  cache.note_file_digest(cache.blob_path(done.digest), done.digest);
+  return done;
 }
 
 base::Hash key_of(const char* kind, const oci::Digest& digest) {
@@ -78,22 +124,40 @@ std::optional<Downloaded> find_download(const spec::Download& download, store::C
   return cached(expected(download, registries), cache);
 }
 
-Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries) {
-  const std::optional<oci::Digest> want = expected(download, registries);
+Downloaded fetch_file(const std::string& url, const std::optional<oci::Digest>& want, store::Cache& cache,
+                      const Registries& registries) {
   if (const auto there = cached(want, cache)) return *there;
+  const auto why = [&](const base::Error& error) {
+    std::string_view text = error.what();
+    if (text.starts_with(url + ": ")) text.remove_prefix(url.size() + 2);
+    return fmt::format("cannot fetch {}: {}", url, text);
+  };
   try {
     const auto lock = want ? std::optional(cache.lock_blob(*want)) : std::nullopt;
     if (const auto there = cached(want, cache)) return *there;
-    const Downloaded fetched = fetch(download, want, cache, registries);
+    const Downloaded fetched = fetch(url, want, cache, registries);
     // The cache's collector drops what no result names.
-    cache.put_result(key_of("download", fetched.digest), {"download", download.url, {fetched.digest}});
+    cache.put_result(key_of("download", fetched.digest), {"download", url, {fetched.digest}});
     return fetched;
+  } catch (const NotThere& error) {
+    throw NotThere(error.code(), why(error));
   } catch (const base::Error& error) {
     if (error.code() == base::Code::interrupted) throw;
-    std::string_view why = error.what();
-    if (why.starts_with(download.url + ": ")) why.remove_prefix(download.url.size() + 2);
-    throw base::Error(error.code(), fmt::format("cannot fetch {}: {}", download.url, why));
+    throw base::Error(error.code(), why(error));
   }
+}
+
+std::optional<Downloaded> find_file(const std::string& url, const std::optional<oci::Digest>& want,
+                                    store::Cache& cache, const Registries& registries) {
+  try {
+    return fetch_file(url, want, cache, registries);
+  } catch (const NotThere&) {
+    return std::nullopt;
+  }
+}
+
+Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries) {
+  return fetch_file(download.url, expected(download, registries), cache, registries);
 }
 
 Root download_root(const spec::Copy& copy, store::Cache& cache, const Registries& registries) {

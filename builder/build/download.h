@@ -21,6 +21,13 @@ std::optional<Downloaded> find_download(const spec::Download& download, store::C
 /// `registries.pinned`, else whatever comes. Throws Error `cannot fetch URL: cause`.
 Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries);
 
+/// As `fetch_download` for any URL, `file:///PATH` too. With `want` the bytes have that digest.
+Downloaded fetch_file(const std::string& url, const std::optional<oci::Digest>& want, store::Cache& cache,
+                      const Registries& registries);
+/// The same; nothing if the server has no such file.
+std::optional<Downloaded> find_file(const std::string& url, const std::optional<oci::Digest>& want,
+                                    store::Cache& cache, const Registries& registries);
+
 /// The download as the source of a `copy`: one file with the URL's last part as its name, or what the archive
 /// holds.
 Root download_root(const spec::Copy& copy, store::Cache& cache, const Registries& registries);

@@ -1,10 +1,9 @@
 #include "minibuild/build/images.h"
 
 #include <algorithm>
-#include <exception>
 #include <mutex>
-#include <thread>
 
+#include "builder/build/side_by_side.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/store/attachments.h"
@@ -15,37 +14,6 @@ namespace minibuild::build {
 using base::fail;
 
 namespace {
-
-// Runs `task(i)` for all i below `count` on a few threads; the first exception is thrown when all have ended.
-template <typename Task>
-void side_by_side(size_t count, int threads, Task task) {
-  std::mutex mutex;
-  size_t next = 0;
-  std::exception_ptr error;
-  const auto work = [&] {
-    while (true) {
-      size_t mine = 0;
-      {
-        const std::lock_guard lock(mutex);
-        if (error || next >= count) return;
-        mine = next++;
-      }
-      try {
-        task(mine);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> workers;
-    for (size_t i = 1; i < std::min(count, static_cast<size_t>(std::max(1, threads))); ++i)
-      workers.emplace_back(work);
-    work();
-  }
-  if (error) std::rethrow_exception(error);
-}
 
 std::string counted(size_t n, const std::string& word) {
   return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "builder/build/describe.h"
 #include "builder/build/download.h"
 #include "builder/build/inputs.h"
+#include "builder/build/packages.h"
+#include "builder/build/resolve_packages.h"
 #include "builder/build/stages.h"
 #include "minibuild/archive/compress.h"
 #include "minibuild/base/error.h"
@@ -136,12 +139,98 @@ std::vector<Entry> read_entries(const oci::Json& list, Entry (*read)(const oci::
   return entries;
 }
 
+std::vector<std::string> texts_in(const oci::Json& object, const char* name, const std::string& what) {
+  const auto it = object.find(name);
+  if (it == object.end() || !it->is_array()) fail("cannot read {}: an entry lacks the list '{}'", what, name);
+  std::vector<std::string> texts;
+  for (const oci::Json& item : *it) {
+    if (!item.is_string()) fail("cannot read {}: '{}' holds something else than text", what, name);
+    texts.push_back(item.get<std::string>());
+  }
+  return texts;
+}
+
+// A name that becomes part of paths and messages.
+std::string plain_text_in(const oci::Json& object, const char* name, const std::string& what) {
+  std::string text = text_in(object, name, what);
+  if (text.empty() || std::any_of(text.begin(), text.end(),
+                                  [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == '/'; }))
+    fail("cannot read {}: malformed '{}': '{}'", what, name, base::printable(text));
+  return text;
+}
+
+LockedPackage read_package_entry(const oci::Json& entry, const std::string& what) {
+  check_fields(entry, {"name", "version", "architecture", "source", "url", "digest", "size", "why"}, what);
+  LockedPackage package{plain_text_in(entry, "name", what),
+                        plain_text_in(entry, "version", what),
+                        plain_text_in(entry, "architecture", what),
+                        plain_text_in(entry, "source", what),
+                        text_in(entry, "url", what),
+                        oci::parse_digest(text_in(entry, "digest", what), what),
+                        size_in(entry, what),
+                        text_in(entry, "why", what)};
+  const bool known = package.url.starts_with("https://") || package.url.starts_with("http://") ||
+                     package.url.starts_with("file:///");
+  if (!known) fail("cannot read {}: '{}' is not a URL", what, base::printable(package.url));
+  return package;
+}
+
+LockedPackages read_package_set(const oci::Json& entry, const std::string& what) {
+  check_fields(entry, {"spec", "stage", "platform", "requests", "sources", "packages"}, what);
+  LockedPackages set;
+  if (entry.contains("spec")) set.spec = text_in(entry, "spec", what);
+  if (entry.contains("stage")) set.stage = text_in(entry, "stage", what);
+  set.platform = text_in(entry, "platform", what);
+  set.requests = texts_in(entry, "requests", what);
+  set.sources = texts_in(entry, "sources", what);
+  const auto list = entry.find("packages");
+  if (list == entry.end() || !list->is_array())
+    fail("cannot read {}: an entry lacks the list 'packages'", what);
+  for (const oci::Json& item : *list) {
+    LockedPackage package = read_package_entry(item, what);
+    if (!set.packages.empty() && set.packages.back().name >= package.name)
+      fail("cannot read {}: '{}' appears twice, or out of order", what, base::printable(package.name));
+    set.packages.push_back(std::move(package));
+  }
+  return set;
+}
+
+oci::Json to_json(const LockedPackages& set) {
+  oci::Json json;
+  if (!set.spec.empty()) json["spec"] = set.spec;
+  if (!set.stage.empty()) json["stage"] = set.stage;
+  json["platform"] = set.platform;
+  json["requests"] = set.requests;
+  json["sources"] = set.sources;
+  json["packages"] = oci::Json::array();
+  for (const LockedPackage& package : set.packages)
+    json["packages"].push_back({{"name", package.name},
+                                {"version", package.version},
+                                {"architecture", package.architecture},
+                                {"source", package.source},
+                                {"url", package.url},
+                                {"digest", oci::to_string(package.digest)},
+                                {"size", package.size},
+                                {"why", package.why}});
+  return json;
+}
+
 }  // namespace
 
 std::string lock_path(const std::string& spec_path) {
   for (const std::string_view end : {".yaml", ".yml"})
     if (spec_path.ends_with(end)) return spec_path.substr(0, spec_path.size() - end.size()) + ".lock.json";
   return spec_path + ".lock.json";
+}
+
+std::optional<Lock> read_lock(const std::string& spec_path) {
+  const std::string path = lock_path(spec_path);
+  if (path.starts_with(shipped_prefix)) {
+    const auto text = spec::shipped_file(path.substr(shipped_prefix.size()));
+    return text ? std::optional(parse_lock(*text, path)) : std::nullopt;
+  }
+  if (!base::exists(path)) return std::nullopt;
+  return parse_lock(base::read_file(path, oci::max_json_size), path);
 }
 
 Lock parse_lock(std::string_view text, const std::string& what) {
@@ -158,6 +247,15 @@ Lock parse_lock(std::string_view text, const std::string& what) {
       lock.images = read_entries(value, read_image_entry, what);
     else if (key == "downloads" && value.is_array())
       lock.downloads = read_entries(value, read_download_entry, what);
+    else if (key == "packages" && value.is_array())
+      for (const oci::Json& item : value) {
+        LockedPackages set = read_package_set(item, what);
+        for (const LockedPackages& other : lock.packages)
+          if (std::tie(other.spec, other.stage, other.platform) ==
+              std::tie(set.spec, set.stage, set.platform))
+            fail("cannot read {}: the packages of one image appear twice", what);
+        lock.packages.push_back(std::move(set));
+      }
     else if (key == "compressor" && value.is_string())
       lock.compressor = value.get<std::string>();
     else
@@ -180,6 +278,8 @@ std::string to_json(const Lock& lock) {
   for (const LockedDownload& download : lock.downloads)
     json["downloads"].push_back(
         {{"url", download.url}, {"digest", oci::to_string(download.digest)}, {"size", download.size}});
+  if (!lock.packages.empty()) json["packages"] = oci::Json::array();
+  for (const LockedPackages& set : lock.packages) json["packages"].push_back(to_json(set));
   return json.dump(2) + "\n";
 }
 
@@ -221,6 +321,40 @@ std::string lock_schema() {
           "size": { "type": "integer", "minimum": 0, "description": "In bytes" }
         }
       }
+    },
+    "packages": {
+      "type": "array",
+      "description": "What packages were resolved to, a set for each image, stage and platform",
+      "items": {
+        "type": "object",
+        "required": ["platform", "requests", "sources", "packages"],
+        "additionalProperties": false,
+        "properties": {
+          "spec": { "type": "string", "description": "A spec that this one stands on; absent for this one" },
+          "stage": { "type": "string", "description": "Absent for the image" },
+          "platform": { "type": "string" },
+          "requests": { "type": "array", "items": { "type": "string" } },
+          "sources": { "type": "array", "items": { "type": "string" } },
+          "packages": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": ["name", "version", "architecture", "source", "url", "digest", "size", "why"],
+              "additionalProperties": false,
+              "properties": {
+                "name": { "type": "string" },
+                "version": { "type": "string" },
+                "architecture": { "type": "string" },
+                "source": { "type": "string", "description": "The source package" },
+                "url": { "type": "string", "description": "Whatever mirror serves it" },
+                "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" },
+                "size": { "type": "integer", "minimum": 0, "description": "In bytes" },
+                "why": { "type": "string", "description": "requested, or needed by NAME" }
+              }
+            }
+          }
+        }
+      }
     }
   }
 }
@@ -230,22 +364,37 @@ std::string lock_schema() {
 Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode, store::Cache& cache,
                      const std::vector<std::string>& update_names) {
   const std::string path = lock_path(spec_path);
-  const bool there = base::exists(path);
-  const Lock before = there ? parse_lock(base::read_file(path, oci::max_json_size), path) : Lock{};
+  const std::optional<Lock> known = read_lock(spec_path);
+  const bool there = known.has_value();
+  const Lock before = known.value_or(Lock{});
   std::vector<Use> uses = outside_inputs(spec_path, options);
   std::erase_if(uses, [](const Use& use) { return !use.needs_lock; });
   const auto used = [&](const std::string& name) {
     return std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return use.name == name; });
   };
+  const ResolvedPackages resolved =
+      resolve_packages(spec_path, options, mode, before.packages, update_names, cache);
+  const auto is_package_name = [&](const std::string& name) {
+    for (const LockedPackages& set : resolved.sets) {
+      for (const LockedPackage& package : set.packages)
+        if (package.name == name) return true;
+      for (const std::string& source : set.sources)
+        if (source.starts_with(name + " ")) return true;
+    }
+    return false;
+  };
   for (const std::string& name : update_names)
-    if (!used(name)) {
+    if (!used(name) && !is_package_name(name)) {
       std::vector<std::string> names;
       for (const Use& use : uses) names.push_back(use.name);
-      throw base::Error(Code::usage,
-                        fmt::format("{} names no image or URL '{}'; those to lock are: {}", spec_path, name,
-                                    names.empty() ? "none" : base::join(names, ", ")));
+      throw base::Error(
+          Code::usage,
+          fmt::format("{} names no image, URL, package or source '{}'; the images and URLs to lock are: {}",
+                      spec_path, name, names.empty() ? "none" : base::join(names, ", ")));
     }
   Locking result;
+  result.lock.packages = resolved.sets;
+  result.package_changes = resolved.changes;
   const Wanted wanted{mode, update_names, path, spec_path};
   for (const Use& use : uses) {
     if (use.download)
@@ -268,9 +417,15 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
     };
     stale(before.images);
     stale(before.downloads);
+    if (before.packages != resolved.sets)
+      fail(
+          "the lock file {} is stale: it has packages that the spec does not ask for any more; run: "
+          "minibuild lock {}",
+          path, spec_path);
   }
   // A spec without names to lock needs no file; one that is there is brought up to date.
-  if (!there && result.lock.images.empty() && result.lock.downloads.empty()) return result;
+  if (!there && result.lock.images.empty() && result.lock.downloads.empty() && resolved.sets.empty())
+    return result;
   // Another compressor is for the user to accept: a build alone keeps what the file says.
   const std::string own = archive::fingerprint(
       compression_of(load_spec(spec_path, options.set, oci::host_platform()).spec.compression));

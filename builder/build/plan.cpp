@@ -4,6 +4,7 @@
 
 #include "builder/build/download.h"
 #include "builder/build/inputs.h"
+#include "builder/build/packages.h"
 #include "builder/build/stages.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -49,10 +50,11 @@ class Planner {
   }
 
   void inputs() {
-    const std::string path = lock_path(spec_path_);
-    std::map<std::string, oci::Digest> locked;
-    if (base::exists(path)) locked = pins_of(parse_lock(base::read_file(path, oci::max_json_size), path));
+    const Lock lock = read_lock(spec_path_).value_or(Lock{});
+    const std::map<std::string, oci::Digest> locked = pins_of(lock);
     pinned_ = locked;
+    sets_ = lock.packages;
+    for (const LockedPackages& set : sets_) packages(set);
     for (const OutsideInput& input : outside_inputs(spec_path_, options_)) {
       try {
         if (input.download)
@@ -70,6 +72,37 @@ class Planner {
     Registries registries = options_.registries;
     registries.pinned = pinned_;
     return registries;
+  }
+
+  // What of a set is not here; packages that are not locked are resolved by a build.
+  void packages(const LockedPackages& set) {
+    const std::string subject = fmt::format("packages of {} ({})",
+                                            !set.stage.empty()  ? "the stage " + set.stage
+                                            : !set.spec.empty() ? set.spec
+                                                                : "the image",
+                                            set.platform);
+    size_t missing = 0;
+    uint64_t size = 0;
+    std::string first;
+    for (const LockedPackage& package : set.packages) {
+      if (is_package_cached(package, cache_)) continue;
+      if (missing++ == 0) first = package.url;
+      size += package.size;
+    }
+    if (missing == 0)
+      plan_.push_back({"fetch", subject, fmt::format("{}, in the cache", set.packages.size()), {}, false});
+    else
+      plan_.push_back({"fetch", subject,
+                       fmt::format("{} of {}, {}", missing, set.packages.size(), base::human_size(size)),
+                       first.starts_with("file:") ? std::vector<std::string>() : routes(first, false), true});
+  }
+
+  void unlocked_packages(const SpecFile& file, const oci::Platform& platform) {
+    if (has_packages(file.spec.packages) && find_set(sets_, "", "", platform) == nullptr)
+      plan_.push_back(
+          {"resolve", fmt::format("packages ({})", oci::to_string(platform)),
+           fmt::format("not in the lock file: {}", base::join(request_texts(file.spec.packages), ", ")),
+           source_texts(file.spec), true});
   }
 
   void registry_image(const OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
@@ -113,6 +146,9 @@ class Planner {
     Options options = options_;
     options.registries = with_pins();
     options.registries.offline = true;
+    options.packages = sets_;
+    options.top = spec_path_;
+    unlocked_packages(file, platform);
     Silent silent;
     const ReadBase read = [&](const spec::Base& wanted) {
       if (std::holds_alternative<spec::BaseSpec>(wanted.what)) base::fail("its base is another spec");
@@ -171,6 +207,7 @@ class Planner {
   const Options& options_;
   store::Cache& cache_;
   std::map<std::string, oci::Digest> pinned_;
+  std::vector<LockedPackages> sets_;
   std::set<std::string> stages_;
   Plan plan_;
 };

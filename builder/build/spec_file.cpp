@@ -9,12 +9,18 @@ namespace minibuild::build {
 SpecFile read_spec(const std::string& path, const std::map<std::string, std::string>& set,
                    const oci::Platform& platform) {
   SpecFile file;
-  try {
-    if (base::is_directory(path)) base::fail("cannot open {}: it is a directory; name the spec in it", path);
-    file.source = base::read_file(path, size_t{4} << 20);
-  } catch (const base::Error& error) {
-    throw base::Error(base::Code::usage, error.what());
-  }
+  if (path.starts_with(shipped_prefix)) {
+    const auto text = spec::shipped_file(path.substr(shipped_prefix.size()));
+    if (!text) throw base::Error(base::Code::usage, fmt::format("no spec '{}' comes with minibuild", path));
+    file.source = *text;
+  } else
+    try {
+      if (base::is_directory(path))
+        base::fail("cannot open {}: it is a directory; name the spec in it", path);
+      file.source = base::read_file(path, size_t{4} << 20);
+    } catch (const base::Error& error) {
+      throw base::Error(base::Code::usage, error.what());
+    }
   spec::ParseResult result = spec::parse(
       file.source, {.file = path, .directory = base::parent_path(path), .set = set, .platform = platform});
   file.spec = std::move(result.spec);

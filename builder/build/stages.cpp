@@ -11,6 +11,7 @@
 
 #include "builder/build/copy.h"
 #include "builder/build/download.h"
+#include "builder/build/packages.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
 #include "minibuild/sandbox/sandbox.h"
@@ -148,7 +149,43 @@ class StageRun {
     } else {
       base_ = context_.read_base(stage_.base);
     }
+    base_id_ = base_.id;
+    put_packages();
     tree_ = base_.tree;
+  }
+
+  // The stage's packages become part of its base, unpacked; their scripts run before the stage's commands.
+  void put_packages() {
+    std::optional<Packaged> packaged = add_packages(context_.file, &stage_, oci::host_platform(), base_.tree,
+                                                    context_.epoch, context_.options, context_.cache);
+    if (!packaged) return;
+    for (const packages::Group& group : packaged->installation.groups)
+      for (const auto& [path, node] : group.tree.nodes()) base_.tree.put(path, node, 0);
+    for (const std::string& path : packaged->installation.removed) base_.tree.remove(path);
+    base_.id += " " + packaged->id;
+    for (const packages::Package& package : packaged->packages)
+      add_input("the package " + package.facts.name, package.facts.version + package.facts.architecture);
+    set_up_ = set_up(*packaged);
+  }
+
+  // What configures the packages inside the sandbox.
+  std::vector<sandbox::Command> set_up(const Packaged& packaged) const {
+    if (format_of(context_.file.spec) == packages::Format::deb) {
+      std::vector<std::string> argv = {"/usr/bin/env", "DEBIAN_FRONTEND=noninteractive",
+                                       "DEBCONF_NONINTERACTIVE_SEEN=true", "dpkg", "--configure"};
+      // What is omitted cannot be depended on.
+      for (const spec::PackageEntry& entry : stage_.packages)
+        if (entry.omit) argv.insert(argv.end() - 1, "--force-depends");
+      argv.emplace_back("--pending");
+      return {{argv, "dpkg --configure --pending"}};
+    }
+    std::vector<sandbox::Command> commands;
+    for (const char* name : {".pre-install", ".post-install"})
+      for (const packages::Package& package : packaged.packages)
+        if (const auto script = package.file.control.find(name); script != package.file.control.end())
+          commands.push_back({{"/bin/sh", "-c", script->second, name + 1, package.facts.version},
+                              package.facts.name + name});
+    return commands;
   }
 
   // Puts the copies and files of the stage into its tree.
@@ -170,7 +207,7 @@ class StageRun {
   }
 
   void collect_inputs() {
-    add_input(base_name(), base_.id);
+    add_input(base_name(), base_id_);
     std::map<std::string, std::string> sources;
     for (const Origin& origin : origins_) sources[origin.path] = origin.source;
     for (const auto& [path, node] : tree_.nodes()) {
@@ -210,7 +247,7 @@ class StageRun {
 
   base::Hash key() const {
     base::Sha256 hash;
-    hash.update(stage_version);
+    hash.update(stage_version).update(base_.id);
     for (const Input& input : inputs_) hash.update(join({input.name})).update(base::as_bytes(input.hash));
     // The order of commands and variables matters, which the sorted list does not tell.
     for (const spec::Step& step : stage_.run) hash.update(join(step.argv)).update(";");
@@ -245,6 +282,7 @@ class StageRun {
     request.work = work;
     request.root = &tree_;
     request.host_tools = host_;
+    request.commands = set_up_;
     for (const spec::Step& step : stage_.run) request.commands.push_back({step.argv, step.text});
     request.env = environment(stage_, base_, context_.epoch);
     request.workdir = stage_.workdir;
@@ -260,7 +298,7 @@ class StageRun {
 
   oci::Digest execute() {
     base::AtomicFile file(context_.cache.temporary_directory() + "/stage", 0644);
-    if (stage_.run.empty()) {
+    if (stage_.run.empty() && set_up_.empty()) {
       archive::write_tar(tree_, file);
     } else {
       const base::TemporaryDirectory work(context_.cache.work_directory(), "stage");
@@ -284,11 +322,13 @@ class StageRun {
 
   [[noreturn]] void report(const sandbox::Outcome& outcome,
                            const std::vector<std::string>& last_lines) const {
-    const spec::Step& step = stage_.run.at(outcome.failed_command);
+    const std::string text = outcome.failed_command < set_up_.size()
+                                 ? set_up_[outcome.failed_command].text
+                                 : stage_.run.at(outcome.failed_command - set_up_.size()).text;
     std::string ending = fmt::format("failed with exit status {}", outcome.exit_status);
     if (outcome.exit_status > 128 && outcome.exit_status < 128 + 65)
       ending += fmt::format(" (signal {})", outcome.exit_status - 128);
-    std::string command = step.text;
+    std::string command = text;
     while (command.ends_with('\n')) command.pop_back();
     std::string message = fmt::format("the stage '{}' {}\n  command: ", stage_.name, ending);
     for (const char c : command) message += c == '\n' ? std::string("\n           ") : std::string(1, c);
@@ -311,6 +351,8 @@ class StageRun {
   const StageContext& context_;
   const StageResults& done_;
   Base base_;
+  std::string base_id_;  // without the packages
+  std::vector<sandbox::Command> set_up_;
   bool host_ = false;
   tree::FileTree tree_;
   std::vector<Origin> origins_;
@@ -428,6 +470,10 @@ Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::
 }
 
 std::string beside(const SpecFile& file, const std::string& path) {
+  if (path.starts_with(shipped_prefix)) return path;
+  if (file.spec.directory.starts_with(shipped_prefix))
+    return std::string(shipped_prefix) +
+           tree::normalise(file.spec.directory.substr(shipped_prefix.size()) + "/" + path);
   return path.starts_with('/') || file.spec.directory == "." ? path : file.spec.directory + "/" + path;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 
 #include "builder/cli/commands.h"
 #include "builder/cli/progress.h"
@@ -135,8 +136,8 @@ void show_warnings(const BuildArguments& arguments, const build::Options& option
 }
 
 // The digests to use for tags: from the lock file, which is brought up to date unless --locked.
-std::map<std::string, oci::Digest> locked(const BuildArguments& arguments, const build::Options& options,
-                                          store::Cache& cache, build::Progress& progress) {
+build::Lock locked(const BuildArguments& arguments, const build::Options& options, store::Cache& cache,
+                   build::Progress& progress) {
   const auto mode = arguments.locked ? build::LockMode::exact : build::LockMode::as_needed;
   const build::Locking locking = build::resolve_lock(arguments.spec, options, mode, cache);
   if (!locking.compressor.empty())
@@ -144,7 +145,9 @@ std::map<std::string, oci::Digest> locked(const BuildArguments& arguments, const
                   fmt::format("warning: {} was made with another compressor ({}): the same files may get "
                               "another digest; to accept: minibuild lock {}",
                               build::lock_path(arguments.spec), locking.compressor, arguments.spec));
-  if (locking.changed && !arguments.locked) {
+  const bool shipped =
+      arguments.spec.starts_with(build::shipped_prefix);  // has its lock, and no place for another
+  if (locking.changed && !arguments.locked && !shipped) {
     const std::string path = build::lock_path(arguments.spec);
     try {
       base::write_file_atomic(path, build::to_json(locking.lock));
@@ -153,7 +156,7 @@ std::map<std::string, oci::Digest> locked(const BuildArguments& arguments, const
       progress.note("lock", std::string("warning: ") + error.what());
     }
   }
-  return build::pins_of(locking.lock);
+  return locking.lock;
 }
 
 int build_stage(const BuildArguments& arguments, const Prepared& prepared, store::Cache& cache,
@@ -207,7 +210,9 @@ int run_build(const BuildArguments& arguments) {
   prepared.options.registries = make_registries(
       arguments.registry,
       [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
-  prepared.options.registries.pinned = locked(arguments, prepared.options, cache, *progress);
+  const build::Lock lock = locked(arguments, prepared.options, cache, *progress);
+  prepared.options.registries.pinned = build::pins_of(lock);
+  prepared.options.packages = lock.packages;
   try {
     return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, start)
                                    : build_stage(arguments, prepared, cache, *progress);
@@ -296,6 +301,7 @@ build::Options plain_options(const std::vector<std::string>& set) {
   options.jobs = processors();
   options.cancelled = &interrupted;
   options.clock = seconds_now;
+  options.now = static_cast<int64_t>(std::time(nullptr));
   return options;
 }
 

@@ -82,6 +82,7 @@ int reproduce(const ReproduceArguments& arguments) {
   const build::Locking locking =
       build::resolve_lock(arguments.spec, options, build::LockMode::as_needed, cache);
   options.registries.pinned = build::pins_of(locking.lock);
+  options.packages = locking.lock.packages;
   const build::Built built = build::build_image(arguments.spec, options, cache, *progress);
   cache.save();
   if (store::top_of(want).digest == store::top_of(built.set).digest) {

@@ -8,8 +8,7 @@
 namespace minibuild::cli {
 
 int lock(const LockArguments& arguments) {
-  build::Options options;
-  options.set = read_set(arguments.set);
+  build::Options options = plain_options(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
   store::Cache cache(cache_directory(arguments.cache_dir));
   options.registries =
@@ -24,16 +23,20 @@ int lock(const LockArguments& arguments) {
         stderr, "{}: {}\n  before  {}\n  now     {}\n", moved.name,
         arguments.update ? "moved, and was updated" : "has moved; to follow it: minibuild lock --update",
         oci::to_string(moved.before), oci::to_string(moved.now));
+  for (const std::string& change : locking.package_changes) fmt::print(stderr, "{}\n", change);
   const std::string path = build::lock_path(arguments.spec);
   if (locking.changed) base::write_file_atomic(path, build::to_json(locking.lock));
   const size_t images = locking.lock.images.size();
   const size_t downloads = locking.lock.downloads.size();
-  const std::string more =
+  size_t packages = 0;
+  for (const build::LockedPackages& set : locking.lock.packages) packages += set.packages.size();
+  std::string more =
       downloads == 0 ? "" : fmt::format(", {} download{}", downloads, downloads == 1 ? "" : "s");
+  if (packages > 0) more += fmt::format(", {} package{}", packages, packages == 1 ? "" : "s");
   fmt::print(stderr, "{}: {}, {} image{}{}\n", path,
-             locking.changed           ? "written"
-             : images + downloads == 0 ? "nothing to lock"
-                                       : "unchanged",
+             locking.changed                      ? "written"
+             : images + downloads + packages == 0 ? "nothing to lock"
+                                                  : "unchanged",
              images, images == 1 ? "" : "s", more);
   return 0;
 }

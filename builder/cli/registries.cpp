@@ -71,14 +71,20 @@ build::Registries make_registries(const RegistryArguments& arguments,
   network.ca_file = arguments.ca_file;
   network.client_certificate = arguments.certificate;
   network.client_key = arguments.key;
-  network.mirrors = read_mirrors(arguments.mirrors);
+  build::Registries registries;
+  for (auto& [prefix, url] : read_mirrors(arguments.mirrors)) {
+    if (url.starts_with("file://"))
+      registries.directories.emplace_back(
+          prefix.substr(prefix.find("://") == std::string::npos ? 0 : prefix.find("://") + 3), url.substr(7));
+    else
+      network.mirrors.emplace_back(prefix, url);
+  }
   network.patience = arguments.timeout;
   network.cancelled = &interrupted;
   struct Lazy {
     std::mutex mutex;
     std::unique_ptr<registry::Client> client;
   };
-  build::Registries registries;
   registries.offline = arguments.offline;
   registries.note = std::move(note);
   registries.client = [lazy = std::make_shared<Lazy>(), network = std::move(network),

@@ -12,11 +12,16 @@
 namespace minibuild::spec {
 
 const Keys& image_keys() {
-  static const Keys keys = {
-      {"minibuild",   "image",  "args",        "stages",     "base",        "copy",  "files",    "remove",
-       "accounts",    "user",   "workdir",     "entrypoint", "cmd",         "env",   "ports",    "volumes",
-       "stop-signal", "labels", "annotations", "layers",     "compression", "epoch", "platforms"},
-      {"packages", "sources", "trim", "policy", "attest"}};
+  static const Keys keys = {{"minibuild",   "image",       "args",
+                             "stages",      "base",        "sources",
+                             "packages",    "trim",        "copy",
+                             "files",       "remove",      "accounts",
+                             "user",        "workdir",     "entrypoint",
+                             "cmd",         "env",         "ports",
+                             "volumes",     "stop-signal", "labels",
+                             "annotations", "layers",      "compression",
+                             "epoch",       "platforms",   "package-database"},
+                            {"policy", "attest"}};
   return keys;
 }
 
@@ -38,6 +43,10 @@ class Parser {
     if (const YamlNode* node = root_.find("image")) images(*node);
     if (const YamlNode* node = root_.find("stages")) spec_.stages = read_stages(reader_, *node);
     if (const YamlNode* node = root_.find("base")) spec_.base = read_base(reader_, *node, false);
+    if (const YamlNode* node = root_.find("sources")) spec_.sources = read_sources(reader_, *node);
+    if (const YamlNode* node = root_.find("packages")) spec_.packages = read_packages(reader_, *node);
+    if (const YamlNode* node = root_.find("trim")) spec_.trim = read_trim(reader_, *node);
+    if (const YamlNode* node = root_.find("package-database")) package_database(*node);
     if (const YamlNode* node = root_.find("copy")) spec_.copy = read_copies(reader_, *node);
     if (const YamlNode* node = root_.find("files")) spec_.files = read_files(reader_, *node);
     if (const YamlNode* node = root_.find("remove")) spec_.remove = reader_.globs(*node, "'remove'");
@@ -46,6 +55,7 @@ class Parser {
     metadata();
     writing();
     check_stages();
+    check_packages();
     return std::move(spec_);
   }
 
@@ -327,6 +337,44 @@ class Parser {
       else
         spec_.platforms.push_back(*platform);
     }
+  }
+
+  void package_database(const YamlNode& node) {
+    const auto text = reader_.text(node, "'package-database'", "status.d or dpkg");
+    if (text && *text != "status.d" && *text != "dpkg")
+      reader_.error(node.position,
+                    fmt::format("'package-database' is '{}', want 'status.d', one file for each package as "
+                                "distroless has it, or 'dpkg', the whole database",
+                                base::printable(*text)));
+    spec_.full_package_database = text && *text == "dpkg";
+  }
+
+  // What holds between packages, sources and trim.
+  void check_packages() {
+    const auto needs_source = [&](const std::vector<PackageEntry>& packages) {
+      for (const PackageEntry& entry : packages)
+        if (entry.name != "*" && spec_.sources.empty()) {
+          reader_.error(entry.position,
+                        "packages need 'sources'; write sources: { debian: { deb: "
+                        "\"https://snapshot.debian.org/archive/debian/20260901T000000Z\", suites: [trixie], "
+                        "components: "
+                        "[main], keys: [/usr/share/keyrings/debian-archive-keyring.gpg] } }",
+                        "missing-key");
+          return;
+        }
+    };
+    needs_source(spec_.packages);
+    for (const Stage& stage : spec_.stages) needs_source(stage.packages);
+    for (const Source& source : spec_.sources)
+      if (source.kind != spec_.sources.front().kind)
+        reader_.error(source.position,
+                      fmt::format("the source '{}' is of another kind than '{}'; an image has packages of "
+                                  "one kind: write two specs, one the base of the other's copies",
+                                  source.name, spec_.sources.front().name));
+    if (spec_.trim.on && spec_.packages.empty())
+      reader_.error(spec_.trim.position, "'trim' takes away what packages bring; there are no 'packages'");
+    if (spec_.trim.on && !spec_.entrypoint && spec_.trim.keep.empty())
+      reader_.error(spec_.trim.position, "'trim' keeps what 'entrypoint' needs; add it, or 'keep'");
   }
 
   void writing() {

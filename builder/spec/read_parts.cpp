@@ -26,8 +26,7 @@ const Keys& file_keys() {
 
 const Keys& stage_keys() {
   static const Keys keys = {
-      {"base", "copy", "files", "env", "workdir", "secrets", "caches", "network", "run"},
-      {"packages", "sources"}};
+      {"base", "packages", "copy", "files", "env", "workdir", "secrets", "caches", "network", "run"}, {}};
   return keys;
 }
 
@@ -259,6 +258,29 @@ std::vector<FileEntry> read_files(Reader& reader, const YamlNode& node) {
 
 namespace {
 
+// `distroless/cc`, `distroless/cc:debug`: specs that come with minibuild.
+bool is_shipped(Reader& reader, const YamlNode& node, const std::string& text, Base& base) {
+  const std::vector<std::string> names = shipped_specs();
+  const std::string family = text.substr(0, text.find('/') + 1);
+  if (family.empty() || std::none_of(names.begin(), names.end(),
+                                     [&](const std::string& name) { return name.starts_with(family); }))
+    return false;
+  std::string name = text;
+  if (const size_t colon = name.find(':'); colon != std::string::npos) name[colon] = '-';
+  if (std::find(names.begin(), names.end(), name) != names.end()) {
+    base.what = BaseSpec{"minibuild:" + name + ".yaml"};
+    return true;
+  }
+  std::vector<std::string> family_names;
+  for (const std::string& one : names)
+    if (one.starts_with(family)) family_names.push_back(one);
+  const std::string close = base::nearest(name, family_names);
+  reader.error(node.position, fmt::format("no base '{}' comes with minibuild; {}", base::printable(text),
+                                          close.empty() ? "there are: " + base::join(family_names, ", ")
+                                                        : fmt::format("did you mean '{}'?", close)));
+  return true;
+}
+
 void read_base_text(Reader& reader, const YamlNode& node, const std::string& text, bool in_stage,
                     Base& base) {
   if (text == "scratch") return;
@@ -282,11 +304,7 @@ void read_base_text(Reader& reader, const YamlNode& node, const std::string& tex
     base.what = BaseSpec{text};
     return;
   }
-  if (text.starts_with("distroless/") || text.starts_with("alpine/"))
-    return reader.error(
-        node.position,
-        fmt::format("the base '{}' is not shipped with this version of minibuild yet", base::printable(text)),
-        "unsupported");
+  if (is_shipped(reader, node, text, base)) return;
   const size_t slash = text.find('/');
   const std::string_view first = std::string_view(text).substr(0, slash);
   const bool has_host = slash != std::string::npos &&
@@ -422,6 +440,10 @@ Stage read_stage(Reader& reader, const YamlEntry& entry) {
         entry.position,
         fmt::format("the stage '{}' needs 'base'; write base: host for this machine's tools", stage.name),
         "missing-key");
+  if (const YamlNode* packages = node.find("packages")) stage.packages = read_packages(reader, *packages);
+  if (!stage.packages.empty() && std::holds_alternative<BaseHost>(stage.base.what))
+    reader.error(stage.packages.front().position,
+                 "packages cannot be added to the host's tools; write base: scratch, or another base");
   if (const YamlNode* copy = node.find("copy")) stage.copy = read_copies(reader, *copy);
   if (const YamlNode* files = node.find("files")) stage.files = read_files(reader, *files);
   if (const YamlNode* env = node.find("env")) stage.env = reader.environment(*env);

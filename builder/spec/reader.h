@@ -63,11 +63,16 @@ std::string one_of(const std::vector<std::string>& words);
 std::vector<Copy> read_copies(Reader& reader, const YamlNode& node);
 std::vector<FileEntry> read_files(Reader& reader, const YamlNode& node);
 Base read_base(Reader& reader, const YamlNode& node, bool in_stage);
+std::vector<Source> read_sources(Reader& reader, const YamlNode& node);
+std::vector<PackageEntry> read_packages(Reader& reader, const YamlNode& node);
+Trim read_trim(Reader& reader, const YamlNode& node);
 std::vector<Stage> read_stages(Reader& reader, const YamlNode& node);
 
 const Keys& image_keys();
 const Keys& stage_keys();
 const Keys& copy_keys();
 const Keys& file_keys();
+const Keys& source_keys();
+const Keys& package_keys();
 
 }  // namespace minibuild::spec

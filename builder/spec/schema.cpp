@@ -17,6 +17,33 @@ std::string json_schema() {
     "args": { "description": "Arguments, used as ${NAME}; --set NAME=VALUE replaces a value.", "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
     "stages": { "description": "Steps that run commands in a sandbox; what they leave is taken with copy.", "type": "object", "additionalProperties": { "$ref": "#/$defs/stage" } },
     "base": { "$ref": "#/$defs/base" },
+    "sources": {
+      "description": "Repositories of packages, by name.",
+      "type": "object",
+      "additionalProperties": {
+        "type": "object",
+        "required": ["keys"],
+        "additionalProperties": false,
+        "properties": {
+          "deb": { "type": "string", "description": "The URL above dists/ of a Debian repository: https, http or file." },
+          "apk": { "type": "string", "description": "The URL above the repositories of Alpine's format." },
+          "suites": { "type": "array", "items": { "type": "string" }, "description": "deb: trixie, trixie-updates ..." },
+          "components": { "type": "array", "items": { "type": "string" }, "description": "deb: default main." },
+          "repositories": { "type": "array", "items": { "type": "string" }, "description": "apk: main, community; none if the URL is that of one." },
+          "keys": { "type": "array", "items": { "type": "string" }, "description": "Files with the public keys that indexes are signed with." },
+          "check-valid-until": { "type": "boolean", "description": "deb: refuse an index that has expired; default true." }
+        }
+      }
+    },
+    "packages": { "$ref": "#/$defs/packages" },
+    "trim": {
+      "description": "Keep of the packages only what the entrypoint needs.",
+      "anyOf": [
+        { "type": "boolean" },
+        { "type": "object", "additionalProperties": false, "properties": { "keep": { "type": "array", "items": { "type": "string" } } } }
+      ]
+    },
+    "package-database": { "enum": ["status.d", "dpkg"], "description": "Debian: one file for each package, or dpkg's whole database." },
     "copy": { "$ref": "#/$defs/copies" },
     "files": { "$ref": "#/$defs/files" },
     "remove": { "description": "Globs of what is taken out of the tree.", "type": "array", "items": { "type": "string" } },
@@ -85,8 +112,28 @@ std::string json_schema() {
     "mode": { "description": "Permission bits in octal, such as '0644'.", "type": ["string", "integer"] },
     "env": { "description": "Variables; ${env.PATH} is the base's value.", "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
     "base": {
-      "description": "scratch, ./other.yaml, oci:DIR:TAG, oci-archive:FILE:TAG, docker-archive:FILE, { stage: NAME }; in stages also host.",
+      "description": "scratch, distroless/cc and other shipped bases, ./other.yaml, oci:DIR:TAG, oci-archive:FILE:TAG, docker-archive:FILE, { stage: NAME }; in stages also host.",
       "anyOf": [{ "type": "string" }, { "type": "object", "required": ["stage"], "additionalProperties": false, "properties": { "stage": { "type": "string" } } }]
+    },
+    "packages": {
+      "description": "Packages of the sources, with all that they depend on.",
+      "type": "array",
+      "items": {
+        "anyOf": [
+          { "type": "string", "description": "name, name=VERSION, name>=VERSION, name~VERSION, !name" },
+          {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": false,
+            "properties": {
+              "name": { "type": "string", "description": "A package, or * for all." },
+              "only": { "type": "array", "items": { "type": "string" }, "description": "Globs of the files that are taken; also docs, man, locales." },
+              "except": { "type": "array", "items": { "type": "string" }, "description": "Globs of files that are left out; also docs, man, locales." },
+              "omit": { "type": "boolean", "description": "Take it as if it were there: neither it nor what only it needs is installed." }
+            }
+          }
+        ]
+      }
     },
     "copies": {
       "type": "array",
@@ -135,6 +182,7 @@ std::string json_schema() {
       "additionalProperties": false,
       "properties": {
         "base": { "$ref": "#/$defs/base" },
+        "packages": { "$ref": "#/$defs/packages" },
         "copy": { "$ref": "#/$defs/copies" },
         "files": { "$ref": "#/$defs/files" },
         "env": { "$ref": "#/$defs/env" },

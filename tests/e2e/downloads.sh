@@ -69,7 +69,7 @@ same "nothing of it is kept" "$(find cache/blobs cache/tmp -type f)" ""
 same "lock --update" "$(jq -r '.downloads[0].size' one.lock.json) $(grep -c 'moved, and was updated' err)" "6 1"
 check "and builds" try
 "$MINIBUILD" lock one.yaml --update nowhere 2> err
-same "an unknown name" "$? $(grep -c "names no image or URL 'nowhere'" err)" "2 1"
+same "an unknown name" "$? $(grep -c "names no image, URL, package or source 'nowhere'" err)" "2 1"
 rm one.lock.json
 try --locked > /dev/null
 same "--locked without a lock" "$? $(grep -c 'not in the lock file one.lock.json' err)" "1 1"

@@ -71,17 +71,23 @@ TEST(JsonSchema, HasTheParsersKeys) {
       {&schema["$defs"]["stage"]["properties"], {"minibuild: 1\nstages: { s: { ", ": x } }\n"}},
       {&schema["$defs"]["copies"]["items"]["properties"], {"minibuild: 1\ncopy: [{ ", ": x }]\n"}},
       {&schema["$defs"]["files"]["items"]["properties"], {"minibuild: 1\nfiles: [{ ", ": x }]\n"}},
+      {&schema["properties"]["sources"]["additionalProperties"]["properties"],
+       {"minibuild: 1\nsources: { s: { ", ": x } }\n"}},
+      {&schema["$defs"]["packages"]["items"]["anyOf"][1]["properties"],
+       {"minibuild: 1\npackages: [{ ", ": x }]\n"}},
       {&schema["properties"]["accounts"]["properties"]["users"]["items"]["properties"],
        {"minibuild: 1\naccounts: { users: [{ ", ": x }] }\n"}},
   };
   for (const auto& [properties, text] : places) {
     ASSERT_GE(properties->size(), 3U);
     for (const auto& [key, value] : properties->items()) {
-      if (key != "minibuild") EXPECT_FALSE(unknown(text.first + key + text.second)) << key;
+      if (key != "minibuild") {
+        EXPECT_FALSE(unknown(text.first + key + text.second)) << key;
+      }
       EXPECT_TRUE(unknown(text.first + key + "x" + text.second)) << key;
     }
   }
-  EXPECT_EQ(schema["properties"].size(), 23U);
+  EXPECT_EQ(schema["properties"].size(), 27U);
 }
 
 TEST(ParseImageLocation, KnowsTheForms) {

@@ -44,6 +44,7 @@ struct TarEntry {
   std::string target;   // of links; of a hard link normalised, from the archive's root
   tree::Node node;      // type, mode, owner, mtime, device, xattrs, target; content only its size
   uint64_t offset = 0;  // of the content in the archive
+  std::string sha1;     // what the record APK-TOOLS.checksum.SHA1 says, as it stands; empty if there is none
 };
 
 /// Reads an archive from front to back. Distrusts everything: checksums, sizes, names; `..` in a name,

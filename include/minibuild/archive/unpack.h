@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "minibuild/base/stream.h"
@@ -19,5 +20,10 @@ struct UnpackLimits {
 /// damaged or truncated, or holds something else than files, directories and links is an Error naming `what`.
 /// libarchive is loaded when this is first called; throws Error naming its package if it is not there.
 void unpack(const std::string& path, base::Sink& sink, const std::string& what, UnpackLimits limits = {});
+
+/// Undoes one compressor, told by its first bytes: gzip, zstd, xz, lzma, bzip2; other bytes pass as they are.
+/// What follows the compressed stream is read too. Errors are `cannot read WHAT: cause`; as for `unpack`,
+/// libarchive is loaded when xz, lzma or bzip2 first comes.
+std::unique_ptr<base::Source> decompress_any(base::Source& source, std::string what);
 
 }  // namespace minibuild::archive

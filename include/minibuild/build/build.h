@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "minibuild/build/images.h"
+#include "minibuild/build/locked_packages.h"
 #include "minibuild/build/spec_file.h"
 #include "minibuild/store/cache.h"
 #include "minibuild/store/image.h"
@@ -35,6 +36,9 @@ struct Options {
   std::string stage;             // stop at this stage; its tree is the result
   int jobs = 1;
   Registries registries;
+  std::vector<LockedPackages> packages;  // of the lock file
+  std::string top;             // the spec that all names of specs are relative to; empty: the one built
+  std::optional<int64_t> now;  // seconds since 1970, for signed indexes that expire
   std::string helper = "/proc/self/exe";  // the executable for sandbox::run
   const std::atomic<bool>* cancelled = nullptr;
   /// Seconds from any fixed moment, for the durations of phases.

@@ -19,6 +19,8 @@ struct Registries {
   bool offline = false;  // use only what the cache holds
   /// What references and URLs without a digest stand for; the others are asked for.
   std::map<std::string, oci::Digest> pinned;
+  /// Directories in the place of what is below a URL: prefix without scheme, path.
+  std::vector<std::pair<std::string, std::string>> directories{};
   /// Hears how much is about to be fetched or pushed, and where.
   std::function<void(const std::string& subject, const std::string& text)> note;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +31,15 @@ struct LockedDownload {
 struct Lock {
   std::vector<LockedImage> images;        // by name
   std::vector<LockedDownload> downloads;  // by URL
+  std::vector<LockedPackages> packages;   // by spec, stage, platform
   std::string compressor;                 // library, version, parameters: they decide the bytes of layers
   bool operator==(const Lock&) const = default;
 };
 
 /// `SPEC` with `.lock.json` in the place of `.yaml`.
 std::string lock_path(const std::string& spec_path);
+/// The lock file beside a spec, or that of a shipped one; nothing if there is none. Throws as `parse_lock`.
+std::optional<Lock> read_lock(const std::string& spec_path);
 /// Throws Error `cannot read WHAT: cause`. Duplicate names and unknown fields are refused: a lock is written
 /// by minibuild alone.
 Lock parse_lock(std::string_view text, const std::string& what);
@@ -60,9 +64,10 @@ struct Moved {
 
 struct Locking {
   Lock lock;
-  bool changed = false;      // it differs from the file
-  std::vector<Moved> moved;  // for `update` and `look`
-  std::string compressor;    // of the file, if this build has another
+  bool changed = false;                      // it differs from the file
+  std::vector<Moved> moved;                  // for `update` and `look`
+  std::vector<std::string> package_changes;  // `libc6 2.36-1 -> 2.36-2`, for `update`
+  std::string compressor;                    // of the file, if this build has another
 };
 
 /// Finds the images of registries and the downloads that the spec names, in stages and in specs that it

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "minibuild/base/error.h"
 #include "minibuild/spec/spec.h"
@@ -14,6 +15,9 @@ struct SpecFile {
   std::string source;
   spec::Diagnostics diagnostics;
 };
+
+/// What the path of a spec that comes with minibuild begins with: `minibuild:distroless/cc.yaml`.
+inline constexpr std::string_view shipped_prefix = "minibuild:";
 
 /// Reads and parses; diagnostics are left to the caller. Throws Error{Code::usage} if the file cannot be
 /// read.

@@ -21,7 +21,8 @@ struct BaseHost {};
 struct BaseStage {
   std::string name;
 };
-/// Another spec, by its path as written (relative to the directory of the spec that names it).
+/// Another spec, by its path as written (relative to the directory of the spec that names it), or one that
+/// comes with minibuild: `minibuild:distroless/cc.yaml`.
 struct BaseSpec {
   std::string path;
 };
@@ -111,11 +112,45 @@ struct Step {
   std::string text;               // as people know it: the script, or the argv quoted
 };
 
+/// A repository of packages.
+struct Source {
+  enum class Kind { deb, apk };
+  std::string name;
+  Kind kind = Kind::deb;
+  std::string url;                      // http, https or file; without `/` at its end
+  std::vector<std::string> suites;      // deb
+  std::vector<std::string> components;  // deb: of each suite; apk: directories below the URL
+  std::vector<std::string> keys;        // files as written: OpenPGP keyrings, RSA keys
+  bool check_valid_until = true;        // deb
+  Position position;
+};
+
+/// An entry of `packages`.
+struct PackageEntry {
+  std::string name;  // `*`: what `only` and `except` say is for all packages
+  std::string op;    // empty, `=`, `<`, `<=`, `>`, `>=`, `~`
+  std::string version;
+  bool absent = false;  // written `!name`
+  bool omit = false;    // taken as if it were there
+  std::vector<std::string> only;
+  std::vector<std::string> except;
+  std::string text;  // as written, for messages and lock files
+  Position position;
+};
+
+/// Keep only what the entrypoint needs, and these globs.
+struct Trim {
+  bool on = false;
+  std::vector<std::string> keep;
+  Position position;
+};
+
 using Environment = std::vector<std::pair<std::string, std::string>>;  // in the order written
 
 struct Stage {
   std::string name;
   Base base;
+  std::vector<PackageEntry> packages;
   std::vector<Copy> copy;
   std::vector<FileEntry> files;
   Environment env;
@@ -136,6 +171,10 @@ struct Spec {
   std::vector<std::pair<std::string, std::string>> args;  // with --set applied
   std::vector<Stage> stages;                              // in the order written
   Base base;
+  std::vector<Source> sources;
+  std::vector<PackageEntry> packages;
+  Trim trim;
+  bool full_package_database = false;  // dpkg's own, not status.d
   std::vector<Copy> copy;
   std::vector<FileEntry> files;
   std::vector<std::string> remove;
@@ -177,6 +216,12 @@ ParseResult parse(std::string_view source, const ParseOptions& options);
 
 /// Puts in the base's value for each `${env.NAME}` of `value`; empty if the base has none.
 std::string expand_base_env(std::string_view value, const Environment& base);
+
+/// The text of a file that comes with minibuild (`distroless/cc.yaml`, `distroless/cc.lock.json`); nothing if
+/// there is none.
+std::optional<std::string_view> shipped_file(std::string_view name);
+/// The names of the specs that come with minibuild, sorted: `distroless/cc`.
+std::vector<std::string> shipped_specs();
 
 /// The JSON Schema (draft 2020-12) of the language, indented, with a line end.
 std::string json_schema();

@@ -1,0 +1,303 @@
+#include "builder/build/packages.h"
+
+#include <algorithm>
+
+#include "builder/build/download.h"
+#include "builder/build/side_by_side.h"
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/packages/apk.h"
+#include "minibuild/packages/deb.h"
+
+namespace minibuild::build {
+
+using base::fail;
+using packages::Format;
+
+namespace {
+
+constexpr int parallel_fetches = 8;
+
+base::Hash package_key(const oci::Digest& digest) {
+  return base::Sha256().update("package 2").update(base::as_bytes(digest.hash)).finish();
+}
+
+// `NAME SIZE\n` and the bytes, one after the other: control files may hold anything, and are read at every
+// build.
+std::string write_file(const packages::PackageFile& file) {
+  std::string out;
+  const auto add = [&out](const std::string& name, const std::string& bytes) {
+    out += fmt::format("{} {}\n", name, bytes.size());
+    out += bytes;
+  };
+  add("/checksum", file.checksum);
+  add("/files", file.file_checksums);
+  for (const auto& [name, text] : file.control) add(name, text);
+  return out;
+}
+
+packages::PackageFile read_file(std::string_view rest, const std::string& what) {
+  packages::PackageFile file;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    const size_t space = line.rfind(' ');
+    const auto size =
+        space == std::string_view::npos ? std::nullopt : base::parse_number(line.substr(space + 1));
+    if (!size || rest.size() - line.size() < *size + 1) fail("the cache's record of {} is damaged", what);
+    const std::string name(line.substr(0, space));
+    std::string bytes(rest.substr(line.size() + 1, *size));
+    rest.remove_prefix(line.size() + 1 + *size);
+    (name == "/checksum" ? file.checksum
+     : name == "/files"  ? file.file_checksums
+                         : file.control[name]) = std::move(bytes);
+  }
+  return file;
+}
+
+std::optional<packages::Package> cached_package(const LockedPackage& locked, store::Cache& cache) {
+  const auto known = cache.find_result(package_key(locked.digest));
+  if (!known || known->blobs.size() != 1) return std::nullopt;
+  const oci::Digest& plain = known->blobs.front();
+  packages::Package package;
+  package.file = read_file(std::string_view(known->value).substr(known->value.find('\n') + 1), locked.name);
+  package.tree = archive::read_tar(
+      std::make_shared<const tree::Archive>(tree::Archive{cache.blob_path(plain), plain.hash}), locked.url);
+  // apk: names at the top that begin with a dot are about the package.
+  if (locked.url.ends_with(".apk"))
+    while (!package.tree.empty()) {
+      const auto it = package.tree.nodes().lower_bound(".");
+      if (it == package.tree.nodes().end() || !it->first.starts_with('.')) break;
+      package.tree.remove(std::string(it->first));
+    }
+  return package;
+}
+
+packages::Package read_package(const LockedPackage& locked, Format format, store::Cache& cache,
+                               const Registries& registries) {
+  fetch_file(locked.url, locked.digest, cache, registries);
+  base::AtomicFile file(cache.temporary_directory() + "/package", 0444);
+  const std::string path = cache.blob_path(locked.digest);
+  const packages::PackageFile content = format == Format::apk ? packages::read_apk(path, file, locked.url)
+                                                              : packages::read_deb(path, file, locked.url);
+  const oci::Digest plain = cache.keep_blob(file);
+  // The first line is what `cache ls` shows.
+  cache.put_result(package_key(locked.digest),
+                   {"package", locked.name + " " + locked.version + "\n" + write_file(content), {plain}});
+  auto package = cached_package(locked, cache);
+  if (!package) fail("cannot read {}: the cache lost it", locked.url);
+  return std::move(*package);
+}
+
+std::string member(const packages::Package& package, const char* name) {
+  const auto it = package.file.control.find(name);
+  return it == package.file.control.end() ? std::string() : it->second;
+}
+
+}  // namespace
+
+Format format_of(const spec::Spec& spec) {
+  return !spec.sources.empty() && spec.sources.front().kind == spec::Source::Kind::apk ? Format::apk
+                                                                                       : Format::deb;
+}
+
+std::string architecture_of(const oci::Platform& platform, Format format) {
+  struct Words {
+    const char* platform;
+    const char* deb;
+    const char* apk;
+  };
+  static constexpr Words all[] = {
+      {"linux/amd64", "amd64", "x86_64"},
+      {"linux/arm64", "arm64", "aarch64"},
+      {"linux/arm64/v8", "arm64", "aarch64"},
+      {"linux/arm/v7", "armhf", "armv7"},
+      {"linux/arm/v6", "armel", "armhf"},
+      {"linux/arm", "armhf", "armv7"},
+      {"linux/386", "i386", "x86"},
+      {"linux/ppc64le", "ppc64el", "ppc64le"},
+      {"linux/s390x", "s390x", "s390x"},
+      {"linux/riscv64", "riscv64", "riscv64"},
+      {"linux/loong64", "loong64", "loongarch64"},
+  };
+  const std::string text = oci::to_string(platform);
+  for (const Words& words : all)
+    if (text == words.platform) return format == Format::apk ? words.apk : words.deb;
+  fail("{} has no packages for {}", format == Format::apk ? "Alpine" : "Debian", text);
+}
+
+std::string spec_name(const std::string& path, const std::string& top) {
+  if (path == top) return {};
+  if (path.starts_with(shipped_prefix)) {
+    const std::string name = path.substr(shipped_prefix.size());
+    return name.substr(0, name.rfind('.'));
+  }
+  const std::string directory = base::parent_path(top);
+  const std::string prefix = directory == "." ? "" : directory + "/";
+  std::string name = path.starts_with(prefix) ? path.substr(prefix.size()) : path;
+  while (name.starts_with("./")) name.erase(0, 2);
+  return name;
+}
+
+bool has_packages(const std::vector<spec::PackageEntry>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.name != "*"; });
+}
+
+std::vector<std::string> request_texts(const std::vector<spec::PackageEntry>& entries) {
+  std::vector<std::string> texts;
+  for (const spec::PackageEntry& entry : entries)
+    if (entry.name != "*") texts.push_back((entry.omit ? "omit " : "") + entry.text);
+  return texts;
+}
+
+std::vector<std::string> source_texts(const spec::Spec& spec) {
+  std::vector<std::string> texts;
+  for (const spec::Source& source : spec.sources)
+    texts.push_back(
+        source.kind == spec::Source::Kind::apk
+            ? fmt::format("{} apk {} {}", source.name, source.url, base::join(source.components, ","))
+            : fmt::format("{} deb {} {} {}", source.name, source.url, base::join(source.suites, ","),
+                          base::join(source.components, ",")));
+  return texts;
+}
+
+const LockedPackages* find_set(const std::vector<LockedPackages>& sets, const std::string& spec,
+                               const std::string& stage, const oci::Platform& platform) {
+  const std::string text = oci::to_string(platform);
+  for (const LockedPackages& set : sets)
+    if (set.spec == spec && set.stage == stage && set.platform == text) return &set;
+  return nullptr;
+}
+
+bool is_package_cached(const LockedPackage& locked, store::Cache& cache) {
+  return cache.find_result(package_key(locked.digest)).has_value();
+}
+
+std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& locked, Format format,
+                                             store::Cache& cache, const Registries& registries) {
+  std::vector<packages::Package> all(locked.size());
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < locked.size(); ++i) {
+    auto there = cached_package(locked[i], cache);
+    if (there)
+      all[i] = std::move(*there);
+    else
+      missing.push_back(i);
+  }
+  side_by_side(missing.size(), parallel_fetches, [&](size_t i) {
+    all[missing[i]] = read_package(locked[missing[i]], format, cache, registries);
+  });
+  for (size_t i = 0; i < locked.size(); ++i) {
+    packages::Package& package = all[i];
+    package.facts = format == Format::apk ? packages::pkginfo_facts(member(package, ".PKGINFO"))
+                                          : packages::deb_facts(member(package, "control"));
+    package.facts.size = locked[i].size;
+    if (package.facts.name != locked[i].name || package.facts.version != locked[i].version)
+      fail("cannot use {}: it is the package {} {}, want {} {}", locked[i].url,
+           base::printable(package.facts.name), base::printable(package.facts.version), locked[i].name,
+           locked[i].version);
+  }
+  return all;
+}
+
+std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* stage,
+                                     const oci::Platform& platform, const tree::FileTree& base, int64_t epoch,
+                                     const Options& options, store::Cache& cache) {
+  const std::vector<spec::PackageEntry>& entries = stage != nullptr ? stage->packages : file.spec.packages;
+  if (!has_packages(entries)) return std::nullopt;
+  const std::string name = spec_name(file.spec.file, options.top.empty() ? file.spec.file : options.top);
+  const LockedPackages* set = find_set(options.packages, name, stage != nullptr ? stage->name : "", platform);
+  if (set == nullptr)
+    fail_at(file, entries.front().position, base::Code::failed,
+            fmt::format("the packages for {} are not in the lock file; run: minibuild lock {}",
+                        oci::to_string(platform), options.top.empty() ? file.spec.file : options.top));
+  packages::Settings settings;
+  settings.format = format_of(file.spec);
+  settings.epoch = epoch;
+  settings.full_database = stage != nullptr || file.spec.full_package_database;
+  if (stage != nullptr) settings.state = "unpacked";
+  base::Sha256 id;
+  for (const spec::PackageEntry& entry : entries) {
+    if (!entry.only.empty() || !entry.except.empty())
+      settings.choices.push_back({entry.name, entry.only, entry.except});
+    if (entry.name != "*" && !entry.omit && !entry.absent) settings.world.push_back(entry.text);
+    id.update(
+        fmt::format("{};{};{};", entry.text, base::join(entry.only, ","), base::join(entry.except, ",")));
+  }
+  for (const LockedPackage& package : set->packages) id.update(base::as_bytes(package.digest.hash));
+  Packaged packaged;
+  packaged.id = base::to_hex(id.finish());
+  try {
+    packaged.packages = load_packages(set->packages, settings.format, cache, options.registries);
+    packaged.installation = packages::install(base, packaged.packages, settings);
+  } catch (const base::Error& error) {
+    if (error.code() == base::Code::interrupted) throw;
+    fail_at(file, entries.front().position, error.code(), error.what());
+  }
+  for (const packages::Package& package : packaged.packages) packaged.names.push_back(package.facts.name);
+  return packaged;
+}
+
+base::Hash indexes_key(const std::string& source_text, const std::string& architecture) {
+  return base::Sha256().update("indexes of ").update(source_text).update(" ").update(architecture).finish();
+}
+
+namespace {
+
+// Debian Policy 8.1: the package of libNAME.so.VERSION is libNAMEVERSION, with `-` after a digit.
+std::vector<std::string> library_packages(const std::string& library) {
+  if (library.starts_with("ld-")) return {"libc6"};
+  const size_t so = library.find(".so");
+  if (so == std::string::npos) return {};
+  std::string stem = library.substr(0, so);
+  std::string version = library.substr(so + 3);
+  if (version.starts_with('.')) version.erase(0, 1);
+  for (std::string* text : {&stem, &version})
+    std::transform(text->begin(), text->end(), text->begin(), [](char c) {
+      return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+  const bool digit = !stem.empty() && stem.back() >= '0' && stem.back() <= '9';
+  std::vector<std::string> names;
+  for (const std::string& name :
+       {stem + (digit && !version.empty() ? "-" : "") + version, stem + version, stem})
+    for (const char* end : {"", "t64"}) names.push_back(name + end);
+  return names;
+}
+
+std::string supplier_in(const std::string& path, bool apk, const std::string& library) {
+  const std::string text = base::read_file(path, size_t{1} << 30);
+  if (!apk) {
+    for (const std::string& name : library_packages(library))
+      if (text.find("\nPackage: " + name + "\n") != std::string::npos ||
+          text.starts_with("Package: " + name + "\n"))
+        return name;
+    return {};
+  }
+  std::string found;
+  packages::for_each_paragraph(text, [&](std::string_view record, size_t) {
+    if (!found.empty() || record.find("so:" + library) == std::string_view::npos) return;
+    const packages::Facts facts = packages::apk_facts(record);
+    for (const std::string& provided : facts.provides)
+      if (packages::apk_relation(provided).name == "so:" + library) found = facts.name;
+  });
+  return found;
+}
+
+}  // namespace
+
+std::string package_with_library(const std::string& library, const Options& options, store::Cache& cache) {
+  for (const LockedPackages& set : options.packages)
+    for (const std::string& source : set.sources) {
+      const bool apk = source.find(" apk ") != std::string::npos;
+      const auto platform = oci::parse_platform(set.platform);
+      if (!platform) continue;
+      const std::string architecture = architecture_of(*platform, apk ? Format::apk : Format::deb);
+      const auto known = cache.find_result(indexes_key(source, architecture));
+      if (!known) continue;
+      for (const oci::Digest& index : known->blobs)
+        if (std::string name = supplier_in(cache.blob_path(index), apk, library); !name.empty()) return name;
+    }
+  return {};
+}
+
+}  // namespace minibuild::build

@@ -1,0 +1,487 @@
+#include "builder/build/resolve_packages.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <tuple>
+
+#include "builder/build/download.h"
+#include "builder/build/inputs.h"
+#include "builder/build/packages.h"
+#include "builder/build/side_by_side.h"
+#include "builder/build/stages.h"
+#include "minibuild/archive/unpack.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/packages/apk.h"
+#include "minibuild/packages/deb.h"
+#include "minibuild/packages/solve.h"
+
+namespace minibuild::build {
+
+using base::Code;
+using base::fail;
+using packages::Facts;
+using packages::Format;
+
+namespace {
+
+constexpr size_t max_release = size_t{64} << 20;
+constexpr uint64_t max_index = uint64_t{1} << 30;
+
+base::Hash key_of(std::string_view kind, const oci::Digest& digest, std::string_view more = {}) {
+  return base::Sha256().update(kind).update(base::as_bytes(digest.hash)).update(more).finish();
+}
+
+// `20260901T000000Z` in the path of a snapshot: the moment at which it was valid.
+std::optional<int64_t> snapshot_time(const std::string& url) {
+  for (const std::string& part : base::split(url, '/')) {
+    if (part.size() != 16 || part[8] != 'T' || part[15] != 'Z') continue;
+    std::string digits = part.substr(0, 8) + part.substr(9, 6);
+    if (digits.find_first_not_of("0123456789") != std::string::npos) continue;
+    return base::parse_time(fmt::format("{}-{}-{}T{}:{}:{}Z", part.substr(0, 4), part.substr(4, 2),
+                                        part.substr(6, 2), part.substr(9, 2), part.substr(11, 2),
+                                        part.substr(13, 2)));
+  }
+  return std::nullopt;
+}
+
+class LimitedFile : public base::Sink {
+ public:
+  LimitedFile(base::Sink& file, const std::string& what) : file_(file), what_(what) {}
+  void write(std::string_view bytes) override {
+    hash_.update(bytes);
+    if (hash_.size() > max_index)
+      fail("cannot read {}: it unpacks to more than {}", what_, base::human_size(max_index));
+    file_.write(bytes);
+  }
+  base::Hash hash() const { return hash_.finish(); }
+
+ private:
+  base::Sink& file_;
+  const std::string& what_;
+  base::Sha256 hash_;
+};
+
+// Signed indexes, fetched once for all that is resolved.
+class Indexes {
+ public:
+  Indexes(const Options& options, store::Cache& cache) : options_(options), cache_(cache) {}
+
+  std::vector<packages::Index> of(const SpecFile& file, const spec::Source& source,
+                                  const std::string& architecture) {
+    try {
+      std::vector<packages::Index> all = source.kind == spec::Source::Kind::apk
+                                             ? apk(file, source, architecture)
+                                             : deb(file, source, architecture);
+      const auto& sources = file.spec.sources;
+      const auto number = static_cast<size_t>(&source - sources.data());
+      cache_.put_result(indexes_key(source_texts(file.spec).at(number), architecture),
+                        {"index", source.name, texts_});
+      texts_.clear();
+      return all;
+    } catch (const base::Error& error) {
+      if (error.code() == Code::interrupted) throw;
+      fail_at(file, source.position, error.code(), error.what());
+    }
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> read_keys(const SpecFile& file,
+                                                             const spec::Source& source) const {
+    std::vector<std::pair<std::string, std::string>> keys;
+    for (const std::string& key : source.keys)
+      keys.emplace_back(base::file_name(key), read_key(beside(file, key)));
+    return keys;
+  }
+
+  static std::string read_key(const std::string& path) {
+    if (!path.starts_with(shipped_prefix)) return base::read_file(path, size_t{16} << 20);
+    const auto text = spec::shipped_file(path.substr(shipped_prefix.size()));
+    if (!text) fail("no key '{}' comes with minibuild", path);
+    return std::string(*text);
+  }
+
+  std::vector<packages::Index> deb(const SpecFile& file, const spec::Source& source,
+                                   const std::string& architecture) {
+    std::vector<packages::Index> all;
+    for (const std::string& suite : source.suites) {
+      const packages::Release& release = this->release(file, source, suite);
+      for (const std::string& component : source.components) {
+        const std::string stem = fmt::format("{}/binary-{}/Packages", component, architecture);
+        packages::Index index;
+        index.source = source.name;
+        index.url = source.url;
+        const oci::Digest plain = this->plain(source.url + "/dists/" + suite, release, stem);
+        index.path = cache_.blob_path(plain);
+        texts_.push_back(plain);
+        const base::Hash key = key_of("parsed index 1", plain, architecture);
+        if (const auto known = cache_.find_result(key); known && known->blobs.size() == 1)
+          index.parsed = cache_.blob_path(known->blobs.front());
+        else
+          index.keep_parsed = [this, key, name = source.name + " " + suite](const std::string& bytes) {
+            base::MemorySource from(bytes);
+            cache_.put_result(key, {"index", name, {cache_.put_blob(from, std::nullopt, name)}});
+          };
+        all.push_back(std::move(index));
+      }
+    }
+    return all;
+  }
+
+  const packages::Release& release(const SpecFile& file, const spec::Source& source,
+                                   const std::string& suite) {
+    const std::string url = fmt::format("{}/dists/{}/InRelease", source.url, suite);
+    const auto known = releases_.find(url);
+    if (known != releases_.end()) return known->second;
+    const Downloaded fetched = fetch_file(url, std::nullopt, cache_, options_.registries);
+    if (fetched.size > max_release)
+      fail("cannot read {}: it has more than {}", url, base::human_size(max_release));
+    std::vector<std::string> keyrings;
+    for (auto& [name, bytes] : read_keys(file, source)) keyrings.push_back(std::move(bytes));
+    const std::string text = packages::verify_clearsigned(
+        base::read_file(cache_.blob_path(fetched.digest), max_release), keyrings, url);
+    packages::Release release = packages::parse_release(text, url);
+    const std::string name = suite.substr(0, suite.find('/'));
+    if (release.suite != suite && release.codename != suite && release.codename != name)
+      fail("cannot use {}: it is the index of '{}' ('{}'), want '{}'", url, base::printable(release.codename),
+           base::printable(release.suite), suite);
+    check_time(source, release, url);
+    return releases_[url] = std::move(release);
+  }
+
+  // A snapshot is judged by its own date: that it expired later says nothing.
+  void check_time(const spec::Source& source, const packages::Release& release,
+                  const std::string& url) const {
+    if (!source.check_valid_until || !release.valid_until) return;
+    const std::optional<int64_t> snapshot = snapshot_time(source.url);
+    const std::optional<int64_t> now = snapshot ? snapshot : options_.now;
+    if (now && *now > *release.valid_until)
+      fail(
+          "cannot use {}: it expired on {}; a mirror that is not brought up to date serves old packages. If "
+          "that is "
+          "meant, write check-valid-until: false",
+          url, base::format_time(*release.valid_until));
+  }
+
+  // The plain text of an index that a Release names, in whatever form it is served.
+  oci::Digest plain(const std::string& directory, const packages::Release& release, const std::string& stem) {
+    static constexpr std::array<const char*, 4> endings = {".xz", ".zst", ".gz", ""};
+    std::vector<std::string> missing;
+    for (const char* ending : endings) {
+      const auto entry = release.files.find(stem + ending);
+      if (entry == release.files.end()) continue;
+      const oci::Digest digest{entry->second.sha256};
+      const std::string url = directory + "/" + entry->first;
+      const base::Hash key = key_of("plain index 1", digest);
+      if (const auto known = cache_.find_result(key); known && known->blobs.size() == 1)
+        return known->blobs.front();
+      if (entry->second.size > max_index)
+        fail("cannot read {}: it has more than {}", url, base::human_size(max_index));
+      std::optional<Downloaded> fetched;
+      if (release.by_hash)
+        fetched =
+            find_file(fmt::format("{}/by-hash/SHA256/{}", url.substr(0, url.rfind('/')), oci::hex(digest)),
+                      digest, cache_, options_.registries);
+      if (!fetched) fetched = find_file(url, digest, cache_, options_.registries);
+      if (!fetched) {
+        missing.push_back(url);
+        continue;
+      }
+      return unpack(digest, url, key, release.files.find(stem));
+    }
+    if (!missing.empty()) fail("cannot fetch {}: the server does not have it in any form", missing.back());
+    fail("{} has no {}; its components are: {}", directory, stem, base::join(release.components, ", "));
+  }
+
+  template <typename Entry>
+  oci::Digest unpack(const oci::Digest& digest, const std::string& url, const base::Hash& key, Entry) {
+    const base::Fd fd = base::open_file(cache_.blob_path(digest));
+    base::FdSource source(fd.get(), url);
+    const auto text = archive::decompress_any(source, url);
+    base::AtomicFile file(cache_.temporary_directory() + "/index", 0444);
+    LimitedFile limited(file, url);
+    base::copy(*text, limited);
+    const oci::Digest plain{limited.hash()};
+    cache_.keep_blob(file, plain);
+    cache_.note_file_digest(cache_.blob_path(plain), plain);
+    cache_.put_result(key, {"index", url, {plain}});
+    return plain;
+  }
+
+  std::vector<packages::Index> apk(const SpecFile& file, const spec::Source& source,
+                                   const std::string& architecture) {
+    std::vector<std::string> directories;
+    for (const std::string& repository : source.components)
+      directories.push_back(source.url + "/" + repository);
+    if (directories.empty()) directories.push_back(source.url);
+    std::vector<packages::ApkKey> keys;
+    for (auto& [name, bytes] : read_keys(file, source)) keys.push_back({std::move(name), std::move(bytes)});
+    std::vector<packages::Index> all;
+    for (const std::string& directory : directories) {
+      const std::string url = directory + "/" + architecture + "/APKINDEX.tar.gz";
+      const Downloaded fetched = fetch_file(url, std::nullopt, cache_, options_.registries);
+      const std::string text =
+          packages::read_apk_index(base::read_file(cache_.blob_path(fetched.digest), max_release), keys, url);
+      base::MemorySource from(text);
+      packages::Index index;
+      index.source = source.name;
+      index.url = directory + "/" + architecture;
+      texts_.push_back(cache_.put_blob(from, std::nullopt, url));
+      index.path = cache_.blob_path(texts_.back());
+      all.push_back(std::move(index));
+    }
+    return all;
+  }
+
+  const Options& options_;
+  store::Cache& cache_;
+  std::map<std::string, packages::Release> releases_;
+  std::vector<oci::Digest> texts_;  // of the source that is being read
+};
+
+class Resolver {
+ public:
+  Resolver(const std::string& top, const Options& options, LockMode mode,
+           const std::vector<LockedPackages>& before, const std::vector<std::string>& update_names,
+           store::Cache& cache)
+      : top_(top),
+        options_(options),
+        mode_(mode),
+        before_(before),
+        update_names_(update_names),
+        cache_(cache),
+        indexes_(options, cache) {}
+
+  ResolvedPackages run() {
+    for (const oci::Platform& platform : platforms_of(top_, options_)) image(top_, options_.set, platform, 0);
+    stages(top_, options_.set, 0);
+    std::sort(result_.sets.begin(), result_.sets.end(), [](const LockedPackages& a, const LockedPackages& b) {
+      return std::tie(a.spec, a.stage, a.platform) < std::tie(b.spec, b.stage, b.platform);
+    });
+    return std::move(result_);
+  }
+
+ private:
+  using Set = std::map<std::string, std::string>;
+  // What a base has, worked out only when something is to be solved on top of it.
+  using Below = std::vector<std::function<std::vector<Facts>()>>;
+
+  // The packages of the image that a spec makes.
+  Below image(const std::string& path, Set set, const oci::Platform& platform, int depth) {
+    if (depth > 16) return {};  // the build says that specs stand on each other
+    if (depth > 0) set = declared_of(path, std::move(set), platform);
+    const SpecFile file = load_spec(path, set, platform);
+    Below below = base(file, file.spec.base, set, platform, depth);
+    add(file, "", file.spec.packages, platform, below);
+    return below;
+  }
+
+  void stages(const std::string& path, Set set, int depth) {
+    if (depth > 16) return;
+    const oci::Platform platform = oci::host_platform();
+    if (depth > 0) set = declared_of(path, std::move(set), platform);
+    const SpecFile file = load_spec(path, set, platform);
+    if (const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what))
+      stages(beside(file, other->path), set, depth + 1);
+    for (const spec::Stage& one : file.spec.stages) stage(file, one, set, depth);
+  }
+
+  Below stage(const SpecFile& file, const spec::Stage& stage, const Set& set, int depth) {
+    const oci::Platform platform = oci::host_platform();
+    Below below = base(file, stage.base, set, platform, depth);
+    add(file, stage.name, stage.packages, platform, below);
+    return below;
+  }
+
+  Below base(const SpecFile& file, const spec::Base& base, const Set& set, const oci::Platform& platform,
+             int depth) {
+    if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
+      return image(beside(file, other->path), set, platform, depth + 1);
+    if (const auto* other = std::get_if<spec::BaseStage>(&base.what)) {
+      for (const spec::Stage& one : file.spec.stages)
+        if (one.name == other->name) return stage(file, one, set, depth);
+      return {};
+    }
+    if (!std::holds_alternative<spec::BaseImage>(base.what)) return {};
+    return {[this, file, base, platform] {
+      const Base read = read_plain_base(file, base, platform, cache_, options_.registries);
+      return packages::installed_packages(read.tree, format_of(file.spec));
+    }};
+  }
+
+  // Gives the entries their packages, and adds these to what is below.
+  void add(const SpecFile& file, const std::string& stage, const std::vector<spec::PackageEntry>& entries,
+           const oci::Platform& platform, Below& below) {
+    if (!has_packages(entries)) return;
+    const std::string name = spec_name(file.spec.file, top_);
+    const LockedPackages* known = find_set(result_.sets, name, stage, platform);
+    if (known == nullptr) {
+      result_.sets.push_back(resolve(file, name, stage, entries, platform, below));
+      known = &result_.sets.back();
+    }
+    below.push_back([this, locked = known->packages, format = format_of(file.spec)] {
+      std::vector<Facts> facts;
+      for (packages::Package& package : load_packages(locked, format, cache_, options_.registries))
+        facts.push_back(std::move(package.facts));
+      return facts;
+    });
+  }
+
+  bool is_update(const LockedPackages& set, const spec::Spec& spec) const {
+    if (mode_ != LockMode::update) return false;
+    if (update_names_.empty()) return true;
+    return std::any_of(update_names_.begin(), update_names_.end(), [&](const std::string& name) {
+      const auto is_source = [&](const spec::Source& source) { return source.name == name; };
+      const auto is_package = [&](const LockedPackage& package) { return package.name == name; };
+      return std::any_of(spec.sources.begin(), spec.sources.end(), is_source) ||
+             std::any_of(set.packages.begin(), set.packages.end(), is_package);
+    });
+  }
+
+  LockedPackages resolve(const SpecFile& file, const std::string& name, const std::string& stage,
+                         const std::vector<spec::PackageEntry>& entries, const oci::Platform& platform,
+                         const Below& below) {
+    LockedPackages wanted{
+        name, stage, oci::to_string(platform), request_texts(entries), source_texts(file.spec), {}};
+    const LockedPackages* old = find_set(before_, name, stage, platform);
+    const auto fits = [&](const LockedPackages& set) {
+      return set.requests == wanted.requests && set.sources == wanted.sources;
+    };
+    if (old != nullptr && fits(*old) && !is_update(*old, file.spec)) return *old;
+    if (!name.empty() && (old == nullptr || !fits(*old) || mode_ == LockMode::update))
+      if (const auto own = own_lock(file, stage, platform); own && fits(*own)) {
+        LockedPackages taken = *own;
+        taken.spec = name;
+        if (old != nullptr) note_changes(*old, taken);
+        return taken;
+      }
+    if (mode_ == LockMode::exact) {
+      const std::string lock = lock_path(top_);
+      fail_at(file, entries.front().position, Code::failed,
+              old == nullptr ? fmt::format("the packages are not in the lock file {}, and --locked forbids "
+                                           "resolving them; run: minibuild lock {}",
+                                           lock, top_)
+                             : fmt::format("the lock file {} is stale: 'packages' or 'sources' are not what "
+                                           "it was made for; run: minibuild lock {}",
+                                           lock, top_));
+    }
+    wanted.packages = solve(file, entries, platform, below, !stage.empty());
+    if (old != nullptr) note_changes(*old, wanted);
+    return wanted;
+  }
+
+  // What the lock file beside the spec below says.
+  std::optional<LockedPackages> own_lock(const SpecFile& file, const std::string& stage,
+                                         const oci::Platform& platform) {
+    const std::optional<Lock> lock = read_lock(file.spec.file);
+    if (!lock) return std::nullopt;
+    const LockedPackages* set = find_set(lock->packages, "", stage, platform);
+    return set == nullptr ? std::nullopt : std::optional(*set);
+  }
+
+  void note_changes(const LockedPackages& old, const LockedPackages& now) {
+    std::map<std::string, std::string> before;
+    for (const LockedPackage& package : old.packages) before[package.name] = package.version;
+    const auto say = [&](std::string line) {
+      auto& lines = result_.changes;
+      if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+    };
+    for (const LockedPackage& package : now.packages) {
+      const auto it = before.find(package.name);
+      if (it == before.end()) {
+        say(fmt::format("{} {} added, {}", package.name, package.version, package.why));
+        continue;
+      }
+      if (it->second != package.version)
+        say(fmt::format("{} {} -> {}", package.name, it->second, package.version));
+      before.erase(it);
+    }
+    for (const auto& [name, version] : before) say(fmt::format("{} {} removed", name, version));
+  }
+
+  std::vector<LockedPackage> solve(const SpecFile& file, const std::vector<spec::PackageEntry>& entries,
+                                   const oci::Platform& platform, const Below& below, bool for_stage) {
+    packages::Problem problem;
+    problem.format = format_of(file.spec);
+    try {
+      problem.architecture = architecture_of(platform, problem.format);
+    } catch (const base::Error& error) {
+      fail_at(file, entries.front().position, error.code(), error.what());
+    }
+    for (const spec::Source& source : file.spec.sources)
+      for (packages::Index& index : indexes_.of(file, source, problem.architecture))
+        problem.indexes.push_back(std::move(index));
+    for (const auto& facts_of : below)
+      for (Facts& facts : facts_of()) problem.installed.push_back(std::move(facts));
+    // Scripts of a stage's packages count on the essential ones without naming them.
+    problem.essential = for_stage && problem.format == Format::deb;
+    std::vector<spec::Position> positions;
+    for (const spec::PackageEntry& entry : entries) {
+      if (entry.name == "*") continue;
+      problem.requests.push_back({entry.name, entry.op, entry.version, entry.absent, entry.omit, entry.text});
+      positions.push_back(entry.position);
+    }
+    const packages::Solution solution = packages::solve(problem);
+    if (solution.failure)
+      fail_at(file, positions.at(solution.failure->request), Code::failed, solution.failure->message);
+    return locked(solution, problem.format, file, entries.front().position);
+  }
+
+  // deb: the index has the hashes. apk: the index vouches for the control part, which has that of the data;
+  // the file's own hash is known when it is here.
+  std::vector<LockedPackage> locked(const packages::Solution& solution, Format format, const SpecFile& file,
+                                    spec::Position position) {
+    std::vector<LockedPackage> all(solution.packages.size());
+    const auto lock_one = [&](size_t i) {
+      const packages::Selected& selected = solution.packages[i];
+      LockedPackage& one = all[i];
+      one = {selected.facts.name,
+             selected.facts.version,
+             selected.facts.architecture,
+             selected.facts.source,
+             selected.url,
+             {},
+             selected.facts.size,
+             selected.why};
+      if (format == Format::deb) {
+        one.digest = oci::parse_digest("sha256:" + selected.facts.sha256, "the index's hash of " + one.name);
+        return;
+      }
+      const Downloaded fetched = fetch_file(one.url, std::nullopt, cache_, options_.registries);
+      one.digest = fetched.digest;
+      one.size = fetched.size;
+      const packages::Package package = load_packages({one}, format, cache_, options_.registries).front();
+      if (package.file.checksum != selected.facts.checksum)
+        fail("cannot use {}: its control data have the checksum {}, want {} as the index says", one.url,
+             package.file.checksum, selected.facts.checksum);
+      one.architecture = package.facts.architecture;
+    };
+    try {
+      side_by_side(all.size(), format == Format::apk ? 8 : 1, lock_one);
+    } catch (const base::Error& error) {
+      if (error.code() == Code::interrupted) throw;
+      fail_at(file, position, error.code(), error.what());
+    }
+    return all;
+  }
+
+  const std::string& top_;
+  const Options& options_;
+  LockMode mode_;
+  const std::vector<LockedPackages>& before_;
+  const std::vector<std::string>& update_names_;
+  store::Cache& cache_;
+  Indexes indexes_;
+  ResolvedPackages result_;
+};
+
+}  // namespace
+
+ResolvedPackages resolve_packages(const std::string& spec_path, const Options& options, LockMode mode,
+                                  const std::vector<LockedPackages>& before,
+                                  const std::vector<std::string>& update_names, store::Cache& cache) {
+  return Resolver(spec_path, options, mode, before, update_names, cache).run();
+}
+
+}  // namespace minibuild::build

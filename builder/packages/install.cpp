@@ -1,0 +1,346 @@
+#include "minibuild/packages/install.h"
+
+#include <algorithm>
+#include <set>
+
+#include "builder/packages/database.h"
+#include "builder/packages/effects.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/packages/version.h"
+#include "minibuild/tree/glob.h"
+
+namespace minibuild::packages {
+
+using base::fail;
+
+namespace {
+
+constexpr uint64_t own_layer = uint64_t{4} << 20;  // a source package of so many bytes gets its own
+constexpr size_t max_own_layers = 6;               // the others and what scripts would make: two more
+
+const std::map<std::string, std::vector<std::string>, std::less<>>& presets() {
+  static const std::map<std::string, std::vector<std::string>, std::less<>> words = {
+      {"docs",
+       {"usr/share/doc/**", "!usr/share/doc/*/copyright", "usr/share/man/**", "usr/share/info/**",
+        "usr/share/lintian/**", "usr/share/gtk-doc/**", "usr/share/doc-base/**"}},
+      {"man", {"usr/share/man/**", "usr/share/info/**"}},
+      {"locales", {"usr/share/locale/**", "!usr/share/locale/locale.alias", "usr/share/i18n/**"}},
+  };
+  return words;
+}
+
+tree::IgnoreList list_of(const std::vector<std::string>& globs) {
+  std::vector<std::string> all;
+  for (const std::string& glob : globs) {
+    if (const auto preset = presets().find(glob); preset != presets().end())
+      all.insert(all.end(), preset->second.begin(), preset->second.end());
+    else
+      all.push_back(glob);
+  }
+  return tree::IgnoreList(all);
+}
+
+// The choices that concern one package, ready for use.
+class Filter {
+ public:
+  Filter(const std::vector<Choice>& choices, const std::string& package) {
+    for (const Choice& choice : choices)
+      if (choice.package == "*" || choice.package == package)
+        parts_.push_back({list_of(choice.only), list_of(choice.except), choice.only.empty()});
+  }
+  bool takes_all() const { return parts_.empty(); }
+  bool takes(const std::string& path) const {
+    return std::all_of(parts_.begin(), parts_.end(), [&](const Part& part) {
+      return (part.any || part.only.ignores(path)) && !part.except.ignores(path);
+    });
+  }
+
+ private:
+  struct Part {
+    tree::IgnoreList only;
+    tree::IgnoreList except;
+    bool any;
+  };
+  std::vector<Part> parts_;
+};
+
+bool same_content(const tree::Content& a, const tree::Content& b) {
+  if (a.size != b.size) return false;
+  if (tree::same_place(a, b)) return true;
+  std::vector<char> first(size_t{64} << 10);
+  std::vector<char> second(first.size());
+  for (uint64_t at = 0; at < a.size; at += first.size()) {
+    const auto n = static_cast<size_t>(std::min<uint64_t>(first.size(), a.size - at));
+    tree::read_content(a, at, std::span(first).first(n));
+    tree::read_content(b, at, std::span(second).first(n));
+    if (!std::equal(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(n), second.begin()))
+      return false;
+  }
+  return true;
+}
+
+bool same_thing(const tree::Node& a, const tree::Node& b) {
+  if (a.type != b.type) return false;
+  if (a.type == tree::NodeType::symlink) return a.target == b.target;
+  if (a.type == tree::NodeType::file) return same_content(a.content, b.content);
+  return a.device_major == b.device_major && a.device_minor == b.device_minor;
+}
+
+class Installing {
+ public:
+  Installing(const tree::FileTree& base, const std::vector<Package>& packages, const Settings& settings)
+      : base_(base), packages_(packages), settings_(settings), links_(base), trees_(packages.size()) {}
+
+  Installation run() {
+    for (const Package& package : packages_) filters_.emplace_back(settings_.choices, package.facts.name);
+    learn_links();
+    for (size_t i = 0; i < packages_.size(); ++i) put_package(i);
+    put_databases();
+    make_groups();
+    make_last_group();
+    note_removed();
+    return std::move(result_);
+  }
+
+ private:
+  // Links to directories that packages bring decide where the paths of others land.
+  void learn_links() {
+    for (const Package& package : packages_)
+      for (const auto& [path, node] : package.tree.nodes())
+        if (node.type == tree::NodeType::symlink && path.find('/') == std::string::npos)
+          links_.put(path, node, 0);
+    const bool merged = std::any_of(packages_.begin(), packages_.end(), [](const Package& package) {
+      return package.facts.name == "usr-is-merged" || package.facts.name == "usrmerge";
+    });
+    if (merged)
+      for (const char* name : {"bin", "sbin", "lib"}) merge(name);
+    merge_loader();
+    for (const Package& package : packages_)
+      for (const auto& [path, node] : package.tree.nodes())
+        if (node.type == tree::NodeType::symlink && path.find('/') != std::string::npos)
+          links_.put(links_.resolve(path), node, 0);
+  }
+
+  // Programs name their loader by /lib64 or /lib; where it is in /usr, base-files has the link, or nobody.
+  void merge_loader() {
+    for (const Package& package : packages_)
+      for (const auto& [path, node] : package.tree.nodes()) {
+        if (!path.starts_with("usr/lib") || !tree::name_of(path).starts_with("ld-linux")) continue;
+        const std::string directory(tree::directory_of(path).substr(4));
+        if (directory.find('/') == std::string::npos) merge(directory);
+      }
+  }
+
+  void merge(const std::string& name) {
+    if (links_.find(name) == nullptr) {
+      links_.put(name, tree::symlink_node("usr/" + name, 0), 0);
+      merged_.push_back(name);
+    }
+  }
+
+  tree::Node adapted(const tree::Node& node) const {
+    tree::Node out = node;
+    if (node.type == tree::NodeType::directory)
+      out.mtime = 0;
+    else if (settings_.epoch != 0)
+      out.mtime = std::min(out.mtime, settings_.epoch);
+    return out;
+  }
+
+  void put_package(size_t number) {
+    const Package& package = packages_[number];
+    const Filter& filter = filters_[number];
+    std::map<uint64_t, uint64_t> groups;  // of hard links
+    for (const auto& [path, node] : package.tree.nodes()) {
+      const bool directory = node.type == tree::NodeType::directory;
+      // With a choice, directories come with the files that are in them.
+      if (!filter.takes_all() && (directory || !filter.takes(path))) continue;
+      const std::string place = links_.resolve(path, directory);
+      if (place.empty()) continue;
+      if (directory) {
+        trees_[number].put(place, adapted(node), 0);
+        continue;
+      }
+      if (!may_put(number, place, node)) continue;
+      tree::Node copy = adapted(node);
+      if (copy.link_group != 0) {
+        uint64_t& group = groups[copy.link_group];
+        if (group == 0) group = ++last_group_;
+        copy.link_group = group;
+      }
+      put_parents(number, path, place);
+      trees_[number].put(place, std::move(copy), 0);
+      result_.owners[place] = number;
+    }
+  }
+
+  // The package's own directories on the way to a file that was chosen.
+  void put_parents(size_t number, const std::string& path, const std::string& place) {
+    if (filters_[number].takes_all()) return;
+    const auto parent = tree::directory_of(path);
+    if (parent.empty() || tree::directory_of(place).empty()) return;
+    const std::string at(tree::directory_of(place));
+    if (trees_[number].find(at) != nullptr) return;
+    put_parents(number, std::string(parent), at);
+    const tree::Node* node = packages_[number].tree.find(parent);
+    if (node != nullptr && node->type == tree::NodeType::directory) trees_[number].put(at, adapted(*node), 0);
+  }
+
+  // Whether package number `number` gives the path its content; another that has it may lose it.
+  bool may_put(size_t number, const std::string& path, const tree::Node& node) {
+    const auto there = result_.owners.find(path);
+    if (there == result_.owners.end()) return true;
+    const size_t other = there->second;
+    if (same_thing(*trees_[other].find(path), node)) return false;
+    if (replaces(packages_[other], packages_[number])) return false;
+    const bool wins = replaces(packages_[number], packages_[other]) ||
+                      packages_[number].facts.source == packages_[other].facts.source;
+    if (!wins)
+      fail(
+          "the packages {} and {} both have /{}, and neither replaces the other; leave it out of one with "
+          "{{ name: {}, except: [{}] }}",
+          packages_[other].facts.name, packages_[number].facts.name, path, packages_[number].facts.name,
+          path);
+    trees_[other].remove(path);
+    return true;
+  }
+
+  bool replaces(const Package& a, const Package& b) const {
+    for (const std::string& text : a.facts.replaces) {
+      const Relation relation = settings_.format == Format::apk ? apk_relation(text) : deb_relation(text);
+      if (relation.name != b.facts.name) continue;
+      if (relation.op.empty()) return true;
+      const int order = settings_.format == Format::apk
+                            ? compare_apk_versions(b.facts.version, relation.version)
+                            : compare_deb_versions(b.facts.version, relation.version);
+      if ((order < 0 && relation.op.starts_with('<')) || (order > 0 && relation.op.starts_with('>')) ||
+          (order == 0 && relation.op.ends_with('=')))
+        return true;
+    }
+    return false;
+  }
+
+  bool is_kept(size_t number, const std::string& path) const {
+    if (!filters_[number].takes(path)) return false;
+    const auto owner = result_.owners.find(links_.resolve(path));
+    return owner != result_.owners.end() && owner->second == number;
+  }
+
+  void put_databases() {
+    if (settings_.format != Format::deb || settings_.full_database) return;
+    for (size_t i = 0; i < packages_.size(); ++i)
+      put_status_d(
+          packages_[i], [&](const std::string& path) { return is_kept(i, path); }, trees_[i]);
+  }
+
+  static uint64_t size_of(const tree::FileTree& tree) {
+    uint64_t size = 0;
+    for (const auto& [path, node] : tree.nodes()) size += node.content.size;
+    return size;
+  }
+
+  // By source package: those of 4 MiB and more alone, as long as there is room; all others together.
+  void make_groups() {
+    std::map<std::string, Group> sources;
+    std::map<std::string, uint64_t> sizes;
+    for (size_t i = 0; i < packages_.size(); ++i) {
+      const std::string& source = packages_[i].facts.source;
+      sources[source].packages.push_back(i);
+      sizes[source] += size_of(trees_[i]);
+    }
+    std::vector<std::string> large;
+    for (const auto& [source, size] : sizes)
+      if (size >= own_layer) large.push_back(source);
+    std::stable_sort(large.begin(), large.end(),
+                     [&](const std::string& a, const std::string& b) { return sizes[a] > sizes[b]; });
+    if (large.size() > max_own_layers) large.resize(max_own_layers);
+    std::sort(large.begin(), large.end());
+    Group rest;
+    for (auto& [source, group] : sources) {
+      const bool own = std::binary_search(large.begin(), large.end(), source);
+      Group& target = own ? group : rest;
+      if (!own) rest.packages.insert(rest.packages.end(), group.packages.begin(), group.packages.end());
+      if (own) result_.groups.push_back(std::move(target));
+    }
+    if (!rest.packages.empty()) result_.groups.push_back(std::move(rest));
+    for (Group& group : result_.groups) fill(group);
+  }
+
+  void fill(Group& group) {
+    std::sort(group.packages.begin(), group.packages.end());
+    std::vector<std::string> names;
+    for (const size_t number : group.packages) {
+      names.push_back(packages_[number].facts.name + " " + packages_[number].facts.version);
+      for (auto& [path, node] : trees_[number].nodes()) {
+        const tree::Node* there = group.tree.find(path);
+        if (there != nullptr && there->type == node.type && node.type == tree::NodeType::directory) continue;
+        group.tree.put(path, node, 0);
+      }
+    }
+    group.label = names.size() > 6
+                      ? fmt::format("{} and {} more", base::join({names.begin(), names.begin() + 5}, ", "),
+                                    names.size() - 5)
+                      : base::join(names, ", ");
+  }
+
+  void make_last_group() {
+    tree::FileTree whole = base_;
+    for (const Group& group : result_.groups)
+      for (const auto& [path, node] : group.tree.nodes()) whole.put(path, node, 0);
+    Group last;
+    last.label = "what maintainer scripts would have made";
+    for (const std::string& name : merged_) {
+      last.tree.put(name, *links_.find(name), 0);
+      whole.put(name, *links_.find(name), 0);
+    }
+    apply_effects(whole, packages_, settings_, last.tree, result_.warnings);
+    const IsKept kept = [&](size_t number, const std::string& path) { return is_kept(number, path); };
+    if (settings_.format == Format::apk)
+      put_apk_database(packages_, kept, settings_, whole, last.tree);
+    else if (settings_.full_database)
+      put_dpkg_database(packages_, kept, settings_.state, whole, last.tree);
+    if (!last.tree.empty()) result_.groups.push_back(std::move(last));
+  }
+
+  // What an older version of a package in the base had and the newer one has not.
+  void note_removed() {
+    for (const Facts& old : installed_packages(base_, settings_.format)) {
+      const auto is_it = [&](const Package& package) { return package.facts.name == old.name; };
+      if (settings_.format != Format::deb || std::none_of(packages_.begin(), packages_.end(), is_it))
+        continue;
+      const tree::Node* sums = base_.find("var/lib/dpkg/status.d/" + old.name + ".md5sums");
+      if (sums == nullptr) continue;
+      for (const std::string& line :
+           base::split(tree::read_content(sums->content, uint64_t{64} << 20), '\n')) {
+        if (line.size() < 35) continue;
+        std::string path = links_.resolve(tree::normalise(std::string_view(line).substr(34)));
+        if (base_.find(path) != nullptr && !result_.owners.contains(path))
+          result_.removed.push_back(std::move(path));
+      }
+    }
+  }
+
+  const tree::FileTree& base_;
+  const std::vector<Package>& packages_;
+  const Settings& settings_;
+  tree::FileTree links_;
+  std::vector<tree::FileTree> trees_;
+  std::vector<Filter> filters_;
+  std::vector<std::string> merged_;
+  uint64_t last_group_ = uint64_t{1} << 32;  // apart from the base's own
+  Installation result_;
+};
+
+}  // namespace
+
+bool is_chosen(const std::vector<Choice>& choices, const std::string& package, const std::string& path) {
+  return Filter(choices, package).takes(path);
+}
+
+Installation install(const tree::FileTree& base, const std::vector<Package>& packages,
+                     const Settings& settings) {
+  return Installing(base, packages, settings).run();
+}
+
+}  // namespace minibuild::packages

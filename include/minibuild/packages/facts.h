@@ -1,0 +1,78 @@
+// What an index, a package or an image's own database says about one package.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/packages/package_file.h"
+
+namespace minibuild::packages {
+
+struct Facts {
+  std::string name;
+  std::string version;
+  std::string architecture;
+  std::string source;           // name of the source package (apk: origin)
+  std::string source_version;   // deb: if it is not `version`
+  std::string filename;         // deb: below the repository's URL; apk: below the index's directory
+  uint64_t size = 0;            // of the file, in bytes
+  uint64_t installed_size = 0;  // in bytes
+  std::string sha256;           // of the file, hexadecimal; deb only
+  std::string checksum;         // apk: `Q1…`
+  std::string priority;         // deb
+  bool essential = false;       // deb
+  std::string multi_arch;       // deb: same, foreign, allowed
+  int provider_priority = 0;    // apk
+  /// Comma-separated in a deb, by spaces in an apk; one relation each, alternatives still in it.
+  std::vector<std::string> depends;  // deb: Pre-Depends too
+  std::vector<std::string> provides;
+  std::vector<std::string> conflicts;  // deb: Conflicts and Breaks; apk: `!name` without the `!`
+  std::vector<std::string> replaces;
+  std::vector<std::string> install_if;  // apk
+};
+
+/// A paragraph of Packages, status or control (deb-control(5)); unknown fields do not matter.
+Facts deb_facts(std::string_view paragraph);
+/// A record of APKINDEX or lib/apk/db/installed (`P:`, `V:` …).
+Facts apk_facts(std::string_view record);
+/// Of a .PKGINFO.
+Facts pkginfo_facts(std::string_view pkginfo);
+
+/// The value of a field of a paragraph, continuation lines included; empty if it is not there. Names are not
+/// case-sensitive.
+std::string_view field_of(std::string_view paragraph, std::string_view name);
+
+/// Calls `visit(paragraph, offset)` for each paragraph of a text; they are apart by empty lines.
+template <typename Visit>
+void for_each_paragraph(std::string_view text, Visit visit) {
+  size_t at = 0;
+  while (at < text.size()) {
+    if (text[at] == '\n') {
+      ++at;
+      continue;
+    }
+    size_t end = text.find("\n\n", at);
+    end = end == std::string_view::npos ? text.size() : end + 1;
+    visit(text.substr(at, end - at), at);
+    at = end;
+  }
+}
+
+/// One dependency: `name`, with a relation and a version or without.
+struct Relation {
+  std::string name;       // without an architecture qualifier
+  std::string qualifier;  // deb: after `:`; `any`, `native`, an architecture
+  std::string op;         // empty, `=`, `<`, `<=`, `>`, `>=`; apk also `~`
+  std::string version;
+  bool absent = false;  // apk: `!name`
+};
+/// `libc6 (>= 2.36)`, `python3:any`; deb-control(5), "Depends". `<<` and `>>` become `<` and `>`.
+Relation deb_relation(std::string_view text);
+/// `musl>=1.2`, `so:libz.so.1`, `!busybox`, `foo~1.2`, `foo=1.2`.
+Relation apk_relation(std::string_view text);
+/// The alternatives of one deb dependency, in order.
+std::vector<Relation> deb_alternatives(std::string_view text);
+
+}  // namespace minibuild::packages

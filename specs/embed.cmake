@@ -1,0 +1,12 @@
+# Writes OUTPUT, a C++ file that holds the FILES of DIRECTORY as text; builder/spec/shipped.cpp reads it.
+set(code "#include \"builder/spec/shipped.h\"\n\nnamespace minibuild::spec {\n\nconst std::vector<ShippedFile>& shipped_files() {\n  static const std::vector<ShippedFile> files = {\n")
+foreach(file ${FILES})
+  file(READ ${DIRECTORY}/${file} hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR size "${digits} / 2")
+  string(REGEX REPLACE "(................................................................)" "\\1\"\n\"" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" text "${hex}")
+  string(APPEND code "    {\"${file}\", std::string_view(\"${text}\", ${size})},\n")
+endforeach()
+string(APPEND code "  };\n  return files;\n}\n\n}  // namespace minibuild::spec\n")
+file(WRITE ${OUTPUT} "${code}")
