@@ -4,6 +4,7 @@
 #   bench/run.sh            builds what is needed first
 #   RUNS=5 bench/run.sh     more runs; the table has the medians
 #   PART=registry bench/run.sh   only pull, push and copy beside skopeo (needs docker-registry, nginx and skopeo)
+#   PART=packages bench/run.sh   only images of packages beside mmdebstrap
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD/bench
@@ -39,6 +40,10 @@ median() {
 ratio() { awk "BEGIN { printf \"%.3f\", $1 / $2 }"; }
 if [ "${PART:-all}" = registry ]; then
   . "$here/registry.sh"
+  exit
+fi
+if [ "${PART:-all}" = packages ]; then
+  . "$here/packages.sh"
   exit
 fi
 
@@ -114,3 +119,4 @@ echo
 echo "- cold / yardstick: $(ratio "${ms[cold]}" "${ms[yardstick]}")"
 echo "- $layer_count layers, $layers bytes; one zstd -3 frame of the tar: $frame bytes; ratio $(ratio "$layers" "$frame")"
 . "$here/registry.sh"
+. "$here/packages.sh"

@@ -1,5 +1,9 @@
 // Archives on disk as trees: whole ones, and layers laid over each other (image-spec layer.md "Applying
 // Changesets").
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "minibuild/archive/tar.h"
@@ -94,10 +98,52 @@ base::Fd open_archive(const tree::Archive& archive) { return base::open_file(arc
 
 }  // namespace
 
+namespace {
+
+// A file of which headers are read and contents passed over: a page at a time, since small files' headers lie
+// close together.
+class HeaderSource : public base::Source {
+ public:
+  HeaderSource(int fd, const std::string& what) : fd_(fd), what_(what) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0) base::fail("cannot read {}: {}", what, base::errno_text());
+    size_ = static_cast<uint64_t>(st.st_size);
+  }
+  size_t read(std::span<char> buffer) override {
+    if (at_ >= size_) return 0;
+    if (at_ < start_ || at_ >= start_ + filled_) {
+      start_ = at_;
+      filled_ = static_cast<size_t>(std::min<uint64_t>(page_.size(), size_ - at_));
+      base::read_at(fd_, std::span(page_).first(filled_), start_, what_);
+    }
+    const auto offset = static_cast<size_t>(at_ - start_);
+    const size_t n = std::min(buffer.size(), filled_ - offset);
+    std::copy_n(page_.data() + offset, n, buffer.data());
+    at_ += n;
+    return n;
+  }
+  uint64_t skip(uint64_t count) override {
+    const uint64_t step = std::min(count, size_ - at_);
+    at_ += step;
+    return step;
+  }
+
+ private:
+  int fd_;
+  const std::string& what_;
+  uint64_t size_ = 0;
+  uint64_t at_ = 0;
+  uint64_t start_ = 0;
+  size_t filled_ = 0;
+  std::array<char, 8192> page_{};
+};
+
+}  // namespace
+
 tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, const std::string& what,
                         TarLimits limits) {
   const base::Fd fd = open_archive(*archive);
-  base::FdSource source(fd.get(), what);
+  HeaderSource source(fd.get(), what);
   TarReader reader(source, what, limits);
   tree::FileTree result;
   Layering layering{result, archive, what, {}};
@@ -110,7 +156,7 @@ tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, con
 void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archive>& archive,
                  const std::string& what, TarLimits limits) {
   const base::Fd fd = open_archive(*archive);
-  base::FdSource source(fd.get(), what);
+  HeaderSource source(fd.get(), what);
   TarReader reader(source, what, limits);
   Layering layering{below, archive, what, {}};
   TarEntry entry;

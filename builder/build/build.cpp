@@ -2,6 +2,7 @@
 #include "minibuild/build/build.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "builder/build/copy.h"
@@ -201,23 +202,44 @@ class Build {
     }
   }
 
-  // Warns of libraries that programs need and the image lacks.
-  void check_libraries(const oci::ImageConfig& config, const tree::FileTree& tree) {
-    if (!packages::has_database(tree, packages::Format::deb) &&
-        !packages::has_database(tree, packages::Format::apk))
-      return;
+  // What programs need and the image lacks: of the base once, then of what is put on it.
+  std::vector<std::string> missing(const oci::ImageConfig& config, const Base& base,
+                                   const tree::FileTree& tree) {
+    static const tree::FileTree nothing;
+    std::vector<std::string> below;
+    const bool on_base = base.image && !base.tree.empty();
+    if (on_base) below = missing_in(base.image->config.diff_ids, base.tree, nothing);
+    // A base that lacks something may get it now; one that loses something may lack it now.
+    const bool loses =
+        on_base && std::any_of(base.tree.nodes().begin(), base.tree.nodes().end(), [&](const auto& entry) {
+          return entry.second.type != tree::NodeType::directory && tree.find(entry.first) == nullptr;
+        });
+    return missing_in(config.diff_ids, tree, on_base && below.empty() && !loses ? base.tree : nothing);
+  }
+
+  std::vector<std::string> missing_in(const std::vector<oci::DiffId>& layers, const tree::FileTree& tree,
+                                      const tree::FileTree& below) {
     base::Sha256 key;
-    key.update("missing libraries 1");
-    for (const oci::DiffId& id : config.diff_ids) key.update(base::as_bytes(id.hash));
+    key.update("missing libraries 2");
+    for (const oci::DiffId& id : layers) key.update(base::as_bytes(id.hash));
     const base::Hash hash = key.finish();
     std::vector<std::string> lines;
     if (const auto known = cache_.find_result(hash)) {
       lines = base::split(known->value, '\n');
       std::erase(lines, "");
     } else {
-      lines = missing_libraries(tree);
+      lines = missing_libraries(tree, below);
       cache_.put_result(hash, {"check", base::join(lines, "\n"), {}});
     }
+    return lines;
+  }
+
+  void check_libraries(const oci::ImageConfig& config, const Base& base, const tree::FileTree& tree) {
+    if (!packages::has_database(tree, packages::Format::deb) &&
+        !packages::has_database(tree, packages::Format::apk))
+      return;
+    const std::vector<std::string> lines = missing(config, base, tree);
+    std::map<std::string, std::string> suppliers;
     for (size_t i = 0; i < lines.size(); ++i) {
       if (i == 10) {
         progress_.note("missing-library", fmt::format("warning: and {} more", lines.size() - i));
@@ -225,11 +247,12 @@ class Build {
       }
       const size_t space = lines[i].find(' ');
       const std::string library = lines[i].substr(0, space);
-      const std::string supplier = package_with_library(library, options_, cache_);
+      if (!suppliers.contains(library)) suppliers[library] = package_with_library(library, options_, cache_);
       progress_.note(
           "missing-library",
-          fmt::format("warning: {} needs {}, which is not in the image{}", lines[i].substr(space + 1),
-                      library, supplier.empty() ? "" : fmt::format("; add '{}' to 'packages'", supplier)));
+          fmt::format(
+              "warning: {} needs {}, which is not in the image{}", lines[i].substr(space + 1), library,
+              suppliers[library].empty() ? "" : fmt::format("; add '{}' to 'packages'", suppliers[library])));
     }
   }
 
@@ -272,7 +295,7 @@ class Build {
     built.set.images.push_back(describe(file, std::move(config), base, base_layers, layers, epoch(file)));
     if (above_.empty())
       timed("checks", [&] {
-        check_libraries(built.set.images.back().config, tree);
+        check_libraries(built.set.images.back().config, base, tree);
         return 0;
       });
     built.trees.push_back(std::move(tree));

@@ -294,8 +294,16 @@ std::string package_with_library(const std::string& library, const Options& opti
       const std::string architecture = architecture_of(*platform, apk ? Format::apk : Format::deb);
       const auto known = cache.find_result(indexes_key(source, architecture));
       if (!known) continue;
-      for (const oci::Digest& index : known->blobs)
-        if (std::string name = supplier_in(cache.blob_path(index), apk, library); !name.empty()) return name;
+      for (const oci::Digest& index : known->blobs) {
+        const base::Hash key =
+            base::Sha256().update("supplier 1").update(base::as_bytes(index.hash)).update(library).finish();
+        std::optional<store::Result> answer = cache.find_result(key);
+        if (!answer) {
+          answer = store::Result{"check", supplier_in(cache.blob_path(index), apk, library), {}};
+          cache.put_result(key, *answer);
+        }
+        if (!answer->value.empty()) return answer->value;
+      }
     }
   return {};
 }

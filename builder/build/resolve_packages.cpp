@@ -345,8 +345,10 @@ class Resolver {
     LockedPackages wanted{
         name, stage, oci::to_string(platform), request_texts(entries), source_texts(file.spec), {}};
     const LockedPackages* old = find_set(before_, name, stage, platform);
+    // A later minibuild may bring a shipped spec with another snapshot: what is locked stays.
+    const bool shipped = file.spec.file.starts_with(shipped_prefix);
     const auto fits = [&](const LockedPackages& set) {
-      return set.requests == wanted.requests && set.sources == wanted.sources;
+      return set.requests == wanted.requests && (shipped || set.sources == wanted.sources);
     };
     if (old != nullptr && fits(*old) && !is_update(*old, file.spec)) return *old;
     if (!name.empty() && (old == nullptr || !fits(*old) || mode_ == LockMode::update))

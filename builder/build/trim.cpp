@@ -156,10 +156,14 @@ Trimmed trim(const spec::Spec& spec, const std::vector<std::string>& entrypoint,
   return Trimming(spec, owners, names, base, tree).run(entrypoint);
 }
 
-std::vector<std::string> missing_libraries(const tree::FileTree& tree) {
+std::vector<std::string> missing_libraries(const tree::FileTree& tree, const tree::FileTree& below) {
   std::vector<tree::ClosureStart> starts;
-  for (const auto& [path, node] : tree.nodes())
+  for (const auto& [path, node] : tree.nodes()) {
+    if (node.type != tree::NodeType::file) continue;
+    const tree::Node* old = below.find(path);
+    if (old != nullptr && tree::same_place(old->content, node.content)) continue;
     if (is_elf(node)) starts.push_back({path, path, node});
+  }
   const tree::Lookup root = [&tree](const std::string& path) { return tree.find(path); };
   static const tree::FileTree nothing;
   std::vector<std::string> lines;

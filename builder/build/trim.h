@@ -23,7 +23,8 @@ Trimmed trim(const spec::Spec& spec, const std::vector<std::string>& entrypoint,
              const std::map<std::string, size_t>& owners, const std::vector<std::string>& names,
              const tree::FileTree& base, tree::FileTree& tree);
 
-/// A line for each library or interpreter that a program in the image needs and does not find there.
-std::vector<std::string> missing_libraries(const tree::FileTree& tree);
+/// A line `LIBRARY PATH` for each library or interpreter that a program of `tree` needs and does not find
+/// there. Programs that `below` has in the same state are not looked at.
+std::vector<std::string> missing_libraries(const tree::FileTree& tree, const tree::FileTree& below);
 
 }  // namespace minibuild::build

@@ -284,7 +284,7 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("plan", "Say what a build would fetch, run, write and push, and why");
   add_plan(*sub, plan_arguments);
   sub->callback([&] { choose([&] { return plan(plan_arguments); }); });
-  sub = app.add_subcommand("lock", "Resolve what the spec names in registries, and write the lock file");
+  sub = app.add_subcommand("lock", "Resolve packages, tags and URLs of the spec, and write the lock file");
   add_lock(*sub, lock_arguments);
   sub->callback([&] { choose([&] { return lock(lock_arguments); }); });
   sub = app.add_subcommand("copy", "Copy an image from one place to another, byte for byte");

@@ -487,6 +487,11 @@ void warn_of_scripts(const Scene& scene) {
 void apply_effects(const tree::FileTree& whole, const std::vector<Package>& packages,
                    const Settings& settings, tree::FileTree& made, std::vector<std::string>& warnings) {
   const Scene scene{whole, packages, settings, made, warnings};
+  if (settings.state != "installed") {
+    // The scripts will run; only who owns files has to be known before, as preinst would have seen to.
+    if (has_package(scene, "base-passwd")) make_accounts(scene);
+    return;
+  }
   for (const Effect& effect : effects)
     if (has_package(scene, effect.package)) effect.make(scene);
   make_alternatives(scene);
