@@ -7,6 +7,7 @@
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/packages/install.h"
 
 namespace minibuild::build {
 
@@ -186,27 +187,6 @@ std::vector<FileChange> compare_trees(const tree::FileTree& before, const tree::
   return all;
 }
 
-// One paragraph of a dpkg or apk database.
-std::optional<Package> package_of(const std::string& paragraph) {
-  Package package;
-  bool installed = true;
-  for (const std::string& line : base::split(paragraph, '\n')) {
-    const auto value = [&line](size_t at) {
-      return std::string(base::trim(std::string_view(line).substr(at)));
-    };
-    if (line.starts_with("Package: ")) package.name = value(9);
-    if (line.starts_with("Version: ")) package.version = value(9);
-    if (line.starts_with("Source: ")) package.source = value(8).substr(0, value(8).find(' '));
-    if (line.starts_with("Status: ")) installed = value(8).ends_with(" installed");
-    if (line.starts_with("P:")) package.name = value(2);
-    if (line.starts_with("V:")) package.version = value(2);
-    if (line.starts_with("o:")) package.source = value(2);
-  }
-  if (!installed || package.name.empty() || package.version.empty()) return std::nullopt;
-  if (package.source.empty()) package.source = package.name;
-  return package;
-}
-
 std::string shortened(const std::string& digest) {
   return digest.starts_with("sha256:") ? digest.substr(0, 19) : digest;
 }
@@ -260,29 +240,17 @@ std::string package_with(const tree::FileTree& tree, const std::string& path) {
         return;
       }
     });
-  return found;
+  return found.empty() ? packages::apk_owner(tree, path) : found;
 }
 
 }  // namespace
 
 std::vector<Package> packages_of(const tree::FileTree& tree) {
-  std::vector<Package> packages;
-  const auto read = [&](const tree::Node& node) {
-    if (node.type != tree::NodeType::file || node.content.size > max_database) return;
-    const std::string text = tree::read_content(node.content, max_database);
-    size_t start = 0;
-    while (start < text.size()) {
-      const size_t end = std::min(text.find("\n\n", start), text.size());
-      if (auto package = package_of(text.substr(start, end - start))) packages.push_back(std::move(*package));
-      start = end + 2;
-    }
-  };
-  for (const char* path : {"var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"})
-    if (const tree::Node* node = tree.find(tree.resolve(path, true))) read(*node);
-  tree::for_each_below(tree, "var/lib/dpkg/status.d", [&](const std::string& path, const tree::Node& node) {
-    if (!path.ends_with(".md5sums")) read(node);
-  });
-  return packages;
+  std::vector<Package> all;
+  for (const packages::Format format : {packages::Format::deb, packages::Format::apk})
+    for (const packages::Facts& facts : packages::installed_packages(tree, format))
+      all.push_back({facts.name, facts.version, facts.source});
+  return all;
 }
 
 Difference compare(const Opened& before, const Opened& after) {
@@ -395,6 +363,9 @@ Origin find_origin(const store::Image& image, const std::string& path, store::Ca
   for (const auto& [key, value] : facts_of(*node, true))
     if (key != "mtime") origin.fact += (origin.fact.empty() ? "" : " ") + value;
   origin.package = package_with(whole, origin.path);
+  // Lists of hashes have no links; a link mostly comes with what it leads to.
+  if (origin.package.empty() && node->type == tree::NodeType::symlink)
+    origin.package = package_with(whole, whole.resolve(origin.path, true));
   return origin;
 }
 

@@ -192,6 +192,10 @@ std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& l
     package.facts = format == Format::apk ? packages::pkginfo_facts(member(package, ".PKGINFO"))
                                           : packages::deb_facts(member(package, "control"));
     package.facts.size = locked[i].size;
+    if (!packages::is_package_name(package.facts.name) ||
+        !packages::is_plain_version(package.facts.version) ||
+        !packages::is_package_name(package.facts.source))
+      fail("cannot use {}: it has a malformed name or version", locked[i].url);
     if (package.facts.name != locked[i].name || package.facts.version != locked[i].version)
       fail("cannot use {}: it is the package {} {}, want {} {}", locked[i].url,
            base::printable(package.facts.name), base::printable(package.facts.version), locked[i].name,

@@ -16,7 +16,7 @@ constexpr uint64_t max_database = uint64_t{256} << 20;
 // Text at a path, links of its parents followed; nothing if there is no file.
 std::string text_at(const tree::FileTree& tree, const std::string& path) {
   const tree::Node* node = tree.find(tree.resolve(path, true));
-  if (node == nullptr || node->type != tree::NodeType::file) return {};
+  if (node == nullptr || node->type != tree::NodeType::file || node->content.size > max_database) return {};
   return tree::read_content(node->content, max_database);
 }
 
@@ -182,8 +182,33 @@ void put_apk_database(const std::vector<Package>& packages, const IsKept& kept, 
   put_text(below, tree, "etc/apk/world", world.empty() ? "" : base::join(world, "\n") + "\n");
 }
 
+namespace {
+
+// apk-tools 3 and Wolfi have it below /usr.
+std::string apk_database(const tree::FileTree& tree) {
+  const std::string text = text_at(tree, "lib/apk/db/installed");
+  return text.empty() ? text_at(tree, "usr/lib/apk/db/installed") : text;
+}
+
+}  // namespace
+
+std::string apk_owner(const tree::FileTree& tree, const std::string& path) {
+  std::string found;
+  for_each_paragraph(apk_database(tree), [&](std::string_view record, size_t) {
+    std::string directory;
+    if (!found.empty()) return;
+    for (const std::string& line : base::split(record, '\n')) {
+      if (line.starts_with("F:")) directory = line.substr(2);
+      if (!line.starts_with("R:") || tree::join_path(directory, line.substr(2)) != path) continue;
+      const Facts facts = apk_facts(record);
+      found = facts.name + " " + facts.version;
+    }
+  });
+  return found;
+}
+
 bool has_database(const tree::FileTree& tree, Format format) {
-  if (format == Format::apk) return tree.find(tree.resolve("lib/apk/db/installed", true)) != nullptr;
+  if (format == Format::apk) return !apk_database(tree).empty();
   if (tree.find("var/lib/dpkg/status") != nullptr) return true;
   bool any = false;
   tree::for_each_below(tree, "var/lib/dpkg/status.d",
@@ -194,7 +219,7 @@ bool has_database(const tree::FileTree& tree, Format format) {
 std::vector<Facts> installed_packages(const tree::FileTree& tree, Format format) {
   std::vector<Facts> all;
   if (format == Format::apk) {
-    for_each_paragraph(text_at(tree, "lib/apk/db/installed"), [&](std::string_view record, size_t) {
+    for_each_paragraph(apk_database(tree), [&](std::string_view record, size_t) {
       if (Facts facts = apk_facts(record); !facts.name.empty()) all.push_back(std::move(facts));
     });
     return all;
@@ -206,7 +231,7 @@ std::vector<Facts> installed_packages(const tree::FileTree& tree, Format format)
   };
   for_each_paragraph(text_at(tree, "var/lib/dpkg/status"), add);
   tree::for_each_below(tree, "var/lib/dpkg/status.d", [&](const std::string& path, const tree::Node& node) {
-    if (node.type == tree::NodeType::file && !path.ends_with(".md5sums"))
+    if (node.type == tree::NodeType::file && !path.ends_with(".md5sums") && node.content.size <= max_database)
       for_each_paragraph(tree::read_content(node.content, max_database), add);
   });
   return all;

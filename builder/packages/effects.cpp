@@ -26,7 +26,7 @@ struct Scene {
 
   // What is at a path, made just now or before.
   const tree::Node* at(const std::string& path) const {
-    const std::string real = whole.resolve(path, true);
+    const std::string real = whole.resolve(tree::normalise(path), true);
     const tree::Node* node = made.find(real);
     return node != nullptr ? node : whole.find(real);
   }
@@ -36,7 +36,7 @@ struct Scene {
     return tree::read_content(node->content, max_text);
   }
   void put(const std::string& path, tree::Node node) const {
-    made.put(whole.resolve(path), std::move(node), 0);
+    made.put(whole.resolve(tree::normalise(path)), std::move(node), 0);
   }
   void write(const std::string& path, std::string bytes, uint32_t mode = 0644) const {
     made.put(whole.resolve(path, true),
@@ -46,7 +46,8 @@ struct Scene {
     if (at(to) == nullptr && at(from) != nullptr) write(to, text(from));
   }
   void link_if_absent(const std::string& path, const std::string& target) const {
-    const std::string real = whole.resolve(path);
+    const std::string real = whole.resolve(tree::normalise(path));
+    if (real.empty() || target.find('\n') != std::string::npos) return;
     if (made.find(real) == nullptr && whole.find(real) == nullptr)
       put(path, tree::symlink_node(target, settings.epoch));
   }
@@ -259,6 +260,7 @@ void make_sysusers(const Scene& scene) {
       std::vector<std::string> words = words_of(line);
       if (words.size() < 2) continue;
       const std::string& name = words[1];
+      if (!is_package_name(name)) continue;  // a `%` of a template, or nothing that passwd(5) could hold
       const std::string id_text = words.size() > 2 ? words[2].substr(0, words[2].find(':')) : "-";
       const auto id = base::parse_number(id_text, tree::max_id);
       const char kind = words[0][0];
@@ -277,9 +279,13 @@ void make_sysusers(const Scene& scene) {
             quote == std::string::npos ? ""
                                        : line.substr(std::min(line.find('"', quote + 1) + 1, line.size())));
         const uint32_t gid = add_group(name, uid);
-        accounts.users.push_back({name, uid, gid, gecos, rest.empty() || rest[0] == "-" ? "/" : rest[0],
-                                  rest.size() < 2 || rest[1] == "-" ? "/usr/sbin/nologin" : rest[1]});
-      } else if (kind == 'm' && words.size() > 2) {
+        if (gecos.find(':') != std::string::npos) gecos.clear();
+        const auto field = [&rest](size_t i, const char* usual) {
+          return i >= rest.size() || rest[i] == "-" || rest[i].find(':') != std::string::npos ? usual
+                                                                                              : rest[i];
+        };
+        accounts.users.push_back({name, uid, gid, gecos, field(0, "/"), field(1, "/usr/sbin/nologin")});
+      } else if (kind == 'm' && words.size() > 2 && is_package_name(words[2])) {
         if (group(words[2]) == accounts.groups.end()) add_group(words[2], free_id());
         auto& members = group(words[2])->members;
         if (std::find(members.begin(), members.end(), name) == members.end()) members.push_back(name);

@@ -58,6 +58,26 @@ void add_apk_dependencies(Facts& facts, std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+bool only_has(std::string_view text, std::string_view more) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           more.find(c) != std::string_view::npos;
+  });
+}
+
+}  // namespace
+
+bool is_package_name(std::string_view name) {
+  return name.size() <= 255 && only_has(name, "+-._") &&
+         std::string_view(".+-").find(name[0]) == std::string_view::npos;
+}
+
+bool is_plain_version(std::string_view version) {
+  return version.size() <= 255 && only_has(version, ".+-~:_");
+}
+
 std::string_view field_of(std::string_view paragraph, std::string_view name) {
   for (const auto& [key, value] : fields_of(paragraph))
     if (same_name(key, name)) return value;

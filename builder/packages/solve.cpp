@@ -16,6 +16,9 @@
 #include <set>
 
 // A field of libsolv's has a name that C++20 took for itself.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wkeyword-macro"
+#endif
 #define requires dep_requires
 extern "C" {
 #include <solv/evr.h>
@@ -540,11 +543,27 @@ class Solving {
     for (const Id p : all) {
       const Loaded& loaded = *loaded_of(p);
       const Facts& facts = facts_of(p);
+      check_names(facts, *loaded.index);
       selected.push_back({facts, loaded.index->source, loaded.index->url + "/" + facts.filename, why.at(p)});
     }
     std::sort(selected.begin(), selected.end(),
               [](const Selected& a, const Selected& b) { return a.facts.name < b.facts.name; });
     return selected;
+  }
+
+  // What becomes a part of paths and URLs.
+  static void check_names(const Facts& facts, const Index& index) {
+    const bool leads_out =
+        facts.filename.empty() || facts.filename.starts_with('/') || facts.filename.size() > 1000 ||
+        ("/" + facts.filename + "/").find("/../") != std::string::npos ||
+        std::any_of(facts.filename.begin(), facts.filename.end(), [](char c) {
+          return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '?' || c == '#';
+        });
+    if (!is_package_name(facts.name) || !is_plain_version(facts.version) || !is_package_name(facts.source) ||
+        leads_out)
+      fail("cannot use the index below {}: it has a malformed package '{}' {} in '{}'", index.url,
+           base::printable(facts.name), base::printable(facts.version),
+           base::printable(facts.filename.substr(0, 200)));
   }
 
   // Why each package is there: breadth first from what was asked for, so that the shortest way is told.

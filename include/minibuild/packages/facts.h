@@ -40,6 +40,12 @@ Facts apk_facts(std::string_view record);
 /// Of a .PKGINFO.
 Facts pkginfo_facts(std::string_view pkginfo);
 
+/// True for what both formats allow: letters, digits, `+`, `-`, `.`, `_`, not beginning with one of `.+-`.
+/// Names become parts of paths.
+bool is_package_name(std::string_view name);
+/// True if `version` has only characters that a version has in either format.
+bool is_plain_version(std::string_view version);
+
 /// The value of a field of a paragraph, continuation lines included; empty if it is not there. Names are not
 /// case-sensitive.
 std::string_view field_of(std::string_view paragraph, std::string_view name);

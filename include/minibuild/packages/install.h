@@ -61,6 +61,9 @@ Installation install(const tree::FileTree& base, const std::vector<Package>& pac
 /// The packages that an image's databases name: dpkg's status and status.d, apk's installed.
 std::vector<Facts> installed_packages(const tree::FileTree& tree, Format format);
 
+/// `NAME VERSION` of the package to which apk's database gives the path; empty if it has none.
+std::string apk_owner(const tree::FileTree& tree, const std::string& path);
+
 /// What a tree says it is made of: which format its package databases have.
 bool has_database(const tree::FileTree& tree, Format format);
 
