@@ -387,9 +387,11 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
     if (!used(name) && !is_package_name(name)) {
       std::vector<std::string> names;
       for (const Use& use : uses) names.push_back(use.name);
+      for (const LockedPackages& set : resolved.sets)
+        for (const LockedPackage& package : set.packages) names.push_back(package.name);
       throw base::Error(
           Code::usage,
-          fmt::format("{} names no image, URL, package or source '{}'; the images and URLs to lock are: {}",
+          fmt::format("{} names no image, URL, package or source '{}'; those to lock are: {}",
                       spec_path, name, names.empty() ? "none" : base::join(names, ", ")));
     }
   Locking result;

@@ -120,7 +120,7 @@ same "offline, by the lock" "$(build locked.yaml -o oci:locked:2 --offline --loc
 "$MINIBUILD" lock locked.yaml $P 2> err
 same "lock says that it moved" "$? $(xargs < err)" "0 $plain/team/moving:1: has moved; to follow it: minibuild lock --update before $D now $A locked.lock.json: unchanged, 1 image"
 "$MINIBUILD" lock locked.yaml $P --update none:1 2> err
-same "a name that is not there" "$? $(grep -c "names no image or URL 'none:1'; those to lock are: $plain/team/moving:1" err)" "2 1"
+same "a name that is not there" "$? $(grep -c "names no image, URL, package or source 'none:1'; those to lock are: $plain/team/moving:1" err)" "2 1"
 "$MINIBUILD" lock locked.yaml $P --update 2> err
 same "an update" "$? $(jq -r '.images[].digest' locked.lock.json)" "0 $A"
 check "it gives another image" [ "$(build locked.yaml -o oci:locked:3 $P --locked)" != "$K" ]
