@@ -46,7 +46,9 @@ AtomicFile::AtomicFile(std::string target, mode_t mode) : target_(std::move(targ
     fd_ = Fd(::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd_ && errno == EEXIST) continue;
     if (!fd_) fail("cannot write {}: {}", target_, errno_text());
-    ::flock(fd_.get(), LOCK_EX | LOCK_NB);
+    // Whoever took it for a leftover before it was locked has the lock for a moment, and then it is gone.
+    while (::flock(fd_.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }
     if (is_still_there(fd_.get(), temporary_)) break;
   }
   // The mode is the same under every umask.

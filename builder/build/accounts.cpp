@@ -10,10 +10,18 @@ using base::Code;
 
 namespace {
 
-tree::User user_of(const spec::AccountUser& user) {
+// Without `gid`: the group of the user's name, if the spec has one, else the uid.
+uint32_t gid_of(const spec::AccountUser& user, const spec::Spec& spec) {
+  if (user.gid) return *user.gid;
+  for (const spec::AccountGroup& group : spec.groups)
+    if (group.name == user.name) return group.gid;
+  return user.uid;
+}
+
+tree::User user_of(const spec::AccountUser& user, const spec::Spec& spec) {
   return {user.name,
           user.uid,
-          user.gid.value_or(user.uid),
+          gid_of(user, spec),
           user.gecos,
           user.home.value_or("/home/" + user.name),
           user.shell.value_or("/sbin/nologin")};
@@ -30,8 +38,7 @@ std::vector<tree::Group> groups_of(const spec::Spec& spec, const tree::Accounts&
            std::any_of(there.groups.begin(), there.groups.end(), same);
   };
   for (const spec::AccountUser& user : spec.users)
-    if (!has(user.gid.value_or(user.uid), user.name))
-      groups.push_back({user.name, user.gid.value_or(user.uid), {}});
+    if (!has(gid_of(user, spec), user.name)) groups.push_back({user.name, gid_of(user, spec), {}});
   return groups;
 }
 
@@ -65,7 +72,7 @@ tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file) {
   tree::Accounts all = accounts_of(tree);
   const std::vector<tree::Group> groups = groups_of(file.spec, all);
   for (const spec::AccountUser& added : file.spec.users) {
-    const tree::User user = user_of(added);
+    const tree::User user = user_of(added, file.spec);
     for (const tree::User& there : all.users)
       if ((there.name == user.name || there.uid == user.uid) &&
           (there.name != user.name || there.uid != user.uid))

@@ -53,7 +53,7 @@ class Build {
                                     names.empty() ? "none" : base::join(names, ", ")));
     }
     const StageResults results = stages(file, {options_.stage}, platform);
-    return results.at(options_.stage)->tree;
+    return with_time(results.at(options_.stage)->tree, epoch(file));
   }
 
  private:
@@ -111,10 +111,22 @@ class Build {
     return base;
   }
 
+  // What a stage left has the times at which its commands ran, which must not reach an image.
+  static tree::FileTree with_time(const tree::FileTree& tree, int64_t epoch) {
+    tree::FileTree out;
+    for (const auto& [path, node] : tree.nodes()) {
+      tree::Node copy = node;
+      copy.mtime = epoch;
+      if (copy.link_group != 0) out.reserve_link_group(copy.link_group);
+      out.put(path, std::move(copy), epoch);
+    }
+    return out;
+  }
+
   // The stage's tree as a base: its whole content becomes the image's own layer.
-  static Base stage_base(const spec::BaseStage& stage, const StageResults& results) {
+  Base stage_base(const SpecFile& file, const spec::BaseStage& stage, const StageResults& results) const {
     Base base;
-    base.tree = results.at(stage.name)->tree;
+    base.tree = with_time(results.at(stage.name)->tree, epoch(file));
     base.id = results.at(stage.name)->id;
     return base;
   }
@@ -129,7 +141,9 @@ class Build {
     }
     apply_files(file.spec.files, target);
     apply_accounts(file.spec, target);
-    apply_remove(file.spec.remove, tree);
+    for (const std::string& glob : apply_remove(file.spec.remove, tree))
+      progress_.note("remove",
+                     fmt::format("warning: nothing in the image matches '{}'", base::printable(glob)));
   }
 
   MadeLayer write_plan(const SpecFile& file, const archive::LayerPlan& plan, std::string comment) {
@@ -185,10 +199,28 @@ class Build {
     if (file.spec.entrypoint) entrypoint = *file.spec.entrypoint;
     const Trimmed trimmed =
         trim(file.spec, entrypoint, packaged.installation.owners, packaged.names, base.tree, tree);
+    drop_dangling(packaged.installation, tree);
     progress_.note("trim",
                    fmt::format("took out {} files, {}{}{}", trimmed.files, base::human_size(trimmed.bytes),
                                trimmed.packages.empty() ? "" : "; nothing is left of: ",
                                base::join(trimmed.packages, ", ")));
+  }
+
+  // Links that were made for packages whose files went.
+  static void drop_dangling(const packages::Installation& installation, tree::FileTree& tree) {
+    bool again = true;
+    while (again) {
+      again = false;
+      for (const auto& [path, node] : installation.groups.back().tree.nodes()) {
+        const tree::Node* there = tree.find(path);
+        const bool same = there != nullptr && there->type == tree::NodeType::symlink &&
+                          node.type == there->type && node.target == there->target;
+        if (!same || tree.find(tree.resolve(path, true)) != nullptr) continue;
+        tree.remove(path);
+        if (path == "etc/localtime") tree.remove("etc/timezone");
+        again = true;
+      }
+    }
   }
 
   // The layers of packages have what the finished image keeps; what is overwritten later stays in them, so
@@ -199,6 +231,11 @@ class Build {
       for (const auto& [path, node] : group.tree.nodes())
         if (finished.find(path) == nullptr) gone.push_back(path);
       for (const std::string& path : gone) group.tree.remove(path);
+      // Lists of what a trimmed package still has belong to its layer.
+      tree::for_each_below(finished, "var/lib/dpkg/status.d",
+                           [&](const std::string& path, const tree::Node& node) {
+                             if (group.tree.find(path) != nullptr) group.tree.put(path, node, 0);
+                           });
     }
   }
 
@@ -264,7 +301,7 @@ class Build {
         timed("stages", [&] { return stages(file, stages_of_image(file.spec), platform); });
     Base base = timed("base", [&] {
       const auto* stage = std::get_if<spec::BaseStage>(&file.spec.base.what);
-      return stage != nullptr ? stage_base(*stage, results) : read_base(file, file.spec.base, platform);
+      return stage != nullptr ? stage_base(file, *stage, results) : read_base(file, file.spec.base, platform);
     });
     tree::FileTree tree = base.tree;
     std::optional<Packaged> packaged = timed("packages", [&] { return put_packages(file, platform, tree); });

@@ -22,7 +22,7 @@ using Map = std::map<std::string, std::string>;
 
 // A config as its leaves: `config.User` → `65532:0`.
 void flatten(const oci::Json& json, const std::string& name, Map& into) {
-  if (json.is_object()) {
+  if (json.is_object() && !json.empty()) {  // `{"80/tcp": {}}`: an empty object is a leaf
     for (const auto& [key, value] : json.items()) flatten(value, name.empty() ? key : name + "." + key, into);
     return;
   }

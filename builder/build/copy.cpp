@@ -1,5 +1,7 @@
 #include "builder/build/copy.h"
 
+#include <algorithm>
+
 #include <map>
 #include <optional>
 #include <set>
@@ -173,7 +175,23 @@ class Copier {
     return tree::join_path(last_real_, tree::name_of(path));
   }
 
+  // Names that mean something else in a layer, or that no reader takes.
+  void check_name(const std::string& path, const std::string& source_path) const {
+    const std::string_view name = tree::name_of(path);
+    if (name.starts_with(".wh."))
+      fail(fmt::format(
+          "cannot copy '{}': in an image layer a name that begins with '.wh.' deletes a file; rename it, or "
+          "leave it out with 'exclude'",
+          base::printable(source_name(source_path))));
+    if (std::any_of(name.begin(), name.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
+      fail(fmt::format(
+          "cannot copy '{}': its name holds a control character; rename it, or leave it out with 'exclude'",
+          base::printable(source_name(source_path))));
+  }
+
   void put_directory(const std::string& path, const Node* source) {
+    check_name(path, path);
     std::string real = place_in_target(path);
     const Node* there = target_.tree.find(real);
     if (there != nullptr && there->type == NodeType::symlink) {
@@ -197,6 +215,7 @@ class Copier {
     if (source.type != NodeType::file && source.type != NodeType::symlink)
       fail(fmt::format("cannot copy '{}': it is a {}; only files, directories and links can be copied",
                        source_name(source_path), source.type == NodeType::fifo ? "FIFO" : "device"));
+    check_name(path, source_path);
     const std::string real = place_in_target(path);
     const Node* there = target_.tree.find(real);
     if (there != nullptr && there->type == NodeType::directory)
@@ -236,15 +255,18 @@ class Copier {
       fail(fmt::format("cannot bring the shared libraries{}: not found: {}", place(), text));
     }
     for (const tree::ClosureEntry& entry : closure.entries) {
-      const Node* there = target_.tree.find(entry.path);
-      if (entry.node.type == NodeType::directory && there != nullptr) continue;
+      // A link to a directory may be there, or have come just now: what is below it goes to that directory.
+      const std::string path = target_.tree.resolve(entry.path);
+      const Node* there = target_.tree.find(path);
+      if (there != nullptr && there->type == NodeType::directory) continue;
+      if (there != nullptr && entry.node.type == NodeType::directory) continue;
       Node node = entry.node;
       node.link_group = 0;
       node.uid = node.gid = 0;
       node.mtime = target_.mtime;
       if (node.type == NodeType::file) node.mode = (node.mode & 0100U) != 0 ? 0755 : 0644;
-      target_.tree.put(entry.path, std::move(node), target_.mtime);
-      if (target_.origins != nullptr) target_.origins->push_back({entry.path, source_name(entry.path)});
+      target_.tree.put(path, std::move(node), target_.mtime);
+      if (target_.origins != nullptr) target_.origins->push_back({path, source_name(entry.path)});
     }
   }
 
@@ -303,12 +325,22 @@ void apply_files(const std::vector<spec::FileEntry>& files, Target& target) {
   }
 }
 
-void apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree) {
+std::vector<std::string> apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree) {
   std::vector<std::string> gone;
-  for (const auto& [path, node] : tree.nodes())
-    for (const std::string& glob : globs)
+  std::vector<std::string> unmatched;
+  for (const std::string& glob : globs) {
+    const size_t before = gone.size();
+    for (const auto& [path, node] : tree.nodes())
       if (tree::glob_match(glob, path)) gone.push_back(path);
+    // A path may lead through links: /lib/x where /lib is a link to usr/lib.
+    if (gone.size() == before && !tree::is_glob(glob)) {
+      const std::string real = tree.resolve(tree::normalise(glob));
+      if (!real.empty() && tree.find(real) != nullptr) gone.push_back(real);
+    }
+    if (gone.size() == before) unmatched.push_back(glob);
+  }
   for (const std::string& path : gone) tree.remove(path);
+  return unmatched;
 }
 
 }  // namespace minibuild::build

@@ -48,6 +48,7 @@ void apply_files(const std::vector<spec::FileEntry>& files, Target& target);
 void apply_accounts(const spec::Spec& spec, Target& target);
 /// The accounts that owners and `user` are looked up in.
 tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file);
-void apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree);
+/// Takes out what the globs match; those that match nothing are given back.
+std::vector<std::string> apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree);
 
 }  // namespace minibuild::build

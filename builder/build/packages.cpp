@@ -55,12 +55,10 @@ packages::PackageFile read_file(std::string_view rest, const std::string& what) 
   return file;
 }
 
-std::optional<packages::Package> cached_package(const LockedPackage& locked, store::Cache& cache) {
-  const auto known = cache.find_result(package_key(locked.digest));
-  if (!known || known->blobs.size() != 1) return std::nullopt;
-  const oci::Digest& plain = known->blobs.front();
+packages::Package package_of(packages::PackageFile file, const oci::Digest& plain,
+                             const LockedPackage& locked, store::Cache& cache) {
   packages::Package package;
-  package.file = read_file(std::string_view(known->value).substr(known->value.find('\n') + 1), locked.name);
+  package.file = std::move(file);
   package.tree = archive::read_tar(
       std::make_shared<const tree::Archive>(tree::Archive{cache.blob_path(plain), plain.hash}), locked.url);
   // apk: names at the top that begin with a dot are about the package.
@@ -73,20 +71,27 @@ std::optional<packages::Package> cached_package(const LockedPackage& locked, sto
   return package;
 }
 
+std::optional<packages::Package> cached_package(const LockedPackage& locked, store::Cache& cache) {
+  const auto known = cache.find_result(package_key(locked.digest));
+  if (!known || known->blobs.size() != 1) return std::nullopt;
+  return package_of(
+      read_file(std::string_view(known->value).substr(known->value.find('\n') + 1), locked.name),
+      known->blobs.front(), locked, cache);
+}
+
 packages::Package read_package(const LockedPackage& locked, Format format, store::Cache& cache,
                                const Registries& registries) {
   fetch_file(locked.url, locked.digest, cache, registries);
   base::AtomicFile file(cache.temporary_directory() + "/package", 0444);
   const std::string path = cache.blob_path(locked.digest);
-  const packages::PackageFile content = format == Format::apk ? packages::read_apk(path, file, locked.url)
-                                                              : packages::read_deb(path, file, locked.url);
+  packages::PackageFile content = format == Format::apk ? packages::read_apk(path, file, locked.url)
+                                                        : packages::read_deb(path, file, locked.url);
   const oci::Digest plain = cache.keep_blob(file);
+  cache.note_file_digest(cache.blob_path(plain), plain);
   // The first line is what `cache ls` shows.
   cache.put_result(package_key(locked.digest),
                    {"package", locked.name + " " + locked.version + "\n" + write_file(content), {plain}});
-  auto package = cached_package(locked, cache);
-  if (!package) fail("cannot read {}: the cache lost it", locked.url);
-  return std::move(*package);
+  return package_of(std::move(content), plain, locked, cache);
 }
 
 std::string member(const packages::Package& package, const char* name) {

@@ -63,6 +63,11 @@ class LimitedFile : public base::Sink {
   base::Sha256 hash_;
 };
 
+class Nowhere : public base::Sink {
+ public:
+  void write(std::string_view /*bytes*/) override {}
+};
+
 // Signed indexes, fetched once for all that is resolved.
 class Indexes {
  public:
@@ -93,6 +98,17 @@ class Indexes {
     for (const std::string& key : source.keys)
       keys.emplace_back(base::file_name(key), read_key(beside(file, key)));
     return keys;
+  }
+
+  // What is refused does not stay in the cache.
+  template <typename Task>
+  auto or_forget(const oci::Digest& digest, Task task) {
+    try {
+      return task();
+    } catch (const base::Error&) {
+      cache_.forget_blob(digest);
+      throw;
+    }
   }
 
   static std::string read_key(const std::string& path) {
@@ -139,9 +155,12 @@ class Indexes {
       fail("cannot read {}: it has more than {}", url, base::human_size(max_release));
     std::vector<std::string> keyrings;
     for (auto& [name, bytes] : read_keys(file, source)) keyrings.push_back(std::move(bytes));
-    const std::string text = packages::verify_clearsigned(
-        base::read_file(cache_.blob_path(fetched.digest), max_release), keyrings, url);
-    packages::Release release = packages::parse_release(text, url);
+    packages::Release release = or_forget(fetched.digest, [&] {
+      return packages::parse_release(
+          packages::verify_clearsigned(base::read_file(cache_.blob_path(fetched.digest), max_release),
+                                       keyrings, url),
+          url);
+    });
     const std::string name = suite.substr(0, suite.find('/'));
     if (release.suite != suite && release.codename != suite && release.codename != name)
       fail("cannot use {}: it is the index of '{}' ('{}'), want '{}'", url, base::printable(release.codename),
@@ -221,8 +240,10 @@ class Indexes {
     for (const std::string& directory : directories) {
       const std::string url = directory + "/" + architecture + "/APKINDEX.tar.gz";
       const Downloaded fetched = fetch_file(url, std::nullopt, cache_, options_.registries);
-      const std::string text =
-          packages::read_apk_index(base::read_file(cache_.blob_path(fetched.digest), max_release), keys, url);
+      const std::string text = or_forget(fetched.digest, [&] {
+        return packages::read_apk_index(base::read_file(cache_.blob_path(fetched.digest), max_release), keys,
+                                        url);
+      });
       base::MemorySource from(text);
       packages::Index index;
       index.source = source.name;
@@ -453,11 +474,22 @@ class Resolver {
       const Downloaded fetched = fetch_file(one.url, std::nullopt, cache_, options_.registries);
       one.digest = fetched.digest;
       one.size = fetched.size;
-      const packages::Package package = load_packages({one}, format, cache_, options_.registries).front();
-      if (package.file.checksum != selected.facts.checksum)
-        fail("cannot use {}: its control data have the checksum {}, want {} as the index says", one.url,
-             package.file.checksum, selected.facts.checksum);
-      one.architecture = package.facts.architecture;
+      // Nothing of a package that is refused is kept.
+      try {
+        Nowhere nowhere;
+        const packages::PackageFile read = packages::read_apk(cache_.blob_path(one.digest), nowhere, one.url);
+        if (read.checksum != selected.facts.checksum)
+          fail("cannot use {}: its control data have the checksum {}, want {} as the index says", one.url,
+               read.checksum, selected.facts.checksum);
+        const Facts facts = packages::pkginfo_facts(read.control.at(".PKGINFO"));
+        if (facts.name != one.name || facts.version != one.version)
+          fail("cannot use {}: it is the package {} {}, want {} {}", one.url, base::printable(facts.name),
+               base::printable(facts.version), one.name, one.version);
+        one.architecture = facts.architecture;
+      } catch (const base::Error&) {
+        cache_.forget_blob(one.digest);
+        throw;
+      }
     };
     try {
       side_by_side(all.size(), format == Format::apk ? 8 : 1, lock_one);

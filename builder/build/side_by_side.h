@@ -9,12 +9,14 @@
 
 namespace minibuild::build {
 
-// Runs `task(i)` for all i below `count` on a few threads; the first exception is thrown when all have ended.
+// Runs `task(i)` for all i below `count` on a few threads; when all have ended, the exception of the
+// smallest i is thrown: those before it have run.
 template <typename Task>
 void side_by_side(size_t count, int threads, Task task) {
   std::mutex mutex;
   size_t next = 0;
   std::exception_ptr error;
+  size_t failed = count;
   const auto work = [&] {
     while (true) {
       size_t mine = 0;
@@ -27,7 +29,10 @@ void side_by_side(size_t count, int threads, Task task) {
         task(mine);
       } catch (...) {
         const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
+        if (mine < failed) {
+          failed = mine;
+          error = std::current_exception();
+        }
       }
     }
   };

@@ -165,6 +165,10 @@ class StageRun {
     base_.id += " " + packaged->id;
     for (const packages::Package& package : packaged->packages)
       add_input("the package " + package.facts.name, package.facts.version + package.facts.architecture);
+    std::string requests;
+    for (const spec::PackageEntry& entry : stage_.packages)
+      requests += join({entry.text, join(entry.only), join(entry.except), entry.omit ? "omit" : ""});
+    add_input("the list of packages", requests);
     set_up_ = set_up(*packaged);
   }
 
@@ -181,10 +185,12 @@ class StageRun {
     }
     std::vector<sandbox::Command> commands;
     for (const char* name : {".pre-install", ".post-install"})
-      for (const packages::Package& package : packaged.packages)
+      for (const size_t number : packages::dependency_order(packaged.packages, packages::Format::apk)) {
+        const packages::Package& package = packaged.packages[number];
         if (const auto script = package.file.control.find(name); script != package.file.control.end())
           commands.push_back({{"/bin/sh", "-c", script->second, name + 1, package.facts.version},
                               package.facts.name + name});
+      }
     return commands;
   }
 
@@ -200,6 +206,14 @@ class StageRun {
       }
     }
     apply_files(stage_.files, target);
+    if (!host_) return;
+    for (const Origin& origin : origins_)
+      if (sandbox::shows_host_path("/" + origin.path))
+        fail_at(context_.file, stage_.position, Code::failed,
+                fmt::format("cannot put {} into the stage '{}': on 'base: host' that place is this machine's "
+                            "and read-only; "
+                            "choose another directory, such as /src",
+                            "/" + origin.path, stage_.name));
   }
 
   void add_input(std::string name, std::string_view state) {

@@ -116,6 +116,7 @@ class Trimming {
       report.bytes += node->content.size;
     }
     for (const std::string& path : gone) tree_.remove(path);
+    shorten_lists(gone);
     for (size_t i = 0; i < names_.size(); ++i) {
       if (used.contains(i)) continue;
       report.packages.push_back(names_[i]);
@@ -123,6 +124,21 @@ class Trimming {
     }
     remove_empty_directories();
     return report;
+  }
+
+  // The packages' lists of hashes are of what is there.
+  void shorten_lists(const std::vector<std::string>& gone) {
+    const std::set<std::string> paths(gone.begin(), gone.end());
+    for (const std::string& name : names_) {
+      tree::Node* node = tree_.find("var/lib/dpkg/status.d/" + name + ".md5sums");
+      if (node == nullptr || node->type != tree::NodeType::file) continue;
+      std::string kept;
+      for (const std::string& line : base::split(tree::read_content(node->content, uint64_t{64} << 20), '\n'))
+        if (line.size() > 34 &&
+            !paths.contains(tree_.resolve(tree::normalise(std::string_view(line).substr(34)))))
+          kept += line + "\n";
+      if (kept.size() != node->content.size) node->content = tree::inline_content(std::move(kept));
+    }
   }
 
   void remove_empty_directories() {

@@ -173,9 +173,10 @@ void add_rebase(CLI::App& app, RebaseArguments& a) {
 
 void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
-  app.add_flag("--update", a.update,
-               "Resolve again what the lock has: all, or the names that follow the spec");
-  app.add_option("NAME", a.names, "Images and URLs to update, as the spec has them (with --update)");
+  app.add_flag("--update", a.update, "Resolve again what the lock has: all, or the names that are given")
+      ->disable_flag_override();
+  app.add_option("NAME", a.names,
+                 "Packages, sources, images and URLs to update, as the spec has them (with --update)");
   app.add_option("--platform", a.platforms, "Platforms whose images are resolved (default: the spec's)")
       ->allow_extra_args(false);
   app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);

@@ -33,14 +33,48 @@ build::Opened open_first(const oci::ImageLocation& location, const std::optional
   return opened;
 }
 
+std::vector<oci::Platform> platforms_of(const store::ImageSet& set) {
+  std::vector<oci::Platform> platforms;
+  for (const store::Image& image : set.images) platforms.push_back(image.config.platform);
+  return platforms;
+}
+
+// Two indexes of the same platforms: each platform by itself.
+int diff_all(const DiffArguments& arguments, const std::vector<oci::Platform>& platforms,
+             const oci::ImageLocation& first, const oci::ImageLocation& second, store::Cache& cache,
+             const build::Registries& registries) {
+  std::string text;
+  oci::Json json;
+  bool same = true;
+  for (const oci::Platform& platform : platforms) {
+    const build::Difference difference = build::compare(open_first(first, platform, cache, registries),
+                                                        open_first(second, platform, cache, registries));
+    json["platforms"][oci::to_string(platform)] = build::to_json(difference);
+    if (difference.same_manifest) continue;
+    same = false;
+    text += oci::to_string(platform) + "\n" + build::to_text(difference);
+  }
+  json["same"] = same;
+  cache.save();
+  print_result(arguments.json ? json.dump(2, ' ', false, oci::Json::error_handler_t::replace) + "\n" : text);
+  return same ? 0 : different;
+}
+
 }  // namespace
 
 int diff(const DiffArguments& arguments) {
   store::Cache cache(cache_directory(arguments.cache_dir));
   const build::Registries registries = make_registries(arguments.registry, {});
   const auto platform = one_platform(arguments.platform);
-  const build::Opened before = open_first(find_image(arguments.before), platform, cache, registries);
-  const build::Opened after = open_first(find_image(arguments.after), platform, cache, registries);
+  const oci::ImageLocation first = find_image(arguments.before);
+  const oci::ImageLocation second = find_image(arguments.after);
+  if (!platform) {
+    const std::vector<oci::Platform> one = platforms_of(build::read_image(first, {}, cache, registries));
+    const std::vector<oci::Platform> other = platforms_of(build::read_image(second, {}, cache, registries));
+    if (one.size() > 1 && one == other) return diff_all(arguments, one, first, second, cache, registries);
+  }
+  const build::Opened before = open_first(first, platform, cache, registries);
+  const build::Opened after = open_first(second, platform, cache, registries);
   const build::Difference difference = build::compare(before, after);
   cache.save();
   print_result(arguments.json

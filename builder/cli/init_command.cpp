@@ -93,6 +93,15 @@ int init(const InitArguments& arguments) {
   if (base::exists(path))
     throw base::Error(base::Code::failed, fmt::format("cannot write {}: it is there already", path));
   base::write_file_atomic(path, text);
+  // What a build writes, and what says how, is not an input of it.
+  const std::string ignore = arguments.directory + "/.minibuildignore";
+  if (!base::exists(ignore) && !base::exists(arguments.directory + "/.dockerignore")) {
+    base::write_file_atomic(
+        ignore,
+        "# Not copied by `from: "
+        ".`\n.git\n.minibuildignore\nminibuild.yaml\nminibuild.lock.json\n*.oci\n*.oci.tar\n");
+    fmt::print(stderr, "wrote {}\n", ignore);
+  }
   fmt::print(stderr, "wrote {}{}\n", path,
              kind == nullptr ? "; say in its stage how the project is built"
                              : fmt::format(" for a {} project", kind->name));

@@ -10,13 +10,21 @@ namespace minibuild::cli {
 int lock(const LockArguments& arguments) {
   build::Options options = plain_options(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
+  // `minibuild lock --update NAME` is about ./minibuild.yaml, as everywhere.
+  std::string spec = arguments.spec;
+  std::vector<std::string> names = arguments.names;
+  const bool is_spec = base::exists(spec) || spec.ends_with(".yaml") || spec.ends_with(".yml");
+  if (arguments.update && !is_spec && base::exists(LockArguments{}.spec)) {
+    names.insert(names.begin(), spec);
+    spec = LockArguments{}.spec;
+  }
   store::Cache cache(cache_directory(arguments.cache_dir));
   options.registries =
       make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
         fmt::print(stderr, "{}: {}\n", subject, text);
       });
   const auto mode = arguments.update ? build::LockMode::update : build::LockMode::look;
-  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode, cache, arguments.names);
+  const build::Locking locking = build::resolve_lock(spec, options, mode, cache, names);
   cache.save();
   for (const build::Moved& moved : locking.moved)
     fmt::print(
@@ -24,7 +32,7 @@ int lock(const LockArguments& arguments) {
         arguments.update ? "moved, and was updated" : "has moved; to follow it: minibuild lock --update",
         oci::to_string(moved.before), oci::to_string(moved.now));
   for (const std::string& change : locking.package_changes) fmt::print(stderr, "{}\n", change);
-  const std::string path = build::lock_path(arguments.spec);
+  const std::string path = build::lock_path(spec);
   if (locking.changed) base::write_file_atomic(path, build::to_json(locking.lock));
   const size_t images = locking.lock.images.size();
   const size_t downloads = locking.lock.downloads.size();

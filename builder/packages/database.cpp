@@ -1,6 +1,10 @@
 #include "builder/packages/database.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
+#include <array>
+#include <memory>
 #include <set>
 
 #include "minibuild/base/error.h"
@@ -46,6 +50,22 @@ std::string kept_md5sums(const Package& package, const std::function<bool(const 
   return out;
 }
 
+// What dpkg calls a file's state.
+std::string md5_of(const tree::Content& content) {
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(::EVP_MD_CTX_new(), ::EVP_MD_CTX_free);
+  std::array<char, 8192> buffer{};
+  ::EVP_DigestInit_ex(context.get(), ::EVP_md5(), nullptr);
+  for (uint64_t at = 0; at < content.size; at += buffer.size()) {
+    const auto n = static_cast<size_t>(std::min<uint64_t>(buffer.size(), content.size - at));
+    tree::read_content(content, at, std::span(buffer).first(n));
+    ::EVP_DigestUpdate(context.get(), buffer.data(), n);
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
+  unsigned int size = 0;
+  ::EVP_DigestFinal_ex(context.get(), hash.data(), &size);
+  return base::to_hex(std::string_view(reinterpret_cast<const char*>(hash.data()), size));
+}
+
 // The paragraph of dpkg's status: the control file with its state.
 std::string status_paragraph(const Package& package, std::string_view state) {
   const std::string control = with_line_end(member(package, "control"));
@@ -56,9 +76,9 @@ std::string status_paragraph(const Package& package, std::string_view state) {
   for (const std::string& path : base::split(member(package, "conffiles"), '\n')) {
     const std::string_view name = base::trim(path);
     if (name.empty() || !name.starts_with('/')) continue;
-    for (const std::string& sum : base::split(member(package, "md5sums"), '\n'))
-      if (sum.size() > 34 && tree::normalise(std::string_view(sum).substr(34)) == tree::normalise(name))
-        conffiles += fmt::format(" {} {}\n", name, sum.substr(0, 32));
+    const tree::Node* node = package.tree.find(tree::normalise(name));
+    if (node != nullptr && node->type == tree::NodeType::file)
+      conffiles += fmt::format(" {} {}\n", name, md5_of(node->content));
   }
   if (!conffiles.empty()) out += "Conffiles:\n" + conffiles;
   return out;
@@ -165,8 +185,7 @@ void put_apk_database(const std::vector<Package>& packages, const IsKept& kept, 
         out += fmt::format("M:{}:{}:{:o}\n", node->uid, node->gid, node->mode);
       for (const auto& [file, node] : files) {
         out += fmt::format("R:{}\n", tree::name_of(file));
-        const uint32_t usual = node->type == tree::NodeType::symlink ? 0777 : 0644;
-        if (node->mode != usual || node->uid != 0 || node->gid != 0)
+        if (node->mode != 0644 || node->uid != 0 || node->gid != 0)
           out += fmt::format("a:{}:{}:{:o}\n", node->uid, node->gid, node->mode);
         if (const auto it = sums.find(file); it != sums.end()) out += "Z:" + it->second + "\n";
       }
@@ -205,6 +224,19 @@ std::string apk_owner(const tree::FileTree& tree, const std::string& path) {
     }
   });
   return found;
+}
+
+std::vector<std::string> apk_files(const tree::FileTree& tree, const std::string& name) {
+  std::vector<std::string> paths;
+  for_each_paragraph(apk_database(tree), [&](std::string_view record, size_t) {
+    if (apk_facts(record).name != name) return;
+    std::string directory;
+    for (const std::string& line : base::split(record, '\n')) {
+      if (line.starts_with("F:")) directory = line.substr(2);
+      if (line.starts_with("R:")) paths.push_back(tree.resolve(tree::join_path(directory, line.substr(2))));
+    }
+  });
+  return paths;
 }
 
 bool has_database(const tree::FileTree& tree, Format format) {

@@ -22,4 +22,7 @@ void put_dpkg_database(const std::vector<Package>& packages, const IsKept& kept,
 void put_apk_database(const std::vector<Package>& packages, const IsKept& kept, const Settings& settings,
                       const tree::FileTree& below, tree::FileTree& tree);
 
+/// The files that apk's database gives to a package.
+std::vector<std::string> apk_files(const tree::FileTree& tree, const std::string& name);
+
 }  // namespace minibuild::packages

@@ -496,6 +496,7 @@ void apply_effects(const tree::FileTree& whole, const std::vector<Package>& pack
   if (settings.state != "installed") {
     // The scripts will run; only who owns files has to be known before, as preinst would have seen to.
     if (has_package(scene, "base-passwd")) make_accounts(scene);
+    if (has_package(scene, "busybox")) make_busybox_links(scene);
     return;
   }
   for (const Effect& effect : effects)

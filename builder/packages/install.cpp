@@ -1,7 +1,7 @@
 #include "minibuild/packages/install.h"
 
 #include <algorithm>
-#include <set>
+#include <optional>
 
 #include "builder/packages/database.h"
 #include "builder/packages/effects.h"
@@ -17,6 +17,7 @@ using base::fail;
 namespace {
 
 constexpr uint64_t own_layer = uint64_t{4} << 20;  // a source package of so many bytes gets its own
+constexpr uint64_t max_list = uint64_t{64} << 20;  // of a list of files
 constexpr size_t max_own_layers = 6;               // the others and what scripts would make: two more
 
 const std::map<std::string, std::vector<std::string>, std::less<>>& presets() {
@@ -81,7 +82,7 @@ bool same_content(const tree::Content& a, const tree::Content& b) {
 }
 
 bool same_thing(const tree::Node& a, const tree::Node& b) {
-  if (a.type != b.type) return false;
+  if (a.type != b.type || a.mode != b.mode || a.uid != b.uid || a.gid != b.gid) return false;
   if (a.type == tree::NodeType::symlink) return a.target == b.target;
   if (a.type == tree::NodeType::file) return same_content(a.content, b.content);
   return a.device_major == b.device_major && a.device_minor == b.device_minor;
@@ -159,9 +160,11 @@ class Installing {
       const std::string place = links_.resolve(path, directory);
       if (place.empty()) continue;
       if (directory) {
+        check_directory(number, place);
         trees_[number].put(place, adapted(node), 0);
         continue;
       }
+      check_directory(number, std::string(tree::directory_of(place)));
       if (!may_put(number, place, node)) continue;
       tree::Node copy = adapted(node);
       if (copy.link_group != 0) {
@@ -173,6 +176,15 @@ class Installing {
       trees_[number].put(place, std::move(copy), 0);
       result_.owners[place] = number;
     }
+  }
+
+  // A path that is a directory in one package is no file in another.
+  void check_directory(size_t number, const std::string& path) {
+    for (std::string at = path; !at.empty() && directories_.emplace(at, number).second;
+         at = tree::directory_of(at))
+      if (const auto owner = result_.owners.find(at); owner != result_.owners.end())
+        fail("the package {} has the directory /{} that is a file in {}", packages_[number].facts.name, at,
+             packages_[owner->second].facts.name);
   }
 
   // The package's own directories on the way to a file that was chosen.
@@ -189,6 +201,10 @@ class Installing {
 
   // Whether package number `number` gives the path its content; another that has it may lose it.
   bool may_put(size_t number, const std::string& path, const tree::Node& node) {
+    if (const auto directory = directories_.find(path); directory != directories_.end())
+      fail("the package {} has the file /{} that is a directory in {}", packages_[number].facts.name, path,
+           packages_[directory->second].facts.name);
+    check_base(number, path, node);
     const auto there = result_.owners.find(path);
     if (there == result_.owners.end()) return true;
     const size_t other = there->second;
@@ -204,6 +220,51 @@ class Installing {
           path);
     trees_[other].remove(path);
     return true;
+  }
+
+  // A package of the base that has the path, and is not replaced by the one that brings it now.
+  void check_base(size_t number, const std::string& path, const tree::Node& node) {
+    const tree::Node* there = base_.find(path);
+    if (there == nullptr || there->type == tree::NodeType::directory || same_thing(*there, node)) return;
+    const std::string owner = owner_in_base(path);
+    const Package& package = packages_[number];
+    if (owner.empty() || owner == package.facts.name) return;
+    const auto is_it = [&](const Package& one) { return one.facts.name == owner; };
+    if (std::any_of(packages_.begin(), packages_.end(), is_it)) return;  // it is replaced by a newer one
+    Package old;
+    for (const Facts& facts : base_packages())
+      if (facts.name == owner) old.facts = facts;
+    if (replaces(package, old) || old.facts.source == package.facts.source) return;
+    fail(
+        "the package {} has /{}, which the base has of the package {}, and does not replace it; leave it out "
+        "with "
+        "{{ name: {}, except: [{}] }}",
+        package.facts.name, path, owner, package.facts.name, path);
+  }
+
+  const std::vector<Facts>& base_packages() {
+    if (!base_packages_) base_packages_ = installed_packages(base_, settings_.format);
+    return *base_packages_;
+  }
+
+  std::string owner_in_base(const std::string& path) {
+    if (settings_.format == Format::apk) {
+      const std::string owner = apk_owner(base_, path);
+      return owner.substr(0, owner.find(' '));
+    }
+    if (base_owners_.empty())
+      for (const std::string directory : {"var/lib/dpkg/status.d", "var/lib/dpkg/info"})
+        tree::for_each_below(base_, directory, [&](const std::string& file, const tree::Node& sums) {
+          if (sums.type != tree::NodeType::file || !file.ends_with(".md5sums")) return;
+          std::string name(tree::name_of(file));
+          name = name.substr(0, name.rfind('.'));
+          for (const std::string& line : base::split(tree::read_content(sums.content, max_list), '\n'))
+            if (line.size() > 34)
+              base_owners_[links_.resolve(tree::normalise(std::string_view(line).substr(34)))] =
+                  name.substr(0, name.find(':'));
+        });
+    const auto it = base_owners_.find(path);
+    return it == base_owners_.end() ? std::string() : it->second;
   }
 
   bool replaces(const Package& a, const Package& b) const {
@@ -305,20 +366,21 @@ class Installing {
 
   // What an older version of a package in the base had and the newer one has not.
   void note_removed() {
-    for (const Facts& old : installed_packages(base_, settings_.format)) {
+    for (const Facts& old : base_packages()) {
       const auto is_it = [&](const Package& package) { return package.facts.name == old.name; };
-      if (settings_.format != Format::deb || std::none_of(packages_.begin(), packages_.end(), is_it))
-        continue;
-      const tree::Node* sums = base_.find("var/lib/dpkg/status.d/" + old.name + ".md5sums");
-      if (sums == nullptr) continue;
-      for (const std::string& line :
-           base::split(tree::read_content(sums->content, uint64_t{64} << 20), '\n')) {
-        if (line.size() < 35) continue;
-        std::string path = links_.resolve(tree::normalise(std::string_view(line).substr(34)));
-        if (base_.find(path) != nullptr && !result_.owners.contains(path))
-          result_.removed.push_back(std::move(path));
-      }
+      if (std::none_of(packages_.begin(), packages_.end(), is_it)) continue;
+      for (const std::string& path : files_in_base(old.name))
+        if (base_.find(path) != nullptr && !result_.owners.contains(path)) result_.removed.push_back(path);
     }
+  }
+
+  std::vector<std::string> files_in_base(const std::string& name) {
+    std::vector<std::string> paths;
+    if (settings_.format == Format::apk) return apk_files(base_, name);
+    owner_in_base("");  // reads the lists
+    for (const auto& [path, owner] : base_owners_)
+      if (owner == name) paths.push_back(path);
+    return paths;
   }
 
   const tree::FileTree& base_;
@@ -328,7 +390,10 @@ class Installing {
   std::vector<tree::FileTree> trees_;
   std::vector<Filter> filters_;
   std::vector<std::string> merged_;
-  uint64_t last_group_ = uint64_t{1} << 32;  // apart from the base's own
+  std::map<std::string, size_t> directories_;  // and the first package that has each
+  std::optional<std::vector<Facts>> base_packages_;
+  std::map<std::string, std::string> base_owners_;  // deb
+  uint64_t last_group_ = uint64_t{1} << 32;         // apart from the base's own
   Installation result_;
 };
 
@@ -341,6 +406,30 @@ bool is_chosen(const std::vector<Choice>& choices, const std::string& package, c
 Installation install(const tree::FileTree& base, const std::vector<Package>& packages,
                      const Settings& settings) {
   return Installing(base, packages, settings).run();
+}
+
+std::vector<size_t> dependency_order(const std::vector<Package>& packages, Format format) {
+  const auto relation = [&](const std::string& text) {
+    return format == Format::apk ? apk_relation(text) : deb_relation(text);
+  };
+  std::map<std::string, std::vector<size_t>> providers;
+  for (size_t i = 0; i < packages.size(); ++i) {
+    providers[packages[i].facts.name].push_back(i);
+    for (const std::string& text : packages[i].facts.provides) providers[relation(text).name].push_back(i);
+  }
+  std::vector<size_t> order;
+  std::vector<bool> met(packages.size());
+  const auto visit = [&](const auto& self, size_t number) -> void {
+    if (met[number]) return;
+    met[number] = true;
+    for (const std::string& text : packages[number].facts.depends)
+      for (const std::string& alternative : base::split(text, format == Format::apk ? '\0' : '|'))
+        if (const auto it = providers.find(relation(alternative).name); it != providers.end())
+          for (const size_t other : it->second) self(self, other);
+    order.push_back(number);
+  };
+  for (size_t i = 0; i < packages.size(); ++i) visit(visit, i);
+  return order;
 }
 
 }  // namespace minibuild::packages

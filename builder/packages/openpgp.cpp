@@ -1,11 +1,15 @@
 // Clear-signed documents, by librnp.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <rnp/rnp.h>
 #include <rnp/rnp_err.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <memory>
 
 #include "minibuild/base/error.h"
+#include "minibuild/base/file.h"
 #include "minibuild/packages/deb.h"
 
 namespace minibuild::packages {
@@ -59,6 +63,29 @@ Library load() {
   return library;
 }
 
+// librnp writes to the standard error whatever it is told: for a moment that leads nowhere.
+class Silence {
+ public:
+  Silence()
+      : nowhere_(::open("/dev/null", O_WRONLY | O_CLOEXEC)),
+        before_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
+    std::fflush(stderr);
+    if (nowhere_ && before_) ::dup2(nowhere_.get(), STDERR_FILENO);
+  }
+  ~Silence() {
+    std::fflush(stderr);
+    if (nowhere_ && before_) ::dup2(before_.get(), STDERR_FILENO);
+  }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+  Silence(Silence&&) = delete;
+  Silence& operator=(Silence&&) = delete;
+
+ private:
+  base::Fd nowhere_;
+  base::Fd before_;
+};
+
 template <typename Handle>
 using Owned = std::unique_ptr<Handle, rnp_result_t (*)(Handle*)>;
 
@@ -73,7 +100,9 @@ class Verification {
   }
 
   void add_keys(const std::string& keyring) {
+    if (keyring.empty()) fail("cannot read {}: a keyring of its source is empty", what_);
     const auto input = input_of(keyring);
+    const Silence silence;
     if (library_.load_keys(ffi_.get(), "GPG", input.get(), RNP_LOAD_SAVE_PUBLIC_KEYS) != RNP_SUCCESS)
       fail("cannot read {}: a keyring of its source is not one of OpenPGP", what_);
   }
@@ -87,7 +116,10 @@ class Verification {
     if (library_.verify_create(&op, ffi_.get(), input.get(), output.get()) != RNP_SUCCESS)
       fail("cannot read {}: its signature cannot be checked", what_);
     const Owned<std::remove_pointer_t<rnp_op_verify_t>> verify(op, library_.verify_destroy);
-    const rnp_result_t result = library_.verify_execute(verify.get());
+    const rnp_result_t result = [&] {
+      const Silence silence;
+      return library_.verify_execute(verify.get());
+    }();
     check(verify.get(), result);
     uint8_t* bytes = nullptr;
     size_t size = 0;

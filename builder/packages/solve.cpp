@@ -174,11 +174,9 @@ class Solving {
       s->provides = add_to(s->provides, relation_id(relation));
       if (!relation.version.empty()) add_fuzzy(repo, s, relation.name, relation.version);
       // apk: a name with a version has one provider.
-      if (apk_ && !relation.version.empty())
-        s->conflicts =
-            add_to(s->conflicts, ::pool_rel2id(pool, id(relation.name), id("0"), REL_GT | REL_EQ, 1));
+      if (apk_ && !relation.version.empty()) s->conflicts = add_to(s->conflicts, id(relation.name));
     }
-    if (apk_) s->conflicts = add_to(s->conflicts, ::pool_rel2id(pool, s->name, id("0"), REL_GT | REL_EQ, 1));
+    if (apk_) s->conflicts = add_to(s->conflicts, s->name);
     for (const std::string& text : facts.depends)
       if (const Id dep = require_id(text); dep != 0) s->dep_requires = add_to(s->dep_requires, dep);
     for (const std::string& text : facts.conflicts)
@@ -225,7 +223,14 @@ class Solving {
     return result == 0;
   }
 
+  // libsolv's texts end at a zero byte.
+  static void check_text(const MappedText& text, const Index& index) {
+    if (text.text().find('\0') != std::string_view::npos)
+      fail("cannot read the index below {}: it holds a zero byte", index.url);
+  }
+
   void parse_deb(const Loaded& loaded) {
+    check_text(*loaded.text, *loaded.index);
     Repodata* data = ::repo_add_repodata(loaded.repo, 0);
     for_each_paragraph(loaded.text->text(), [&](std::string_view paragraph, size_t offset) {
       const Facts facts = deb_facts(paragraph);
@@ -257,6 +262,7 @@ class Solving {
     std::vector<std::unique_ptr<MappedText>> texts;
     for (size_t i = 0; i < problem_.indexes.size(); ++i) {
       texts.push_back(std::make_unique<MappedText>(problem_.indexes[i].path));
+      check_text(*texts.back(), problem_.indexes[i]);
       for_each_paragraph(texts.back()->text(), [&](std::string_view record, size_t offset) {
         Facts facts = apk_facts(record);
         if (!facts.name.empty() && !facts.version.empty() && is_ours(facts))
@@ -389,7 +395,16 @@ class Solving {
   std::optional<Unsolvable> check_requests() {
     for (size_t i = 0; i < problem_.requests.size(); ++i) {
       const Request& request = problem_.requests[i];
-      if (request.absent) continue;
+      if (request.absent) {
+        const auto is_it = [&](const Facts& facts) { return facts.name == request.name; };
+        if (std::any_of(problem_.installed.begin(), problem_.installed.end(), is_it))
+          return Unsolvable{
+              i, fmt::format(
+                     "'{}': the base has the package {}, and what a base has cannot be taken out; choose "
+                     "another base",
+                     request.label, request.name)};
+        continue;
+      }
       if (!providers(id(request.name)).empty()) {
         if (request.omitted || request.op.empty() || !providers(request_dep(request)).empty()) continue;
         std::vector<std::string> versions;
@@ -466,9 +481,10 @@ class Solving {
     return class_a != class_b ? class_a < class_b : facts_a.name < facts_b.name;
   }
 
-  // Jobs that name the packages which a walk like apt's meets.
-  void favour(const std::vector<Id>& wanted, Queue_& jobs) {
+  // The packages that a walk like apt's meets.
+  std::vector<Id> favour(const std::vector<Id>& wanted) {
     std::set<Id> marked;
+    std::set<std::string> names;  // another version of a package that is there already is none to choose
     std::vector<Id> queue;
     const auto satisfied = [&](Id dep) {
       for (const Id p : providers(dep))
@@ -478,17 +494,15 @@ class Solving {
     const auto take = [&](Id dep) {
       if (satisfied(dep)) return;
       const Id p = choice(dep);
-      if (p == 0 || !marked.insert(p).second) return;
+      if (p == 0 || !names.insert(facts_of(p).name).second || !marked.insert(p).second) return;
       queue.push_back(p);
-      jobs.push(SOLVER_FAVOR | SOLVER_SOLVABLE, p);
     };
     for (const Id dep : wanted) take(dep);
-    for (size_t i = 0; i < queue.size(); ++i) {
-      const Solvable* s = ::pool_id2solvable(pool_.get(), queue[i]);
-      if (s->dep_requires == 0) continue;
-      for (const Id* dep = s->repo->idarraydata + s->dep_requires; *dep != 0; ++dep)
-        if (*dep != SOLVABLE_PREREQMARKER) take(*dep);
-    }
+    // By the text: libsolv's own lists come in another order when they were kept.
+    for (size_t i = 0; i < queue.size(); ++i)
+      for (const std::string& text : std::vector<std::string>(facts_of(queue[i]).depends))
+        if (const Id dep = require_id(text); dep != 0) take(dep);
+    return queue;
   }
 
   void add_essential(Queue_& jobs, std::vector<Id>& wanted) {
@@ -522,11 +536,18 @@ class Solving {
     }
     if (problem_.essential) add_essential(jobs, wanted);
     for (const Id solvable : omitted_) jobs.push(SOLVER_LOCK | SOLVER_SOLVABLE, solvable);
-    favour(wanted, jobs);
-    const std::unique_ptr<Solver, void (*)(Solver*)> solver(::solver_create(pool_.get()), ::solver_free);
-    ::solver_set_flag(solver.get(), SOLVER_FLAG_IGNORE_RECOMMENDED, apk_ ? 0 : 1);
-    if (::solver_solve(solver.get(), jobs.get()) != 0) return {{}, explain(solver.get())};
-    return {chosen(solver.get()), std::nullopt};
+    const std::vector<Id> favoured = favour(wanted);
+    // First exactly what apt's walk gives; if that does not go together, the way that keeps most of it.
+    for (const Id verb : {SOLVER_INSTALL, SOLVER_FAVOR}) {
+      Queue_ all;
+      for (int i = 0; i < jobs.size(); i += 2) all.push(jobs[i], jobs[i + 1]);
+      for (const Id p : favoured) all.push(verb | SOLVER_SOLVABLE, p);
+      const std::unique_ptr<Solver, void (*)(Solver*)> solver(::solver_create(pool_.get()), ::solver_free);
+      ::solver_set_flag(solver.get(), SOLVER_FLAG_IGNORE_RECOMMENDED, apk_ ? 0 : 1);
+      if (::solver_solve(solver.get(), all.get()) == 0) return {chosen(solver.get()), std::nullopt};
+      if (verb == SOLVER_FAVOR) return {{}, explain(solver.get())};
+    }
+    return {};
   }
 
   std::vector<Selected> chosen(Solver* solver) {
@@ -587,10 +608,9 @@ class Solving {
         queue.push_back(p);
       }
     for (size_t i = 0; i < queue.size(); ++i) {
-      const Solvable* s = ::pool_id2solvable(pool_.get(), queue[i]);
-      if (s->dep_requires == 0) continue;
-      for (const Id* dep = s->repo->idarraydata + s->dep_requires; *dep != 0; ++dep)
-        give(*dep, "needed by " + facts_of(queue[i]).name);
+      const Facts facts = facts_of(queue[i]);
+      for (const std::string& text : facts.depends)
+        if (const Id dep = require_id(text); dep != 0) give(dep, "needed by " + facts.name);
     }
     for (const Id p : all) why.try_emplace(p, "install_if");
     return why;
@@ -612,8 +632,6 @@ class Solving {
     if ((rel->flags & REL_LT) != 0) op += '<';
     if ((rel->flags & REL_GT) != 0) op += '>';
     if ((rel->flags & REL_EQ) != 0) op += '=';
-    // apk's own rule, not something that the package says.
-    if (apk_ && op == ">=" && version_text(rel->evr) == "0") return dep_text(rel->name);
     return fmt::format("{} {} {}", dep_text(rel->name), op, version_text(rel->evr));
   }
 

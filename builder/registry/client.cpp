@@ -130,17 +130,26 @@ class Arrival {
   bool ended_ = false;
 };
 
-// Tries a task at each place, mirrors first; the registry's own failure is the one that is told.
+// Tries a task at each place, mirrors first; the registry's own failure is told first.
 template <typename Task>
 auto at_places(const std::vector<Place>& places, Task task) {
+  std::string mirrors;
   for (size_t i = 0; i + 1 < places.size(); ++i) {
     try {
       return task(places[i]);
     } catch (const base::Error& error) {
       if (error.code() == base::Code::interrupted) throw;
+      mirrors += fmt::format("; and of the mirror: {}", error.what());
     }
   }
-  return task(places.back());
+  try {
+    return task(places.back());
+  } catch (const Refused& refused) {
+    throw Refused(refused.what() + mirrors, refused.status(), refused.reason());
+  } catch (const base::Error& error) {
+    if (mirrors.empty()) throw;
+    throw base::Error(error.code(), error.what() + mirrors);
+  }
 }
 
 }  // namespace

@@ -103,6 +103,8 @@ std::optional<std::string> Cache::find_blob(const oci::Digest& digest) {
   return std::nullopt;
 }
 
+void Cache::forget_blob(const oci::Digest& digest) { ::unlink(blob_path(digest).c_str()); }
+
 bool Cache::file_has_digest(const std::string& path, const oci::Digest& digest) {
   const base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat st {};

@@ -116,6 +116,9 @@ bool match_components(const std::vector<std::string>& pattern, const std::vector
       return false;
     }
   }
+  // `dir/**` is what is in the directory, not the directory itself, as in .dockerignore.
+  const bool ends_open = p < pattern.size() && p > 0 && pattern[p] == "**" && pattern[p - 1] != "**";
+  if (ends_open) return false;
   while (p < pattern.size() && pattern[p] == "**") ++p;
   return p == pattern.size();
 }

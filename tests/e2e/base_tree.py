@@ -85,17 +85,13 @@ class Deb:
     def __init__(self, path):
         # What `dpkg-deb -x` writes, with owners and modes also where nobody is root.
         data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE, check=True).stdout
-        self.contents = {}
         with tarfile.open(fileobj=io.BytesIO(data)) as stream:
             self.tree = read_tar(stream)
-            for member in stream.getmembers():
-                if member.isreg():
-                    self.contents[os.path.normpath(member.name)] = (stream, member)
-            self.certificates = [(name, stream.extractfile(member).read())
-                                 for name, (_, member) in sorted(self.contents.items())
+            contents = {os.path.normpath(member.name): member for member in stream if member.isreg()}
+            self.certificates = [stream.extractfile(contents[name]).read() for name in sorted(contents)
                                  if name.startswith("usr/share/ca-certificates/") and name.endswith(".crt")]
-            self.busybox = next((stream.extractfile(member).read() for name, (_, member) in self.contents.items()
-                                 if name in ("bin/busybox", "usr/bin/busybox")), None)
+            self.busybox = [stream.extractfile(member).read() for name, member in contents.items()
+                            if name in ("bin/busybox", "usr/bin/busybox")]
         control = subprocess.run(["dpkg-deb", "--ctrl-tarfile", path], stdout=subprocess.PIPE, check=True).stdout
         with tarfile.open(fileobj=io.BytesIO(control)) as stream:
             self.control = {os.path.normpath(m.name): stream.extractfile(m).read() for m in stream if m.isreg()}
@@ -149,7 +145,7 @@ def locked(lock_path, mirror, platform):
 
 def certificates_of(deb):
     out = b""
-    for _, text in deb.certificates:  # update-ca-certificates: sed -e '$a\' of each, in the order of sort
+    for text in deb.certificates:  # update-ca-certificates: sed -e '$a\' of each, in the order of sort
         out += text if text.endswith(b"\n") else text + b"\n"
     return out
 
@@ -200,7 +196,7 @@ def main(image, lock_path, mirror, platform):
                 expected.put(path, link(name.removesuffix("-minimal")))
     if "busybox-static" in debs:
         program = pathlib.Path("busybox.program")
-        program.write_bytes(debs["busybox-static"].busybox)
+        program.write_bytes(debs["busybox-static"].busybox[0])
         program.chmod(0o755)
         names = subprocess.run([program.resolve(), "--list"], stdout=subprocess.PIPE, check=True, text=True).stdout.split()
         assert len(names) > 200, names

@@ -20,6 +20,8 @@ ARCHITECTURES_bookworm=(amd64)
 CLOSURE_bookworm=(
   base-files netbase tzdata media-types libc6 libssl3 libgomp1 libstdc++6 libgcc-s1 gcc-12-base ca-certificates
   busybox-static libcrypt1 mawk hello
+  # and what the python3 image of this release holds
+  python3.11-minimal python3.11-venv libpython3.11-stdlib libc-bin libgssapi-krb5-2
 )
 ALONE_bookworm=()
 

@@ -18,7 +18,7 @@ const Case cases[] = {
     {"**/*.o", "a.o", true},
     {"**/*.o", "x/y/a.o", true},
     {"a/**", "a/b/c", true},
-    {"a/**", "a", true},
+    {"a/**", "a", false},
     {"a/**/b", "a/b", true},
     {"a/**/b", "a/x/y/b", true},
     {"a/**/b", "a/x/y/c", false},

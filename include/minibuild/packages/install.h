@@ -58,6 +58,9 @@ struct Installation {
 Installation install(const tree::FileTree& base, const std::vector<Package>& packages,
                      const Settings& settings);
 
+/// The numbers of the packages, each after those that it depends on; circles are cut somewhere.
+std::vector<size_t> dependency_order(const std::vector<Package>& packages, Format format);
+
 /// The packages that an image's databases name: dpkg's status and status.d, apk's installed.
 std::vector<Facts> installed_packages(const tree::FileTree& tree, Format format);
 

@@ -73,6 +73,9 @@ class Cache : public archive::LayerMemory {
   /// is kept.
   oci::Digest put_blob(base::Source& source, const std::optional<oci::Digest>& want, const std::string& what);
 
+  /// Removes a blob that turned out to be refused.
+  void forget_blob(const oci::Digest& digest);
+
   /// True if the file is a regular one with exactly these bytes. Remembers the answer by the file's stamp.
   bool file_has_digest(const std::string& path, const oci::Digest& digest);
   /// Notes that the file, just written by us, has these bytes.
