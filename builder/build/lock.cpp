@@ -389,10 +389,9 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
       for (const Use& use : uses) names.push_back(use.name);
       for (const LockedPackages& set : resolved.sets)
         for (const LockedPackage& package : set.packages) names.push_back(package.name);
-      throw base::Error(
-          Code::usage,
-          fmt::format("{} names no image, URL, package or source '{}'; those to lock are: {}",
-                      spec_path, name, names.empty() ? "none" : base::join(names, ", ")));
+      throw base::Error(Code::usage,
+                        fmt::format("{} names no image, URL, package or source '{}'; those to lock are: {}",
+                                    spec_path, name, names.empty() ? "none" : base::join(names, ", ")));
     }
   Locking result;
   result.lock.packages = resolved.sets;

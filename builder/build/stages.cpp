@@ -484,7 +484,7 @@ Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::
 }
 
 std::string beside(const SpecFile& file, const std::string& path) {
-  if (path.starts_with(shipped_prefix)) return path;
+  if (path.starts_with(shipped_prefix) || path.starts_with('/')) return path;
   if (file.spec.directory.starts_with(shipped_prefix))
     return std::string(shipped_prefix) +
            tree::normalise(file.spec.directory.substr(shipped_prefix.size()) + "/" + path);

@@ -71,6 +71,10 @@ for deb in "$MIRROR"/debian/pool/main/c/ca-certificates/*.deb; do
   command -v openssl > /dev/null || { echo "not run: update-ca-certificates needs openssl"; break; }
   LC_ALL=C sh ca/usr/sbin/update-ca-certificates --default --certsconf "$PWD/ca/conf" --certsdir "$PWD/ca/usr/share/ca-certificates" \
     --localcertsdir "$PWD/ca/none" --etccertsdir "$PWD/ca/certs" --hooksdir "$PWD/ca/hooks" > ca.log 2>&1
+  tar -xOf "$image.tar" etc/ssl/certs/ca-certificates.crt > bundle.crt
+  same "$image: openssl trusts what is in the bundle, and nothing else" \
+    "$(csplit -sz -f one. bundle.crt '/BEGIN CERT/' '{*}'; for one in one.*; do openssl verify -no_check_time -partial_chain -CAfile bundle.crt "$one" > /dev/null 2>&1 || echo "$one"; done | wc -l) $(openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=stranger -keyout stranger.key -out stranger.crt 2> /dev/null; openssl verify -CAfile bundle.crt stranger.crt > /dev/null 2>&1; echo $?)" "0 2"
+  rm -f one.*
   same "$image: update-ca-certificates makes the same bundle" "$(tar -xOf "$image.tar" etc/ssl/certs/ca-certificates.crt | sha256sum)" \
     "$(sha256sum < ca/certs/ca-certificates.crt)"
   check "$image: the bundle is of certificates" test "$(grep -c 'BEGIN CERTIFICATE' ca/certs/ca-certificates.crt)" -gt 100
@@ -233,4 +237,24 @@ for base in static cc python3 static-debug; do
   fi
   check "distroless/$base: the shipped lock keeps the snapshot's address" bash -c "! grep -q 'file://' embedded.lock.json"
 done
+
+# alpine/static has no lock file of its own; here its packages come from a repository that is made and signed now.
+python3 -B - "$SOURCE/tests/e2e" << 'PYTHON'
+import sys
+sys.path.insert(0, sys.argv[1])
+import apk_repository as apk
+key = apk.make_key(".", "alpine@example.com-1234")
+packages = [apk.make_package("alpine-baselayout-data", "3.7.0-r0", {"etc/passwd": apk.file(b"root:x:0:0:root:/root:/bin/sh\n"), "etc/group": apk.file(b"root:x:0:\n")}),
+            apk.make_package("alpine-release", "3.22.0-r0", {"etc/alpine-release": apk.file(b"3.22.0\n")}),
+            apk.make_package("ca-certificates-bundle", "20250911-r0", {"etc/ssl/certs/ca-certificates.crt": apk.file(b"bundle\n")}),
+            apk.make_package("tzdata", "2025b-r0", {"usr/share/zoneinfo/UTC": apk.file(b"TZif2")})]
+apk.make_repository("alpine/main", packages, key)
+PYTHON
+printf 'minibuild: 1\nbase: alpine/static\n' > alpine.yaml
+check "alpine/static" "$MINIBUILD" build minibuild:alpine/static.yaml --progress none --platform linux/amd64 \
+  --set "ALPINE=file://$PWD/alpine" --set "ALPINE_KEY=$PWD/alpine@example.com-1234.rsa.pub" -o dir:alpine.dir -o oci:alpine.oci:1
+same "alpine/static: user and home" "$(jq -r '.config.User + " " + .config.WorkingDir' <<< "$(skopeo inspect --config oci:alpine.oci:1)") $(stat -c '%a %u:%g' alpine.dir/home/nonroot)" \
+  "65532:65532 /home/nonroot 775 65532:0"
+same "alpine/static: its packages" "$(sed -n 's/^P://p' alpine.dir/lib/apk/db/installed | xargs)" "alpine-baselayout-data alpine-release ca-certificates-bundle tzdata"
+
 finish
