@@ -232,6 +232,47 @@ TEST(Conflict, OwnersOfWhatIsThere) {
   EXPECT_TRUE(got.removed.empty());
 }
 
+TEST(Conflict, AFileAndADirectory) {
+  EXPECT_EQ(result({deb("a", "f usr/x/y 1"), deb("b", "f usr/x 2")}),
+            "the package b has the file /usr/x that is a directory in a");
+  EXPECT_EQ(result({deb("a", "f usr/x 1"), deb("b", "f usr/x/y 2")}),
+            "the package b has the directory /usr/x that is a file in a");
+  EXPECT_EQ(result({deb("a", "f usr/x 1"), deb("b", "d usr/x")}),
+            "the package b has the directory /usr/x that is a file in a");
+}
+
+TEST(Conflict, OtherModes) {
+  EXPECT_EQ(result({deb("a", "f:0755 usr/x 1"), deb("b", "f:4755 usr/x 1")}).substr(0, 12), "the packages");
+}
+
+TEST(Conflict, WithAPackageOfTheBase) {
+  const tree::FileTree base = tree_of(
+      "f usr/x old\nf var/lib/dpkg/status.d/low Package: low\n"
+      "f var/lib/dpkg/status.d/low.md5sums 0123456789abcdef0123456789abcdef  usr/x");
+  const auto message = [&](const Package& package) -> std::string {
+    try {
+      install(base, {package}, {});
+      return "";
+    } catch (const base::Error& error) {
+      return error.what();
+    }
+  };
+  EXPECT_EQ(message(deb("high", "f usr/x new")),
+            "the package high has /usr/x, which the base has of the package low, and does not replace it; "
+            "leave it out "
+            "with { name: high, except: [usr/x] }");
+  EXPECT_EQ(message(deb("high", "f usr/x new", "Replaces: low\n")), "");
+  EXPECT_EQ(message(deb("high", "f usr/x old")), "");
+  EXPECT_EQ(message(deb("low", "f usr/x new", "", {}, "2")), "");
+}
+
+TEST(DependencyOrder, WhatIsNeededComesFirst) {
+  const std::vector<Package> packages = {apk("aaa", "", "depend = zzz\n"),
+                                         apk("mmm", "", "depend = so:lib\n"),
+                                         apk("zzz", "", "provides = so:lib\ndepend = aaa\n")};
+  EXPECT_EQ(dependency_order(packages, Format::apk), (std::vector<size_t>{2, 0, 1}));
+}
+
 // --- Links to directories ---
 
 TEST(MergedUsr, FilesLandBehindTheLink) {

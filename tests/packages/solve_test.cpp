@@ -475,5 +475,65 @@ TEST(Solve, Order) {
   EXPECT_EQ(results, (std::map<std::string, int>{{"app 1, exim 1, lib 2", 24}}));
 }
 
+// What apt's walk meets is taken even where less would do.
+TEST(SolveDeb, TheFirstAlternativeThatNeedsTheSecond) {
+  Repositories ask(Format::deb);
+  ask.index(R"(
+    follower 1 Depends: leader | second
+    leader 1 Depends: second
+    second 1
+    meta 1 Depends: too
+    too 1 Provides: meta
+    wants 1 Depends: meta
+  )");
+  expect_all(ask, {{"follower", "follower 1, leader 1, second 1"}, {"wants", "meta 1, too 1, wants 1"}});
+}
+
+// A package that is there in its newest version is not chosen in an older one for what that provides.
+TEST(SolveDeb, TheNewestOfWhatIsAskedFor) {
+  Repositories ask(Format::deb);
+  ask.index(R"(
+    app 1 Depends: lib; Provides: l
+    app 2 Depends: lib
+    lib 1 Depends: l
+    other 1 Provides: l
+  )");
+  EXPECT_EQ(ask("app"), "app 2, lib 1, other 1");
+}
+
+TEST(SolveDeb, WhatTheBaseHasCannotBeTakenOut) {
+  Repositories ask(Format::deb);
+  ask.index("tool 1\nother 1").base("tool 1");
+  EXPECT_EQ(ask("!tool other"),
+            "0: '!tool': the base has the package tool, and what a base has cannot be taken out; choose "
+            "another base");
+}
+
+// The order of dependencies in the kept form of an index is not that of its text.
+TEST(SolveDeb, KeptParsedChoosesTheSame) {
+  Repositories ask(Format::deb);
+  ask.index("app 1 Depends: two | one, one | two\none 1\ntwo 1");
+  std::string kept;
+  ask.problem().indexes[0].keep_parsed = [&kept](const std::string& bytes) { kept = bytes; };
+  const std::string first = ask("app");
+  ASSERT_FALSE(kept.empty());
+  std::string path = testing::TempDir() + "/solve-test-XXXXXX";
+  const int fd = ::mkstemp(path.data());
+  ASSERT_GE(fd, 0);
+  ::close(fd);
+  std::ofstream(path) << kept;
+  ask.problem().indexes[0].parsed = path;
+  EXPECT_EQ(ask("app"), first);
+  std::remove(path.c_str());
+}
+
+// apk: who provides a name with a version is alone with it.
+TEST(SolveApk, AVersionedNameHasOneProvider) {
+  Repositories ask(Format::apk);
+  ask.index("a 1-r0 p:v=1\nb 1-r0 p:v\nc 1-r0 p:v");
+  EXPECT_NE(ask("a b").find("conflicts with"), std::string::npos);
+  EXPECT_EQ(ask("b c"), "b 1-r0, c 1-r0");
+}
+
 }  // namespace
 }  // namespace minibuild::packages
