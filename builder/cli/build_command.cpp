@@ -201,8 +201,21 @@ int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache
   return 0;
 }
 
+// `minibuild chek` is taken for a spec of that name: what was meant is said.
+void check_command(const std::string& spec) {
+  if (base::exists(spec) || spec.find_first_of("/.:") != std::string::npos) return;
+  static const std::vector<std::string> commands = {"build",     "check", "init",       "plan",    "lock",
+                                                    "copy",      "diff",  "why",        "inspect", "rebase",
+                                                    "reproduce", "cache", "completion", "schema",  "version"};
+  const std::string close = base::nearest(spec, commands);
+  throw base::Error(Code::usage, fmt::format("there is no command and no spec '{}'{}", base::printable(spec),
+                                             close.empty() ? "; see minibuild --help"
+                                                           : fmt::format("; did you mean '{}'?", close)));
+}
+
 int run_build(const BuildArguments& arguments) {
   const double start = seconds_now();
+  check_command(arguments.spec);
   Prepared prepared = prepare(arguments);
   show_warnings(arguments, prepared.options);
   store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
@@ -316,7 +329,16 @@ std::optional<oci::Platform> one_platform(const std::string& text) {
 oci::ImageLocation find_destination(const std::string& text) {
   if (text.starts_with("tar:") && text.size() > 4) return {oci::Transport::tar, text.substr(4), ""};
   if (text.starts_with("dir:") && text.size() > 4) return {oci::Transport::directory, text.substr(4), ""};
-  return spec::parse_image_location(text);
+  try {
+    return spec::parse_image_location(text);
+  } catch (const base::Error& error) {
+    if (std::string_view(error.what()).find("is not a place for an image") == std::string_view::npos) throw;
+    throw base::Error(
+        Code::usage,
+        fmt::format("'{}' is not a place to write to; write docker://HOST/REPOSITORY:TAG, oci:DIR:TAG, "
+                    "oci-archive:FILE, docker-archive:FILE, tar:FILE or dir:DIR",
+                    base::printable(text)));
+  }
 }
 
 int check(const CheckArguments& arguments) {

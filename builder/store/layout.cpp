@@ -83,6 +83,9 @@ class AddedBlobs {
 void add_blobs(const std::string& directory, const Product& product, Cache& cache, AddedBlobs& added) {
   const std::string blobs = directory + "/blobs/sha256";
   base::make_directories(blobs);
+  // The same under every umask; a directory of somebody else stays as it is.
+  for (const std::string& made : {blobs, base::parent_path(blobs)})
+    static_cast<void>(::chmod(made.c_str(), 0755));
   const std::string cached = base::parent_path(cache.blob_path({}));
   bool any = false;
   for (const auto& [hex, blob] : blobs_of(*product.set)) {
