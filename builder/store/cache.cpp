@@ -127,7 +127,8 @@ void Cache::note_file_digest(const std::string& path, const oci::Digest& digest)
   const base::FileStamp stamp = base::stamp_of(st);
   // Small files are read again sooner than this waits.
   if (stamp.size < (uint64_t{4} << 20U)) return;
-  while (!is_settled(stamp) && now_ns() >= stamp.ctime_ns) ::usleep(2000);
+  // A clock that stands still or was set back must not hold a build up.
+  for (int i = 0; i < 25 && !is_settled(stamp) && now_ns() >= stamp.ctime_ns; ++i) ::usleep(2000);
   if (is_settled(stamp))
     hashes_->insert(stamp_key("blob" + boot_id_, stamp, 0, stamp.size), {digest.hash, today()});
 }
