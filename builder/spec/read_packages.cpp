@@ -23,11 +23,15 @@ const Keys& package_keys() {
 namespace {
 
 constexpr const char* source_example =
-    "{ deb: \"https://deb.debian.org/debian\", suites: [trixie], components: [main], keys: "
+    "{ deb: \"https://snapshot.debian.org/archive/debian/20260901T000000Z\", suites: [trixie], components: "
+    "[main], keys: "
     "[/usr/share/keyrings/debian-archive-keyring.gpg] }";
 
 std::string read_url(Reader& reader, const YamlNode& node, const char* key) {
-  std::string url = reader.text(node, fmt::format("'{}'", key), "https://deb.debian.org/debian").value_or("");
+  std::string url =
+      reader
+          .text(node, fmt::format("'{}'", key), "https://snapshot.debian.org/archive/debian/20260901T000000Z")
+          .value_or("");
   while (url.ends_with('/')) url.pop_back();
   const bool known = url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file:///");
   const size_t host = url.find("://");
