@@ -183,14 +183,8 @@ class Build {
     if (!packaged) return packaged;
     for (const std::string& warning : packaged->installation.warnings)
       progress_.note("packages", "warning: " + warning);
-    put_groups(packaged->installation, tree);
-    for (const std::string& path : packaged->installation.removed) tree.remove(path);
+    build::put_packages(packaged->installation, tree);
     return packaged;
-  }
-
-  static void put_groups(const packages::Installation& installation, tree::FileTree& tree) {
-    for (const packages::Group& group : installation.groups)
-      for (const auto& [path, node] : group.tree.nodes()) tree.put(path, node, 0);
   }
 
   void trim_packages(const SpecFile& file, const Base& base, const Packaged& packaged, tree::FileTree& tree) {
@@ -316,16 +310,19 @@ class Build {
         keeps_base ? base.image->layers : std::vector<store::ImageLayer>();
     const std::vector<MadeLayer> layers = timed("layers", [&] {
       std::vector<MadeLayer> made;
-      tree::FileTree below = keeps_base ? base.tree : tree::FileTree();
+      static const tree::FileTree nothing;
+      const tree::FileTree& kept = keeps_base ? base.tree : nothing;
       if (packaged && !file.spec.single_layer) {
         keep_only(tree, packaged->installation);
-        static const tree::FileTree nothing;
         for (const packages::Group& group : packaged->installation.groups)
           if (!group.tree.empty())
             made.push_back(write_plan(file, archive::difference(nothing, group.tree), group.label));
+        tree::FileTree below = kept;
         put_groups(packaged->installation, below);
+        write(file, below, tree, made, base_layers.empty() && made.empty());
+      } else {
+        write(file, kept, tree, made, base_layers.empty());
       }
-      write(file, below, tree, made, base_layers.empty() && made.empty());
       return made;
     });
     if (!keeps_base) config.history.clear();

@@ -247,6 +247,16 @@ std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* st
   return packaged;
 }
 
+void put_groups(const packages::Installation& installation, tree::FileTree& tree) {
+  for (const packages::Group& group : installation.groups)
+    for (const auto& [path, node] : group.tree.nodes()) tree.put(path, node, 0);
+}
+
+void put_packages(const packages::Installation& installation, tree::FileTree& tree) {
+  put_groups(installation, tree);
+  for (const std::string& path : installation.removed) tree.remove(path);
+}
+
 base::Hash indexes_key(const std::string& source_text, const std::string& architecture) {
   return base::Sha256().update("indexes of ").update(source_text).update(" ").update(architecture).finish();
 }

@@ -50,6 +50,11 @@ std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* st
                                      const oci::Platform& platform, const tree::FileTree& base, int64_t epoch,
                                      const Options& options, store::Cache& cache);
 
+/// Lays the groups into a tree, each over those before it.
+void put_groups(const packages::Installation& installation, tree::FileTree& tree);
+/// The same, and takes out what older versions of the base's packages had.
+void put_packages(const packages::Installation& installation, tree::FileTree& tree);
+
 /// Which of the indexes that packages were resolved from are in the cache, under this key.
 base::Hash indexes_key(const std::string& source_text, const std::string& architecture);
 /// The package of the sources that most likely has a shared library: apk by `so:`, deb by Debian's naming of

@@ -159,9 +159,7 @@ class StageRun {
     std::optional<Packaged> packaged = add_packages(context_.file, &stage_, oci::host_platform(), base_.tree,
                                                     context_.epoch, context_.options, context_.cache);
     if (!packaged) return;
-    for (const packages::Group& group : packaged->installation.groups)
-      for (const auto& [path, node] : group.tree.nodes()) base_.tree.put(path, node, 0);
-    for (const std::string& path : packaged->installation.removed) base_.tree.remove(path);
+    build::put_packages(packaged->installation, base_.tree);
     base_.id += " " + packaged->id;
     for (const packages::Package& package : packaged->packages)
       add_input("the package " + package.facts.name, package.facts.version + package.facts.architecture);

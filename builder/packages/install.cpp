@@ -319,10 +319,10 @@ class Installing {
     std::sort(large.begin(), large.end());
     Group rest;
     for (auto& [source, group] : sources) {
-      const bool own = std::binary_search(large.begin(), large.end(), source);
-      Group& target = own ? group : rest;
-      if (!own) rest.packages.insert(rest.packages.end(), group.packages.begin(), group.packages.end());
-      if (own) result_.groups.push_back(std::move(target));
+      if (std::binary_search(large.begin(), large.end(), source))
+        result_.groups.push_back(std::move(group));
+      else
+        rest.packages.insert(rest.packages.end(), group.packages.begin(), group.packages.end());
     }
     if (!rest.packages.empty()) result_.groups.push_back(std::move(rest));
     for (Group& group : result_.groups) fill(group);
