@@ -1,6 +1,7 @@
 # What apt-get installs; sourced by the scripts. To build, and more to test.
 build_packages="build-essential cmake ninja-build pkg-config libzstd-dev libdeflate-dev zlib1g-dev libssl-dev nlohmann-json3-dev
-  libcli11-dev libfyaml-dev libfmt-dev libcurl4-openssl-dev libarchive-dev libsolv-dev librnp-dev uidmap"
+  libcli11-dev libfyaml-dev libfmt-dev libcurl4-openssl-dev libarchive-dev libsolv-dev librnp-dev libre2-dev libsqlite3-dev libsodium-dev
+  libp11-kit-dev uidmap"
 test_packages="libgtest-dev python3 skopeo umoci runc jq libarchive-tools zstd util-linux procps
   docker-registry buildah nginx-light apache2-utils openssl curl gnupg librnp0 faketime debian-archive-keyring"
 check_packages="clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev"

@@ -1,0 +1,50 @@
+// Keys that sign and keys that verify.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace minibuild::trust {
+
+/// How bytes become a signature. ECDSA signatures are DER here (RFC 3279, 2.2.3).
+enum class Scheme {
+  ecdsa_p256_sha256,
+  ecdsa_p384_sha384,
+  ecdsa_p521_sha512,
+  rsa_pkcs1_sha256,
+  rsa_pss_sha256,
+  rsa_pss_sha384,
+  rsa_pss_sha512,
+  ed25519,
+};
+
+/// A public key as SubjectPublicKeyInfo (RFC 5280, 4.1.2.7), DER.
+struct PublicKey {
+  std::string der;
+  bool operator==(const PublicKey&) const = default;
+};
+/// PEM `PUBLIC KEY`; a certificate gives its key. Throws Error naming `what`.
+PublicKey parse_public_key(std::string_view pem, const std::string& what);
+std::string to_pem(const PublicKey& key);
+/// The scheme that cosign uses with such a key: ECDSA by its curve, RSA with PKCS#1, Ed25519.
+Scheme scheme_of(const PublicKey& key);
+/// False for a signature of other bytes or another key, and for one that is none.
+bool verify(const PublicKey& key, Scheme scheme, std::string_view bytes, std::string_view signature);
+
+/// A private key, in memory or on a token.
+class Signer {
+ public:
+  virtual ~Signer() = default;
+  virtual const PublicKey& public_key() const = 0;
+  /// Throws Error if the key cannot do that.
+  virtual std::string sign(std::string_view bytes, Scheme scheme) const = 0;
+};
+
+/// The key in a PEM: `PRIVATE KEY`, `EC PRIVATE KEY`, `RSA PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`, and
+/// cosign's `ENCRYPTED SIGSTORE PRIVATE KEY` or `ENCRYPTED COSIGN PRIVATE KEY`. Throws Error naming `what`:
+/// also for a wrong password, which it says.
+std::unique_ptr<Signer> parse_private_key(std::string_view pem, std::string_view password,
+                                          const std::string& what);
+
+}  // namespace minibuild::trust
