@@ -1,0 +1,81 @@
+// The guarantee for secrets that a build was given: nothing that it writes holds one of them, in any of the
+// encodings that tools put them into.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minibuild::trust {
+
+/// Where a secret shows up.
+struct SecretHit {
+  std::string id;
+  std::string encoding;  // `as it is`, `base64`, `hexadecimal` …
+  bool operator==(const SecretHit&) const = default;
+};
+
+/// All forms of some secrets: as they are, without the white space around them, base64 (both alphabets, at
+/// each of the three alignments, also of base64), hexadecimal, URL-, JSON- and XML-escaped, UTF-16; of keys
+/// over several lines each long line too. Shared by any number of searches.
+class SecretForms {
+ public:
+  /// A secret shorter than this, white space around it not counted, cannot be told from ordinary text.
+  static constexpr size_t least = 8;
+
+  SecretForms() = default;
+  /// `secrets`: values by id. Throws Error{Code::usage} for one that is too short.
+  explicit SecretForms(const std::map<std::string, std::string>& secrets);
+  bool empty() const { return forms_.empty(); }
+
+ private:
+  friend class SecretSearch;
+  struct Form {
+    std::string bytes;
+    std::string id;
+    std::string encoding;
+  };
+  // Finds forms in a buffer by four bytes at every fourth place.
+  class Finder {
+   public:
+    void add(size_t number, const std::string& bytes);
+    size_t longest() const { return longest_; }
+    bool empty() const { return longest_ == 0; }
+    std::optional<size_t> find(std::string_view bytes, const std::vector<Form>& forms) const;
+
+   private:
+    std::vector<uint64_t> filter_ = std::vector<uint64_t>(1024);
+    std::multimap<uint32_t, std::pair<size_t, size_t>> places_;  // gram: form, offset in it
+    size_t longest_ = 0;
+  };
+  void add(const std::string& id, const std::string& value);
+  void add_form(const std::string& id, std::string bytes, const char* encoding, bool wrapped);
+
+  std::vector<Form> forms_;
+  Finder plain_;    // in the bytes as they are
+  Finder wrapped_;  // in the bytes without white space: base64 and hexadecimal come in lines
+};
+
+/// Searches one stream of bytes, given in parts of any size.
+class SecretSearch {
+ public:
+  explicit SecretSearch(const SecretForms& forms) : forms_(forms) {}
+  /// The first hit of all bytes so far.
+  std::optional<SecretHit> add(std::string_view bytes);
+
+ private:
+  std::optional<SecretHit> look(const SecretForms::Finder& finder, std::string& window,
+                                std::string_view bytes);
+  const SecretForms& forms_;
+  std::string plain_window_;
+  std::string wrapped_window_;
+  std::string stripped_;
+};
+
+/// The first hit in `bytes`.
+std::optional<SecretHit> find_secret(const SecretForms& forms, std::string_view bytes);
+
+}  // namespace minibuild::trust
