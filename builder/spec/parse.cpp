@@ -20,8 +20,9 @@ const Keys& image_keys() {
                              "cmd",         "env",         "ports",
                              "volumes",     "stop-signal", "labels",
                              "annotations", "layers",      "compression",
-                             "epoch",       "platforms",   "package-database"},
-                            {"policy", "attest"}};
+                             "epoch",       "platforms",   "package-database",
+                             "policy",      "attest"},
+                            {}};
   return keys;
 }
 
@@ -54,6 +55,9 @@ class Parser {
     process();
     metadata();
     writing();
+    if (const YamlNode* node = root_.find("policy")) spec_.policy = read_policy(reader_, *node);
+    if (const YamlNode* node = root_.find("attest")) spec_.attest = read_attest(reader_, *node);
+    positions();
     check_stages();
     check_packages();
     return std::move(spec_);
@@ -263,6 +267,19 @@ class Parser {
     if (const YamlNode* node = root_.find("volumes"))
       spec_.volumes = reader_.absolute_paths(*node, "'volumes'");
     if (const YamlNode* node = root_.find("stop-signal")) stop_signal(*node);
+  }
+
+  void positions() {
+    const auto note = [this](std::string_view key, Position& position) {
+      if (const YamlNode* node = root_.find(key)) position = node->position;
+    };
+    note("entrypoint", spec_.entrypoint_position);
+    note("image", spec_.image_position);
+    note("workdir", spec_.workdir_position);
+    note("ports", spec_.ports_position);
+    note("volumes", spec_.volumes_position);
+    note("labels", spec_.labels_position);
+    note("env", spec_.env_position);
   }
 
   void ports(const YamlNode& node) {

@@ -294,7 +294,7 @@ void read_base_text(Reader& reader, const YamlNode& node, const std::string& tex
   if (text.starts_with("oci:") || text.starts_with("oci-archive:") || text.starts_with("docker-archive:") ||
       text.starts_with("tar:") || text.starts_with("dir:") || text.starts_with("docker://")) {
     try {
-      base.what = BaseImage{parse_image_location(text)};
+      base.what = BaseImage{parse_image_location(text), {}};
     } catch (const base::Error& error) {
       reader.error(node.position, error.what());
     }
@@ -311,7 +311,7 @@ void read_base_text(Reader& reader, const YamlNode& node, const std::string& tex
                         (first.find_first_of(".:") != std::string_view::npos || first == "localhost");
   if (has_host) {
     try {
-      base.what = BaseImage{parse_image_location("docker://" + text)};
+      base.what = BaseImage{parse_image_location("docker://" + text), {}};
     } catch (const base::Error& error) {
       reader.error(node.position, error.what());
     }
@@ -329,17 +329,53 @@ void read_base_text(Reader& reader, const YamlNode& node, const std::string& tex
       "short-name");
 }
 
+constexpr std::string_view verified_base =
+    "{ image: \"registry.example.com/base:1\", verify: { key: base.pub } }";
+
+void read_verify(Reader& reader, const YamlNode& node, Base& base) {
+  auto* image = std::get_if<BaseImage>(&base.what);
+  if (image == nullptr)
+    return reader.error(node.position,
+                        "'verify' is for the image of a registry or a layout; others are not signed");
+  if (!reader.check_map(node, "'verify'", {{"key"}, {}}, "{ key: base.pub }")) return;
+  const YamlNode* key = node.find("key");
+  if (key == nullptr)
+    return reader.error(node.position,
+                        "'verify' needs 'key', a file with a public key; write { key: base.pub }",
+                        "missing-key");
+  if (key->kind == YamlNode::Kind::sequence)
+    image->verify_keys = reader.texts(*key, "'key'", "[base.pub]");
+  else if (const auto text = reader.text(*key, "'key'", "base.pub"))
+    image->verify_keys = {*text};
+  if (image->verify_keys.empty() || image->verify_keys.front().empty())
+    reader.error(key->position, "'key' names no file");
+}
+
+// `{ stage: NAME }`, or `{ image: REFERENCE, verify: { key: FILE } }`.
+void read_base_map(Reader& reader, const YamlNode& node, bool in_stage, Base& base) {
+  if (!reader.check_map(node, "'base'", {{"stage", "image", "verify"}, {}}, "{ stage: build }")) return;
+  const YamlNode* stage = node.find("stage");
+  const YamlNode* image = node.find("image");
+  if ((stage == nullptr) == (image == nullptr))
+    return reader.error(
+        node.position,
+        fmt::format("'base' as a map names a stage or an image; write {{ stage: build }} or {}",
+                    verified_base),
+        "missing-key");
+  if (stage != nullptr) base.what = BaseStage{reader.text(*stage, "'stage'").value_or("")};
+  if (image != nullptr)
+    if (const auto text = reader.text(*image, "'image'", verified_base))
+      read_base_text(reader, *image, *text, in_stage, base);
+  if (const YamlNode* verify = node.find("verify")) read_verify(reader, *verify, base);
+}
+
 }  // namespace
 
 Base read_base(Reader& reader, const YamlNode& node, bool in_stage) {
   Base base;
   base.position = node.position;
   if (node.kind == YamlNode::Kind::mapping) {
-    if (!reader.check_map(node, "'base'", {{"stage"}, {"verify"}}, "{ stage: build }")) return base;
-    if (const YamlNode* stage = node.find("stage"))
-      base.what = BaseStage{reader.text(*stage, "'stage'").value_or("")};
-    else
-      reader.error(node.position, "'base' as a map names a stage; write { stage: build }", "missing-key");
+    read_base_map(reader, node, in_stage, base);
     return base;
   }
   if (const std::optional<std::string> text =

@@ -67,6 +67,8 @@ std::vector<Source> read_sources(Reader& reader, const YamlNode& node);
 std::vector<PackageEntry> read_packages(Reader& reader, const YamlNode& node);
 Trim read_trim(Reader& reader, const YamlNode& node);
 std::vector<Stage> read_stages(Reader& reader, const YamlNode& node);
+Policy read_policy(Reader& reader, const YamlNode& node);
+Attest read_attest(Reader& reader, const YamlNode& node);
 
 const Keys& image_keys();
 const Keys& stage_keys();
@@ -74,5 +76,6 @@ const Keys& copy_keys();
 const Keys& file_keys();
 const Keys& source_keys();
 const Keys& package_keys();
+const Keys& policy_keys();
 
 }  // namespace minibuild::spec

@@ -102,18 +102,66 @@ std::string json_schema() {
       ]
     },
     "epoch": { "description": "Seconds since 1970 or an RFC 3339 time: created, and the mtime of what is copied. Default: SOURCE_DATE_EPOCH, else 0.", "type": ["integer", "string"] },
-    "platforms": { "description": "linux/amd64, linux/arm64, linux/arm/v7 ...; several give an index.", "type": "array", "items": { "type": "string" } }
+    "platforms": { "description": "linux/amd64, linux/arm64, linux/arm/v7 ...; several give an index.", "type": "array", "items": { "type": "string" } },
+    "policy": {
+      "description": "What the image must be like before it is written anywhere.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "file": { "type": "string", "description": "A policy that several specs share." },
+        "deny": { "$ref": "#/$defs/rules", "description": "Rules that are errors." },
+        "warn": { "$ref": "#/$defs/rules", "description": "Rules that are warnings." },
+        "allow": {
+          "description": "Exceptions.",
+          "type": "array",
+          "items": {
+            "type": "object",
+            "required": ["rule", "reason"],
+            "additionalProperties": false,
+            "properties": {
+              "rule": { "$ref": "#/$defs/rule" },
+              "path": { "type": "string", "description": "A glob of paths in the image; default: everywhere." },
+              "reason": { "type": "string" }
+            }
+          }
+        },
+        "max-size": { "type": ["string", "integer"], "description": "Of all layers as they are stored: 20MB, 1.5GiB." },
+        "max-severity": { "enum": ["low", "medium", "high", "critical"], "description": "The worst known vulnerability that may be in the image." },
+        "vulnerability-db": { "description": "Databases for max-severity; default: what 'minibuild scan --update' fetched.", "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
+        "trusted-bases": { "type": "array", "items": { "type": "string" }, "description": "Globs of the references that may be bases." },
+        "required-labels": { "type": "array", "items": { "type": "string" } },
+        "secret-baseline": { "type": "string", "description": "A file with findings of 'secret' that are known." }
+      }
+    },
+    "attest": {
+      "description": "What is made beside the image and belongs to it.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "sbom": { "anyOf": [{ "enum": ["spdx", "cyclonedx"] }, { "type": "array", "items": { "enum": ["spdx", "cyclonedx"] } }] },
+        "provenance": { "type": "boolean", "description": "SLSA v1, with every input." }
+      }
+    }
   },
   "$defs": {
     "scalar": { "type": ["string", "number", "boolean"] },
     "texts": { "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
+    "rule": { "enum": ["compiler", "duplicate-account", "empty-password", "entrypoint", "file-capabilities", "label-schema", "latest-tag", "leftover", "max-severity", "max-size", "missing-label", "missing-library", "package-manager", "relative-workdir", "root-user", "secret", "setuid", "shell", "shell-form", "ssh-port", "system-mount", "unpinned", "untrusted-base", "user-name", "world-writable"] },
+    "rules": { "type": "array", "items": { "$ref": "#/$defs/rule" } },
     "words": { "type": "array", "items": { "$ref": "#/$defs/scalar" } },
     "id": { "type": ["integer", "string"], "minimum": 0, "maximum": 4294967294 },
     "mode": { "description": "Permission bits in octal, such as '0644'.", "type": ["string", "integer"] },
     "env": { "description": "Variables; ${env.PATH} is the base's value.", "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
     "base": {
-      "description": "scratch, distroless/cc and other shipped bases, ./other.yaml, oci:DIR:TAG, oci-archive:FILE:TAG, docker-archive:FILE, { stage: NAME }; in stages also host.",
-      "anyOf": [{ "type": "string" }, { "type": "object", "required": ["stage"], "additionalProperties": false, "properties": { "stage": { "type": "string" } } }]
+      "description": "scratch, distroless/cc and other shipped bases, ./other.yaml, oci:DIR:TAG, oci-archive:FILE:TAG, docker-archive:FILE, { stage: NAME }, { image: REFERENCE, verify: { key: FILE } }; in stages also host.",
+      "anyOf": [
+        { "type": "string" },
+        { "type": "object", "required": ["stage"], "additionalProperties": false, "properties": { "stage": { "type": "string" } } },
+        { "type": "object", "required": ["image"], "additionalProperties": false, "properties": {
+          "image": { "type": "string" },
+          "verify": { "type": "object", "required": ["key"], "additionalProperties": false, "properties": { "key": { "description": "Files with public keys, one of which signed the base.", "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] } } }
+        } }
+      ]
     },
     "packages": {
       "description": "Packages of the sources, with all that they depend on.",

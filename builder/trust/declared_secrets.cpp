@@ -198,6 +198,7 @@ void SecretForms::add(const std::string& id, const std::string& whole) {
     add_form(id, hexadecimal(value, upper), "hexadecimal", true);
     add_form(id, url_escaped(value, "-._~", upper, false), "URL-escaped", false);
     add_form(id, url_escaped(value, "-._~", upper, true), "URL-escaped", false);
+    add_form(id, url_escaped(value, "-._~/", upper, false), "URL-escaped", false);
     add_form(id, url_escaped(value, "-._~!$&'()*+,;=:@/", upper, false), "URL-escaped", false);
     add_form(id, url_escaped(value, "-._*", upper, true), "URL-escaped", false);
     add_form(id, url_escaped(value, "-._!~*'()", upper, false), "URL-escaped", false);

@@ -13,6 +13,7 @@
 #include "minibuild/oci/platform.h"
 #include "minibuild/oci/reference.h"
 #include "minibuild/spec/diagnostic.h"
+#include "minibuild/spec/policy.h"
 
 namespace minibuild::spec {
 
@@ -30,6 +31,7 @@ struct BaseSpec {
 /// a registry.
 struct BaseImage {
   oci::ImageLocation location;
+  std::vector<std::string> verify_keys;  // files with public keys as written: one of them signed it
 };
 struct Base {
   std::variant<BaseScratch, BaseHost, BaseStage, BaseSpec, BaseImage> what = BaseScratch{};
@@ -196,6 +198,16 @@ struct Spec {
   Compression compression;
   std::optional<int64_t> epoch;          // seconds since 1970
   std::vector<oci::Platform> platforms;  // as listed; empty if the key is absent
+  Policy policy;
+  Attest attest;
+  // Where the keys stand, for what is said of the finished image; line 0 if they are absent.
+  Position entrypoint_position;
+  Position image_position;
+  Position workdir_position;
+  Position ports_position;
+  Position volumes_position;
+  Position labels_position;
+  Position env_position;
 };
 
 struct ParseOptions {

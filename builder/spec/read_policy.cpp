@@ -1,0 +1,244 @@
+// `policy` and `attest`.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "builder/spec/reader.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::spec {
+
+const std::vector<RuleInfo>& policy_rules() {
+  using enum RuleInfo::Default;
+  static const std::vector<RuleInfo> rules = {
+      {"compiler", warning, "a compiler or build tool is in the image"},
+      {"duplicate-account", off, "two accounts have one name or one number"},
+      {"empty-password", off, "an account has no password"},
+      {"entrypoint", warning, "the program that the image starts is missing or cannot run"},
+      {"file-capabilities", off, "a file has capabilities"},
+      {"label-schema", off, "a label is not what its name promises"},
+      {"latest-tag", warning, "a reference has the tag 'latest'"},
+      {"leftover", off, "caches, histories or version control are in the image"},
+      {"max-severity", error, "a known vulnerability is worse than the policy allows"},
+      {"max-size", error, "the image is larger than the policy allows"},
+      {"missing-label", error, "a label that the policy wants is missing"},
+      {"missing-library", warning, "a program needs a library that is not in the image"},
+      {"package-manager", warning, "a package manager is in the image"},
+      {"relative-workdir", off, "the working directory is not an absolute path"},
+      {"root-user", error, "the image runs as root"},
+      {"secret", error, "something that looks like a credential is in the image"},
+      {"setuid", warning, "a file runs with the rights of its owner or group"},
+      {"shell", warning, "a shell is in the image"},
+      {"shell-form", off, "the entrypoint is run through a shell"},
+      {"ssh-port", off, "port 22 is exposed"},
+      {"system-mount", off, "a volume or the working directory lies on /proc, /sys or /dev"},
+      {"unpinned", error, "an input can change without a change of the spec or its lock file"},
+      {"untrusted-base", error, "the base is none of those that the policy trusts"},
+      {"user-name", off, "the user is a name, not a number"},
+      {"world-writable", warning, "a file can be changed by everyone"},
+  };
+  return rules;
+}
+
+const Keys& policy_keys() {
+  static const Keys keys = {{"file", "deny", "warn", "allow", "max-size", "max-severity", "vulnerability-db",
+                             "trusted-bases", "required-labels", "secret-baseline"},
+                            {}};
+  return keys;
+}
+
+namespace {
+
+std::vector<std::string> rule_names() {
+  std::vector<std::string> names;
+  for (const RuleInfo& rule : policy_rules()) names.emplace_back(rule.id);
+  return names;
+}
+
+// The name of a rule, or nothing and a diagnostic.
+std::optional<std::string> rule_name(Reader& reader, const YamlNode& node) {
+  const auto text = reader.text(node, "a rule", "setuid");
+  if (!text) return std::nullopt;
+  const std::vector<std::string> names = rule_names();
+  if (std::find(names.begin(), names.end(), *text) != names.end()) return text;
+  const std::string close = base::nearest(*text, names);
+  reader.error(node.position,
+               close.empty()
+                   ? fmt::format("there is no rule '{}'; the rules are {}", base::printable(*text),
+                                 base::join(names, ", "))
+                   : fmt::format("there is no rule '{}'; did you mean '{}'?", base::printable(*text), close),
+               "unknown-rule");
+  return std::nullopt;
+}
+
+std::vector<PolicyRule> rules(Reader& reader, const YamlNode& node, std::string_view what) {
+  std::vector<PolicyRule> list;
+  if (node.kind != YamlNode::Kind::sequence) {
+    reader.error(node.position, fmt::format("'{}' must be a list of rules; write {}: [setuid]", what, what),
+                 "type");
+    return list;
+  }
+  for (const YamlNode& item : node.items)
+    if (const auto name = rule_name(reader, item)) list.push_back({*name, item.position});
+  return list;
+}
+
+void read_allow(Reader& reader, const YamlNode& node, Policy& policy) {
+  const std::string_view example =
+      "{ rule: setuid, path: /usr/bin/su, reason: \"needed by the login service\" }";
+  if (node.kind != YamlNode::Kind::sequence)
+    return reader.error(node.position, fmt::format("'allow' must be a list; write allow: [{}]", example),
+                        "type");
+  for (const YamlNode& item : node.items) {
+    if (!reader.check_map(item, "an entry of 'allow'", {{"rule", "path", "reason"}, {}}, example)) continue;
+    PolicyAllow allow;
+    allow.position = item.position;
+    if (const YamlNode* rule = item.find("rule"))
+      allow.rule = rule_name(reader, *rule).value_or("");
+    else
+      reader.error(item.position, fmt::format("an exception needs 'rule'; write {}", example), "missing-key");
+    if (const YamlNode* path = item.find("path")) allow.path = reader.text(*path, "'path'").value_or("");
+    if (const YamlNode* reason = item.find("reason"))
+      allow.reason = std::string(base::trim(reader.text(*reason, "'reason'").value_or("")));
+    if (allow.reason.empty())
+      reader.error(
+          item.position,
+          fmt::format("an exception needs 'reason', for whoever meets it in a year; write {}", example),
+          "missing-key");
+    policy.allow.push_back(std::move(allow));
+  }
+}
+
+std::optional<VulnerabilitySeverity> severity(Reader& reader, const YamlNode& node) {
+  using enum VulnerabilitySeverity;
+  const auto text = reader.text(node, "'max-severity'", "high");
+  if (!text) return std::nullopt;
+  if (*text == "low") return low;
+  if (*text == "medium") return medium;
+  if (*text == "high") return high;
+  if (*text == "critical") return critical;
+  reader.error(node.position, fmt::format("'max-severity' is '{}', want low, medium, high or critical",
+                                          base::printable(*text)));
+  return std::nullopt;
+}
+
+std::vector<std::string> one_or_more(Reader& reader, const YamlNode& node, std::string_view what,
+                                     std::string_view example) {
+  if (node.kind == YamlNode::Kind::scalar) {
+    const auto text = reader.text(node, what, example);
+    return text ? std::vector<std::string>{*text} : std::vector<std::string>();
+  }
+  return reader.texts(node, what, example);
+}
+
+void check_levels(Reader& reader, const Policy& policy) {
+  for (const PolicyRule& warn : policy.warn)
+    for (const PolicyRule& deny : policy.deny)
+      if (warn.rule == deny.rule)
+        reader.error(warn.position, fmt::format("the rule '{}' is under 'deny' already", warn.rule));
+}
+
+}  // namespace
+
+Policy read_policy(Reader& reader, const YamlNode& node) {
+  Policy policy;
+  policy.position = node.position;
+  if (!reader.check_map(node, "'policy'", policy_keys(), "{ deny: [setuid], max-size: 20MB }")) return policy;
+  if (const YamlNode* file = node.find("file")) {
+    policy.file = reader.text(*file, "'file'", "team.yaml").value_or("");
+    policy.file_position = file->position;
+  }
+  if (const YamlNode* deny = node.find("deny")) policy.deny = rules(reader, *deny, "deny");
+  if (const YamlNode* warn = node.find("warn")) policy.warn = rules(reader, *warn, "warn");
+  if (const YamlNode* allow = node.find("allow")) read_allow(reader, *allow, policy);
+  if (const YamlNode* size = node.find("max-size")) {
+    policy.max_size_position = size->position;
+    const auto text = reader.text(*size, "'max-size'", "20MB");
+    if (text) policy.max_size = base::parse_size(*text);
+    if (text && !policy.max_size)
+      reader.error(size->position, fmt::format("'max-size' is '{}', want a size such as 20MB or 1.5GiB",
+                                               base::printable(*text)));
+  }
+  if (const YamlNode* worst = node.find("max-severity")) {
+    policy.max_severity_position = worst->position;
+    policy.max_severity = severity(reader, *worst);
+  }
+  if (const YamlNode* list = node.find("vulnerability-db"))
+    policy.databases = one_or_more(reader, *list, "'vulnerability-db'", "[debian.json]");
+  if (const YamlNode* list = node.find("trusted-bases"))
+    policy.trusted_bases = reader.texts(*list, "'trusted-bases'", "[\"registry.example.com/base/**\"]");
+  if (const YamlNode* list = node.find("required-labels"))
+    policy.required_labels = reader.texts(*list, "'required-labels'", "[org.opencontainers.image.source]");
+  if (const YamlNode* file = node.find("secret-baseline"))
+    policy.baseline = reader.text(*file, "'secret-baseline'", "secrets.json").value_or("");
+  check_levels(reader, policy);
+  return policy;
+}
+
+Attest read_attest(Reader& reader, const YamlNode& node) {
+  Attest attest;
+  attest.position = node.position;
+  if (!reader.check_map(node, "'attest'", {{"sbom", "provenance"}, {}}, "{ sbom: [spdx], provenance: true }"))
+    return attest;
+  if (const YamlNode* sbom = node.find("sbom"))
+    for (const std::string& format : one_or_more(reader, *sbom, "'sbom'", "[spdx, cyclonedx]")) {
+      if (format == "spdx")
+        attest.spdx = true;
+      else if (format == "cyclonedx")
+        attest.cyclonedx = true;
+      else
+        reader.error(sbom->position, fmt::format("'{}' is not a format of SBOMs; write spdx or cyclonedx",
+                                                 base::printable(format)));
+    }
+  if (const YamlNode* provenance = node.find("provenance"))
+    attest.provenance = reader.boolean(*provenance, "'provenance'").value_or(false);
+  return attest;
+}
+
+PolicyFile parse_policy(std::string_view source, const std::string& file) {
+  PolicyFile result;
+  if (source.starts_with("\xEF\xBB\xBF")) source.remove_prefix(3);
+  YamlNode root;
+  Reader reader(result.diagnostics);
+  if (parse_yaml(source, root, result.diagnostics)) {
+    const YamlNode* inner = root.kind == YamlNode::Kind::mapping ? root.find("policy") : nullptr;
+    if (inner != nullptr)
+      reader.check_map(root, "a policy file", {{"minibuild", "policy"}, {}}, "policy: { deny: [setuid] }");
+    result.policy = read_policy(reader, inner != nullptr ? *inner : root);
+    if (!result.policy.file.empty())
+      reader.error(result.policy.file_position, "a shared policy cannot name another; put both into one");
+    for (PolicyAllow& allow : result.policy.allow) allow.file = file;
+  }
+  sort(result.diagnostics);
+  return result;
+}
+
+Policy combine(const Policy& shared, Policy own) {
+  const auto denied = [&](const std::string& rule) {
+    return std::any_of(shared.deny.begin(), shared.deny.end(),
+                       [&](const PolicyRule& one) { return one.rule == rule; });
+  };
+  std::erase_if(own.warn, [&](const PolicyRule& one) { return denied(one.rule); });
+  own.deny.insert(own.deny.end(), shared.deny.begin(), shared.deny.end());
+  for (const PolicyRule& rule : shared.warn) {
+    const auto same = [&](const PolicyRule& one) { return one.rule == rule.rule; };
+    if (std::none_of(own.deny.begin(), own.deny.end(), same)) own.warn.push_back(rule);
+  }
+  own.allow.insert(own.allow.end(), shared.allow.begin(), shared.allow.end());
+  if (shared.max_size && (!own.max_size || *shared.max_size < *own.max_size)) {
+    own.max_size = shared.max_size;
+    own.max_size_position = own.file_position;
+  }
+  if (shared.max_severity && (!own.max_severity || *shared.max_severity < *own.max_severity)) {
+    own.max_severity = shared.max_severity;
+    own.max_severity_position = own.file_position;
+  }
+  if (own.databases.empty()) own.databases = shared.databases;
+  if (own.trusted_bases.empty()) own.trusted_bases = shared.trusted_bases;
+  own.required_labels.insert(own.required_labels.end(), shared.required_labels.begin(),
+                             shared.required_labels.end());
+  if (own.baseline.empty()) own.baseline = shared.baseline;
+  return own;
+}
+
+}  // namespace minibuild::spec

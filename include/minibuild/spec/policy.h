@@ -1,0 +1,76 @@
+// What an image must be like before it goes anywhere: the keys `policy` and `attest`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/spec/diagnostic.h"
+
+namespace minibuild::spec {
+
+/// A rule that was made an error or a warning.
+struct PolicyRule {
+  std::string rule;
+  Position position;
+};
+
+/// An exception, with the reason that people gave for it.
+struct PolicyAllow {
+  std::string rule;
+  std::string path;  // a glob of paths in the image; empty: everywhere
+  std::string reason;
+  std::string file;  // the shared policy that it stands in; empty: the spec itself
+  Position position;
+};
+
+enum class VulnerabilitySeverity { low, medium, high, critical };
+
+struct Policy {
+  std::string file;  // a shared policy, as written; empty: none
+  std::vector<PolicyRule> deny;
+  std::vector<PolicyRule> warn;
+  std::vector<PolicyAllow> allow;
+  std::optional<uint64_t> max_size;                   // of an image's layers as they are stored, in bytes
+  std::optional<VulnerabilitySeverity> max_severity;  // the worst that may be in it
+  std::vector<std::string> databases;                 // for max_severity: files as written
+  std::vector<std::string> trusted_bases;             // globs of references; empty: any
+  std::vector<std::string> required_labels;
+  std::string baseline;  // a file of known findings of `secret`, as written
+  Position position;
+  Position file_position;
+  Position max_size_position;
+  Position max_severity_position;
+};
+
+/// What is made beside the image, and belongs to it without changing its digest.
+struct Attest {
+  bool spdx = false;
+  bool cyclonedx = false;
+  bool provenance = false;
+  Position position;
+};
+
+/// A rule as a policy names it.
+struct RuleInfo {
+  std::string_view id;
+  enum class Default { error, warning, off } level;
+  std::string_view title;  // what it finds
+};
+/// All rules, by id.
+const std::vector<RuleInfo>& policy_rules();
+
+/// A shared policy: a YAML document with the keys of `policy`, or with those under the key `policy`. Nothing
+/// is interpolated; a shared policy cannot name another.
+struct PolicyFile {
+  Policy policy;
+  Diagnostics diagnostics;
+};
+PolicyFile parse_policy(std::string_view source, const std::string& file);
+
+/// Both policies together: of two limits the smaller, of two levels of a rule the stricter, all exceptions.
+Policy combine(const Policy& shared, Policy own);
+
+}  // namespace minibuild::spec
