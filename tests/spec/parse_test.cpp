@@ -77,6 +77,7 @@ TEST(JsonSchema, HasTheParsersKeys) {
        {"minibuild: 1\npackages: [{ ", ": x }]\n"}},
       {&schema["properties"]["accounts"]["properties"]["users"]["items"]["properties"],
        {"minibuild: 1\naccounts: { users: [{ ", ": x }] }\n"}},
+      {&schema["properties"]["policy"]["properties"], {"minibuild: 1\npolicy: { ", ": x }\n"}},
   };
   for (const auto& [properties, text] : places) {
     ASSERT_GE(properties->size(), 3U);
@@ -87,7 +88,38 @@ TEST(JsonSchema, HasTheParsersKeys) {
       EXPECT_TRUE(unknown(text.first + key + "x" + text.second)) << key;
     }
   }
-  EXPECT_EQ(schema["properties"].size(), 27U);
+  EXPECT_EQ(schema["properties"].size(), 29U);
+  std::vector<std::string> rules;
+  for (const RuleInfo& rule : policy_rules()) rules.emplace_back(rule.id);
+  EXPECT_EQ(schema["$defs"]["rule"]["enum"].get<std::vector<std::string>>(), rules);
+}
+
+TEST(Policy, OfTwoTheStricterCounts) {
+  const auto shared = parse_policy(
+      "deny: [shell]\nwarn: [setuid]\nmax-size: 10MB\nmax-severity: high\nallow: [{ rule: setuid, path: /a, "
+      "reason: x }]\n",
+      "team.yaml");
+  EXPECT_TRUE(shared.diagnostics.empty());
+  Policy own;
+  own.warn = {{"shell", {}}};
+  own.deny = {{"setuid", {}}};
+  own.max_size = 20000000;
+  own.max_severity = VulnerabilitySeverity::low;
+  const Policy both = combine(shared.policy, own);
+  EXPECT_TRUE(both.warn.empty());
+  ASSERT_EQ(both.deny.size(), 2U);
+  EXPECT_EQ(both.deny[1].rule, "shell");
+  EXPECT_EQ(both.max_size, 10000000U);
+  EXPECT_EQ(both.max_severity, VulnerabilitySeverity::low);
+  ASSERT_EQ(both.allow.size(), 1U);
+  EXPECT_EQ(both.allow[0].file, "team.yaml");
+}
+
+TEST(Policy, IsReadUnderItsKeyToo) {
+  EXPECT_EQ(parse_policy("policy: { max-size: 1MB }\n", "p").policy.max_size, 1000000U);
+  EXPECT_TRUE(has_errors(parse_policy("policy: { file: other.yaml }\n", "p").diagnostics));
+  EXPECT_TRUE(has_errors(parse_policy("deny: [sheel]\n", "p").diagnostics));
+  EXPECT_TRUE(has_errors(parse_policy("allow: [{ rule: shell }]\n", "p").diagnostics));
 }
 
 TEST(ParseImageLocation, KnowsTheForms) {

@@ -1,0 +1,386 @@
+// The rules that look at an image's config and files.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/tree/elf.h"
+#include "minibuild/tree/glob.h"
+#include "minibuild/trust/policy.h"
+
+namespace minibuild::trust {
+
+namespace {
+
+using Found = std::vector<Violation>;
+
+// A line of a spec that says that something is meant.
+std::string allow_line(const std::string& rule, const std::string& path) {
+  return fmt::format("policy: {{ allow: [{{ rule: {}, path: {}, reason: ... }}] }}", rule, path);
+}
+
+std::string shown(const std::string& path) { return "/" + base::printable(path); }
+
+void report_file(Found& found, const std::string& rule, const std::string& path, const std::string& message,
+                 const std::string& fix) {
+  found.push_back(
+      {rule, message, fmt::format("{}, or accept it: {}", fix, allow_line(rule, shown(path))), "/" + path});
+}
+
+// Resolved, and nothing for what leads nowhere.
+const tree::Node* resolve(const tree::FileTree& tree, const std::string& path, std::string* real = nullptr) {
+  try {
+    const std::string there = tree.resolve(path, true);
+    if (real != nullptr) *real = there;
+    return tree.find(there);
+  } catch (const base::Error&) {
+    return nullptr;
+  }
+}
+
+std::string content_of(const tree::FileTree& tree, const std::string& path, uint64_t limit) {
+  const tree::Node* node = resolve(tree, path);
+  if (node == nullptr || node->type != tree::NodeType::file || node->content.size > limit) return {};
+  return tree::read_content(node->content, limit);
+}
+
+void examine_rights(const std::string& path, const tree::Node& node, Found& found) {
+  const bool file = node.type == tree::NodeType::file;
+  if (file && (node.mode & 06000U) != 0)
+    report_file(
+        found, "setuid", path,
+        fmt::format("{} is set{}id ({:04o})", shown(path), (node.mode & 04000U) != 0 ? "u" : "g", node.mode),
+        fmt::format("give it a plain mode, such as mode: \"{:04o}\", or take it out with 'remove'",
+                    node.mode & 01777U));
+  const bool sticky = node.type == tree::NodeType::directory && (node.mode & 01000U) != 0;
+  const bool can_be_written = file || node.type == tree::NodeType::directory;
+  if (can_be_written && (node.mode & 02U) != 0 && !sticky)
+    report_file(
+        found, "world-writable", path,
+        fmt::format("everyone can write to {} ({:04o})", shown(path), node.mode),
+        file ? fmt::format("give it mode: \"{:04o}\"", node.mode & ~02U)
+             : fmt::format("give it mode: \"{:04o}\", or \"1777\" if it is a place for temporary files",
+                           node.mode & ~02U));
+  for (const auto& [name, value] : node.xattrs)
+    if (name == "security.capability")
+      report_file(found, "file-capabilities", path, fmt::format("{} has file capabilities", shown(path)),
+                  "copy it without them, and give the container the capability instead");
+}
+
+bool is_one_of(std::string_view name, const std::set<std::string_view>& names) {
+  return names.contains(name);
+}
+
+// `gcc-12`, `x86_64-linux-gnu-gcc-12`, `clang++-16` as `gcc` and `clang++`.
+std::string_view plain_name(std::string_view name) {
+  if (const size_t dash = name.rfind('-');
+      dash != std::string_view::npos && dash + 1 < name.size() &&
+      name.find_first_not_of("0123456789.", dash + 1) == std::string_view::npos)
+    name = name.substr(0, dash);
+  for (const std::string_view triplet : {"-linux-gnu-", "-linux-musl-", "-linux-gnueabihf-"})
+    if (const size_t at = name.find(triplet); at != std::string_view::npos)
+      name = name.substr(at + triplet.size());
+  return name;
+}
+
+void examine_program(const tree::FileTree& tree, const std::string& path, const tree::Node& node,
+                     Found& found) {
+  static const std::set<std::string_view> shells = {
+      "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", "busybox", "toybox"};
+  static const std::set<std::string_view> managers = {"apt",  "apt-get", "aptitude", "dpkg",   "rpm",
+                                                      "yum",  "dnf",     "microdnf", "zypper", "apk",
+                                                      "opkg", "pacman",  "tdnf"};
+  static const std::set<std::string_view> compilers = {
+      "cc",    "gcc", "c++", "g++",  "clang", "clang++", "tcc",   "rustc",   "go",
+      "javac", "ld",  "as",  "make", "cmake", "ninja",   "cargo", "gfortran"};
+  const std::string_view directory = tree::name_of(tree::directory_of(path));
+  if (directory != "bin" && directory != "sbin") return;
+  const std::string_view name = tree::name_of(path);
+  const bool shell = is_one_of(name, shells);
+  const bool manager = is_one_of(name, managers);
+  const bool compiler = is_one_of(plain_name(name), compilers);
+  if (!shell && !manager && !compiler) return;
+  const tree::Node* real = node.type == tree::NodeType::symlink ? resolve(tree, path) : &node;
+  if (real == nullptr || real->type != tree::NodeType::file || (real->mode & 0111U) == 0) return;
+  if (shell)
+    report_file(
+        found, "shell", path, fmt::format("the shell {} is in the image", shown(path)),
+        "use a base without one, such as distroless/static or distroless/cc, or take it out with 'remove'");
+  else if (manager)
+    report_file(found, "package-manager", path,
+                fmt::format("the package manager {} is in the image", shown(path)),
+                "list what you need under 'packages' on a base without one, or take it out with 'remove'");
+  else
+    report_file(found, "compiler", path, fmt::format("the build tool {} is in the image", shown(path)),
+                "build in a stage, and copy the result alone");
+}
+
+void examine_leftovers(const std::string& path, const tree::Node& node, std::set<std::string>& seen,
+                       Found& found) {
+  const std::string_view name = tree::name_of(path);
+  const bool directory = node.type == tree::NodeType::directory;
+  std::string what;
+  std::string place = path;
+  if (directory && (name == ".git" || name == ".svn" || name == ".hg"))
+    what = "version control";
+  else if (node.type == tree::NodeType::file) {
+    static const std::vector<std::pair<std::string_view, std::string_view>> caches = {
+        {"var/lib/apt/lists/", "package lists"},  {"var/cache/apt/", "a package cache"},
+        {"var/cache/apk/", "a package cache"},    {"var/cache/dnf/", "a package cache"},
+        {"var/cache/yum/", "a package cache"},    {"var/cache/zypp/", "a package cache"},
+        {"var/cache/pacman/", "a package cache"}, {"etc/apk/cache/", "a package cache"}};
+    for (const auto& [prefix, kind] : caches)
+      if (path.starts_with(prefix) && name != "lock") {
+        what = kind;
+        place = prefix.substr(0, prefix.size() - 1);
+      }
+    for (const std::string_view cache :
+         {"/.cache/", "/.npm/_cacache/", "/.cargo/registry/", "/.m2/repository/"})
+      if (const size_t at = ("/" + path).find(cache); at != std::string::npos) {
+        what = "a cache";
+        place = path.substr(0, at + cache.size() - 2);
+      }
+    if (name.starts_with('.') && name.ends_with("_history")) what = "a history of commands";
+  }
+  if (what.empty() || !seen.insert(place).second) return;
+  report_file(found, "leftover", place, fmt::format("{} holds {}", shown(place), what),
+              fmt::format("add \"{}\" to 'exclude' of the copy, or to 'remove'",
+                          directory ? shown(place) + "/**" : shown(place)));
+}
+
+// The program as execve would find it; empty if none is there.
+std::string find_program(const Subject& subject, const std::string& word) {
+  const auto is_file = [&](const std::string& path) {
+    const tree::Node* node = resolve(subject.tree, tree::normalise(path));
+    return node != nullptr && node->type == tree::NodeType::file;
+  };
+  if (word.starts_with('/')) return is_file(word) ? word : "";
+  if (word.find('/') != std::string::npos) {
+    const std::string path = subject.config.working_dir + "/" + word;
+    return is_file(path) ? path : "";
+  }
+  std::string search = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  for (const auto& [name, value] : subject.config.env)
+    if (name == "PATH") search = value;
+  for (const std::string& directory : base::split(search, ':'))
+    if (is_file(directory + "/" + word)) return directory + "/" + word;
+  return "";
+}
+
+// e_machine of the ELF specification's register, for a platform; 0 if it is not known.
+uint16_t machine_of(const oci::Platform& platform) {
+  static const std::map<std::string_view, uint16_t> machines = {
+      {"386", 3},    {"arm", 40},     {"amd64", 62},    {"arm64", 183}, {"riscv64", 243},
+      {"s390x", 22}, {"ppc64le", 21}, {"loong64", 258}, {"mips64le", 8}};
+  const auto it = machines.find(platform.architecture);
+  return it == machines.end() ? 0 : it->second;
+}
+
+void examine_entrypoint(const Subject& subject, Found& found) {
+  const std::vector<std::string>& words =
+      subject.config.entrypoint.empty() ? subject.config.cmd : subject.config.entrypoint;
+  if (words.empty() || words.front().empty()) return;  // a base for others
+  const std::string& word = words.front();
+  const auto report = [&](const std::string& message, const std::string& fix) {
+    found.push_back({"entrypoint", message, fix, word.starts_with('/') ? word : ""});
+  };
+  const std::string program = find_program(subject, word);
+  if (program.empty())
+    return report(fmt::format("the entrypoint '{}' is not in the image", base::printable(word)),
+                  "copy it there, or write its path under 'entrypoint' as it is in the image");
+  std::string real;
+  const tree::Node* node = resolve(subject.tree, tree::normalise(program), &real);
+  if ((node->mode & 0111U) == 0)
+    return report(
+        fmt::format("the entrypoint {} is not executable ({:04o})", base::printable(program), node->mode),
+        "copy it with mode: \"0755\"");
+  std::optional<tree::ElfFile> elf;
+  try {
+    elf = tree::read_elf(node->content, program);
+  } catch (const base::Error& error) {
+    return report(fmt::format("the entrypoint {} cannot run: {}", base::printable(program), error.what()),
+                  "build it again");
+  }
+  const uint16_t machine = machine_of(subject.config.platform);
+  if (elf && machine != 0 && elf->machine != machine)
+    return report(
+        fmt::format("the entrypoint {} is for another processor than {} (ELF machine {}, want {})",
+                    base::printable(program), oci::to_string(subject.config.platform), elf->machine, machine),
+        "build it for the platform of the image; ${TARGETARCH} tells a stage which one that is");
+  if (elf || node->content.size < 2) return;
+  std::string head(std::min<uint64_t>(node->content.size, 256), '\0');
+  tree::read_content(node->content, 0, head);
+  if (!head.starts_with("#!"))
+    return report(
+        fmt::format("the entrypoint {} is neither a program nor a script with '#!'",
+                    base::printable(program)),
+        "let the script begin with a line such as #!/bin/sh, or name its interpreter under 'entrypoint'");
+  const std::string line = head.substr(2, head.find('\n') - 2);
+  const std::string_view trimmed = base::trim(line);
+  const std::string interpreter(trimmed.substr(0, trimmed.find_first_of(" \t")));
+  if (resolve(subject.tree, tree::normalise(interpreter)) == nullptr)
+    report(fmt::format("the entrypoint {} needs the interpreter {}, which is not in the image",
+                       base::printable(program), base::printable(interpreter)),
+           "add the package that has it, or copy a program that needs none");
+}
+
+bool is_hexadecimal(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+}
+
+void examine_labels(const oci::ImageConfig& config, Found& found) {
+  const auto report = [&](const std::string& name, const std::string& message, const std::string& fix) {
+    found.push_back(
+        {"label-schema", fmt::format("the label '{}' {}", base::printable(name), message), fix, ""});
+  };
+  const std::string prefix = "org.opencontainers.image.";
+  for (const auto& [name, value] : config.labels) {
+    if (name.empty() ||
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_/") != std::string::npos ||
+        !((name.front() >= 'a' && name.front() <= 'z') || (name.front() >= '0' && name.front() <= '9')))
+      report(name, "has a name with other characters than a-z, 0-9, '.', '-'",
+             "write its name in lower case");
+    for (const std::string_view reserved : {"com.docker.", "io.docker.", "org.dockerproject."})
+      if (name.starts_with(reserved))
+        report(name, "is in a namespace reserved for Docker", "use a name of your own domain");
+    if (!name.starts_with(prefix)) continue;
+    const std::string key = name.substr(prefix.size());
+    const bool url = key == "url" || key == "source" || key == "documentation";
+    if (base::trim(value).empty())
+      report(name, "is empty", "give it a value, or leave it out");
+    else if (url && !value.starts_with("https://") && !value.starts_with("http://") &&
+             !value.starts_with("git"))
+      report(name, fmt::format("is '{}', want a URL", base::printable(value)), "write https://...");
+    else if (key == "created" && !(value.find('T') != std::string::npos && base::parse_time(value)))
+      report(name, fmt::format("is '{}', want an RFC 3339 time", base::printable(value)),
+             "write 2026-01-31T00:00:00Z");
+    else if (key == "revision" && value.size() >= 7 && value.size() != 40 && value.size() != 64 &&
+             is_hexadecimal(value))
+      report(name, "is a shortened hash", "write the whole hash of the commit");
+  }
+}
+
+}  // namespace
+
+void examine_config(const Subject& subject, const spec::Policy& policy, std::vector<Violation>& found) {
+  const oci::ImageConfig& config = subject.config;
+  const std::string user = config.user.substr(0, config.user.find(':'));
+  if (user.empty() || user == "root" || base::parse_number(user) == uint64_t{0})
+    found.push_back(
+        {"root-user", "the image runs as root",
+         "add 'user: 65532', or another number that is not 0; write 'user: root' if it has to be root", ""});
+  else if (!base::parse_number(user))
+    found.push_back({"user-name", fmt::format("the user is '{}', a name", base::printable(config.user)),
+                     "write its number, such as 65532:65532", ""});
+  if (!config.working_dir.empty() && !config.working_dir.starts_with('/'))
+    found.push_back({"relative-workdir",
+                     fmt::format("the working directory is '{}'", base::printable(config.working_dir)),
+                     "write an absolute path", ""});
+  const std::vector<std::string>& words = config.entrypoint.empty() ? config.cmd : config.entrypoint;
+  if (words.size() >= 3 && words[1] == "-c" && tree::name_of(words[0]).ends_with("sh"))
+    found.push_back({"shell-form", fmt::format("the entrypoint is run by {} -c", base::printable(words[0])),
+                     "write the program and its arguments as a list: entrypoint: [/usr/bin/app, --flag]",
+                     ""});
+  for (const std::string& port : config.exposed_ports)
+    if (port == "22" || port == "22/tcp")
+      found.push_back(
+          {"ssh-port", "port 22 is exposed", "take it out of 'ports'; use kubectl exec or the like", ""});
+  const auto is_system = [](const std::string& path) {
+    for (const char* top : {"/proc", "/sys", "/dev"})
+      if (path == top || path.starts_with(std::string(top) + "/")) return true;
+    return false;
+  };
+  for (const std::string& volume : config.volumes)
+    if (is_system(volume))
+      found.push_back({"system-mount", fmt::format("{} is a volume", base::printable(volume)),
+                       "take it out of 'volumes'", ""});
+  if (is_system(config.working_dir))
+    found.push_back({"system-mount",
+                     fmt::format("the working directory is {}", base::printable(config.working_dir)),
+                     "choose another 'workdir'", ""});
+  examine_labels(config, found);
+  for (const std::string& label : policy.required_labels)
+    if (!config.labels.contains(label) || config.labels.at(label).empty())
+      found.push_back({"missing-label", fmt::format("the label '{}' is missing", base::printable(label)),
+                       fmt::format("add labels: {{ {}: ... }}", base::printable(label)), ""});
+  for (const oci::Reference& name : subject.names)
+    if (!name.digest && (name.tag.empty() || name.tag == "latest"))
+      found.push_back({"latest-tag", fmt::format("'{}' has the tag 'latest'", oci::to_string(name)),
+                       "write a version after the colon", ""});
+  if (!policy.trusted_bases.empty())
+    for (const std::string& base : subject.bases) {
+      const auto fits = [&](const std::string& glob) { return tree::glob_match(glob, base); };
+      if (std::none_of(policy.trusted_bases.begin(), policy.trusted_bases.end(), fits))
+        found.push_back({"untrusted-base",
+                         fmt::format("the base {} is none that the policy trusts", base::printable(base)),
+                         fmt::format("use one of {}", base::join(policy.trusted_bases, ", ")), ""});
+    }
+  if (policy.max_size && subject.size > *policy.max_size)
+    found.push_back({"max-size",
+                     fmt::format("the layers have {}, more than {}", base::human_size(subject.size),
+                                 base::human_size(*policy.max_size)),
+                     "use a smaller base, 'trim: true' or 'except' for packages ('minibuild inspect --files' "
+                     "shows what is large), "
+                     "or raise policy.max-size",
+                     ""});
+}
+
+void examine_accounts(const tree::FileTree& tree, std::vector<Violation>& found) {
+  for (const std::string path : {"etc/shadow", "etc/passwd", "etc/group"}) {
+    const bool shadow = path == "etc/shadow";
+    const bool group = path == "etc/group";
+    std::map<std::string, std::string> names;
+    std::map<std::string, std::string> numbers;
+    for (const std::string& line : base::split(content_of(tree, path, uint64_t{1} << 20U), '\n')) {
+      const std::vector<std::string> fields = base::split(line, ':');
+      if (fields.size() < 3 || line.starts_with('#')) continue;
+      if (!group && fields[1].empty())
+        report_file(found, "empty-password", path,
+                    fmt::format("'{}' has no password in /{}", base::printable(fields[0]), path),
+                    "write '*' or '!' in the place of its password");
+      if (shadow) continue;
+      if (!names.emplace(fields[0], line).second)
+        report_file(found, "duplicate-account", path,
+                    fmt::format("the {} '{}' stands twice in /{}", group ? "group" : "user",
+                                base::printable(fields[0]), path),
+                    "take one out");
+      else if (const auto [other, is_new] = numbers.emplace(fields[2], fields[0]); !is_new)
+        report_file(found, "duplicate-account", path,
+                    fmt::format("the {}s '{}' and '{}' have the number {} in /{}", group ? "group" : "user",
+                                base::printable(other->second), base::printable(fields[0]),
+                                base::printable(fields[2]), path),
+                    "give one of them another number");
+    }
+  }
+}
+
+void examine_files(const tree::FileTree& tree, std::vector<Violation>& found) {
+  std::set<std::string> seen;
+  for (const auto& [path, node] : tree.nodes()) {
+    examine_rights(path, node, found);
+    examine_program(tree, path, node, found);
+    examine_leftovers(path, node, seen, found);
+  }
+}
+
+std::vector<Violation> examine(const Subject& subject, const spec::Policy& policy) {
+  std::vector<Violation> found;
+  examine_config(subject, policy, found);
+  examine_entrypoint(subject, found);
+  for (const std::string& line : subject.missing_libraries) {
+    const size_t space = line.find(' ');
+    found.push_back(
+        {"missing-library",
+         fmt::format("{} needs {}, which is not in the image", line.substr(space + 1), line.substr(0, space)),
+         "add the package that has it to 'packages', or copy the program with closure: true",
+         line.substr(space + 1)});
+  }
+  examine_accounts(subject.tree, found);
+  examine_files(subject.tree, found);
+  return found;
+}
+
+}  // namespace minibuild::trust

@@ -1,0 +1,167 @@
+// What a policy makes of findings, and how they are told.
+#include "minibuild/trust/policy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "minibuild/base/text.h"
+#include "minibuild/oci/json.h"
+#include "minibuild/tree/glob.h"
+
+namespace minibuild::trust {
+
+namespace {
+
+constexpr size_t most_shown = 10;
+
+Level level_of(spec::RuleInfo::Default level) {
+  return level == spec::RuleInfo::Default::error ? Level::error : Level::warning;
+}
+
+bool is_listed(const std::vector<spec::PolicyRule>& list, std::string_view rule) {
+  return std::any_of(list.begin(), list.end(), [&](const spec::PolicyRule& one) { return one.rule == rule; });
+}
+
+bool covers(const spec::PolicyAllow& allow, const Violation& violation) {
+  if (allow.rule != violation.rule) return false;
+  return allow.path.empty() ||
+         (!violation.path.empty() && tree::glob_match(allow.path, violation.path.substr(1)));
+}
+
+std::string_view name_of(Level level) {
+  return level == Level::error ? "error" : level == Level::warning ? "warning" : "note";
+}
+
+}  // namespace
+
+std::string_view reason_of(std::string_view rule) {
+  static const std::map<std::string_view, std::string_view> reasons = {
+      {"compiler",
+       "whoever breaks into the container can build what they need with it, and it makes the image large"},
+      {"duplicate-account", "files and processes of one account belong to the other as well"},
+      {"empty-password", "anyone can become this account without a password"},
+      {"entrypoint", "the container will not start"},
+      {"file-capabilities", "whoever runs the file gets rights of root, as with setuid"},
+      {"label-schema", "tools read these labels by their specification and will misread or drop them"},
+      {"latest-tag", "'latest' says nothing about what is in the image, and changes under its users"},
+      {"leftover", "it is of no use at run time, makes the image large, and may tell more than it should"},
+      {"max-severity", "a known hole of this severity can be attacked by anyone who reads the advisory"},
+      {"max-size", "size is start-up time, storage and attack surface; the policy sets what is reasonable"},
+      {"missing-label",
+       "whoever runs the image finds out by this label where it comes from and who answers for it"},
+      {"missing-library", "the program fails when it starts"},
+      {"package-manager",
+       "it lets software be installed into a running container, and the image is no longer what was built"},
+      {"relative-workdir", "where it lies depends on what the base has, and changes with it"},
+      {"root-user",
+       "a process that breaks out of the container is root on the host (CIS Docker Benchmark 4.1)"},
+      {"secret",
+       "everyone who can pull the image can read it, and it stays in the registry when the next image lacks "
+       "it"},
+      {"setuid",
+       "whoever runs the file gets the rights of its owner or group, which is the usual way to become root"},
+      {"shell", "most attacks begin with a shell, and a service seldom needs one"},
+      {"shell-form",
+       "the shell is process 1 and does not pass on signals, so the program is killed instead of stopped"},
+      {"ssh-port", "a container is managed from outside; a login server in it is one more way in"},
+      {"system-mount", "it covers what the kernel or the runtime puts there, or shows it to the container"},
+      {"unpinned", "the same spec gives another image tomorrow, and nobody sees what changed"},
+      {"untrusted-base", "all that the base holds runs with the rights of the application"},
+      {"user-name",
+       "Kubernetes cannot tell that a name is not root (runAsNonRoot), and the number depends on the base"},
+      {"world-writable", "any process of the container can change it, and so what others run or read"},
+  };
+  const auto it = reasons.find(rule);
+  return it == reasons.end() ? std::string_view() : it->second;
+}
+
+std::optional<Level> level_of(const spec::Policy& policy, std::string_view rule) {
+  if (is_listed(policy.deny, rule)) return Level::error;
+  if (is_listed(policy.warn, rule)) return Level::warning;
+  for (const spec::RuleInfo& info : spec::policy_rules())
+    if (info.id == rule && info.level != spec::RuleInfo::Default::off) return level_of(info.level);
+  return std::nullopt;
+}
+
+std::vector<Violation> apply(const spec::Policy& policy, std::vector<Violation> violations,
+                             std::vector<bool>* used) {
+  if (used != nullptr) used->resize(policy.allow.size());
+  std::vector<Violation> left;
+  for (Violation& violation : violations) {
+    bool allowed = false;
+    for (size_t i = 0; i < policy.allow.size(); ++i) {
+      if (!covers(policy.allow[i], violation)) continue;
+      allowed = true;
+      if (used != nullptr) (*used)[i] = true;
+    }
+    const std::optional<Level> level = level_of(policy, violation.rule);
+    if (allowed || !level) continue;
+    violation.level = *level;
+    left.push_back(std::move(violation));
+  }
+  std::stable_sort(left.begin(), left.end(),
+                   [](const Violation& a, const Violation& b) { return a.level < b.level; });
+  return left;
+}
+
+std::string explain(const Violation& violation) {
+  std::string text = violation.message;
+  if (const std::string_view why = reason_of(violation.rule); !why.empty())
+    text += fmt::format("\n  why: {}", why);
+  if (!violation.fix.empty()) text += fmt::format("\n  fix: {}", violation.fix);
+  return text;
+}
+
+std::string violations_text(const std::vector<Violation>& violations, std::string_view image) {
+  std::string text;
+  std::map<std::string, size_t> counts;
+  for (const Violation& one : violations) {
+    if (++counts[one.rule] > most_shown) continue;
+    const bool first = counts[one.rule] == 1;
+    text += fmt::format("{}: {}: [{}] {}\n", image, name_of(one.level), one.rule,
+                        first ? explain(one) : one.message);
+  }
+  for (const auto& [rule, count] : counts)
+    if (count > most_shown) text += fmt::format("{}: [{}] and {} more\n", image, rule, count - most_shown);
+  return text;
+}
+
+std::string violations_json(const std::vector<Violation>& violations, std::string_view image) {
+  oci::Json json;
+  json["image"] = image;
+  json["violations"] = oci::Json::array();
+  for (const Violation& one : violations) {
+    oci::Json item;
+    item["rule"] = one.rule;
+    item["level"] = name_of(one.level);
+    item["message"] = one.message;
+    item["why"] = reason_of(one.rule);
+    item["fix"] = one.fix;
+    if (!one.path.empty()) item["path"] = one.path;
+    if (!one.fingerprint.empty()) item["fingerprint"] = one.fingerprint;
+    json["violations"].push_back(item);
+  }
+  return json.dump(2, ' ', false, oci::Json::error_handler_t::replace) + "\n";
+}
+
+std::string violations_sarif(const std::vector<Violation>& violations) {
+  std::vector<SarifRule> rules;
+  std::vector<SarifResult> results;
+  for (const Violation& one : violations) {
+    const auto same = [&](const SarifRule& rule) { return rule.id == one.rule; };
+    if (std::none_of(rules.begin(), rules.end(), same)) {
+      SarifRule rule{one.rule, "", std::string(reason_of(one.rule)), one.fix, -1};
+      for (const spec::RuleInfo& info : spec::policy_rules())
+        if (info.id == one.rule) rule.name = info.title;
+      rules.push_back(std::move(rule));
+    }
+    const std::string place = one.path.empty() ? "config.json" : one.path.substr(1);
+    results.push_back(
+        {one.rule, one.level, one.message + "; " + one.fix, place, 0, 0, one.path, one.fingerprint});
+  }
+  return to_sarif(rules, results);
+}
+
+}  // namespace minibuild::trust

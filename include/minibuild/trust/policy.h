@@ -1,0 +1,66 @@
+// Policy as code: what images are looked at for, and what a policy makes of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/oci/image.h"
+#include "minibuild/oci/reference.h"
+#include "minibuild/spec/policy.h"
+#include "minibuild/tree/file_tree.h"
+#include "minibuild/trust/sarif.h"
+
+namespace minibuild::trust {
+
+/// A rule that an image does not keep.
+struct Violation {
+  std::string rule;
+  std::string message;  // what was found
+  std::string fix;      // the smallest change that satisfies the rule
+  std::string path;     // in the image, with leading `/`; empty if it is not about a file
+  Level level = Level::error;
+  spec::Position position{};  // in the spec; line 0 if there is none
+  std::string fingerprint{};  // of a secret that was found
+  bool operator==(const Violation&) const = default;
+};
+
+/// Why a rule matters, in a sentence; empty for a rule that is not known.
+std::string_view reason_of(std::string_view rule);
+
+/// What an image is judged by. References are those under which it is or will be known.
+struct Subject {
+  const tree::FileTree& tree;
+  const oci::ImageConfig& config;
+  std::vector<oci::Reference> names{};
+  std::vector<std::string> bases{};              // references of its bases in registries
+  std::vector<std::string> missing_libraries{};  // `LIBRARY PATH`
+  uint64_t size = 0;                             // of the layers as they are stored, in bytes
+};
+
+/// All that the rules find in config and files, whatever the policy says of them; in a fixed order. Secrets
+/// and vulnerabilities are found elsewhere.
+std::vector<Violation> examine(const Subject& subject, const spec::Policy& policy);
+/// Those of config and accounts, and those of names and files, each for itself.
+void examine_config(const Subject& subject, const spec::Policy& policy, std::vector<Violation>& found);
+void examine_files(const tree::FileTree& tree, std::vector<Violation>& found);
+void examine_accounts(const tree::FileTree& tree, std::vector<Violation>& found);
+
+/// What the policy leaves of them: rules that are off and exceptions are dropped, the others get their level.
+/// `used` is set, by number, for exceptions that something fell under.
+std::vector<Violation> apply(const spec::Policy& policy, std::vector<Violation> violations,
+                             std::vector<bool>* used = nullptr);
+/// The level of a rule under a policy; nothing if it is off.
+std::optional<Level> level_of(const spec::Policy& policy, std::string_view rule);
+
+/// A violation in one paragraph: what, `why:`, `fix:`.
+std::string explain(const Violation& violation);
+/// All for people. Of one rule at most ten are shown.
+std::string violations_text(const std::vector<Violation>& violations, std::string_view image);
+/// `{"image", "violations": [{"rule", "level", "message", "why", "fix", "path"?, "fingerprint"?}]}`.
+std::string violations_json(const std::vector<Violation>& violations, std::string_view image);
+/// SARIF; the place of each is its path in the image, or its config.
+std::string violations_sarif(const std::vector<Violation>& violations);
+
+}  // namespace minibuild::trust
