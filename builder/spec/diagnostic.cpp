@@ -81,6 +81,8 @@ std::string render_text(const Diagnostics& diagnostics, const std::string& file,
                        severity_name(one.severity), one.message);
     const std::string_view line = line_of(source, one.position.line);
     if (!base::trim(line).empty()) out += snippet(line, one.position.column);
+    if (!one.why.empty()) out += fmt::format("  why: {}\n", one.why);
+    if (!one.fix.empty()) out += fmt::format("  fix: {}\n", one.fix);
   }
   return out;
 }
@@ -88,42 +90,17 @@ std::string render_text(const Diagnostics& diagnostics, const std::string& file,
 std::string render_json(const Diagnostics& diagnostics, const std::string& file) {
   oci::Json json;
   json["diagnostics"] = oci::Json::array();
-  for (const Diagnostic& one : diagnostics)
-    json["diagnostics"].push_back({{"file", file},
-                                   {"line", one.position.line},
-                                   {"column", one.position.column},
-                                   {"severity", severity_name(one.severity)},
-                                   {"rule", one.rule},
-                                   {"message", one.message}});
-  return json.dump(2, ' ', false, oci::Json::error_handler_t::replace) + "\n";
-}
-
-std::string render_sarif(const Diagnostics& diagnostics, const std::string& file) {
-  oci::Json run;
-  run["tool"]["driver"]["name"] = "minibuild";
-  run["tool"]["driver"]["rules"] = oci::Json::array();
-  std::vector<std::string> rules;
-  for (const Diagnostic& one : diagnostics)
-    if (std::find(rules.begin(), rules.end(), one.rule) == rules.end()) rules.push_back(one.rule);
-  for (const std::string& rule : rules) run["tool"]["driver"]["rules"].push_back({{"id", rule}});
-  run["columnKind"] = "unicodeCodePoints";
-  run["results"] = oci::Json::array();
   for (const Diagnostic& one : diagnostics) {
-    oci::Json result;
-    result["ruleId"] = one.rule;
-    result["level"] = severity_name(one.severity);
-    result["message"]["text"] = one.message;
-    oci::Json place;
-    place["physicalLocation"]["artifactLocation"]["uri"] = file;
-    place["physicalLocation"]["region"] = {{"startLine", one.position.line},
-                                           {"startColumn", one.position.column}};
-    result["locations"] = oci::Json::array({place});
-    run["results"].push_back(result);
+    oci::Json item = {{"file", file},
+                      {"line", one.position.line},
+                      {"column", one.position.column},
+                      {"severity", severity_name(one.severity)},
+                      {"rule", one.rule},
+                      {"message", one.message}};
+    if (!one.why.empty()) item["why"] = one.why;
+    if (!one.fix.empty()) item["fix"] = one.fix;
+    json["diagnostics"].push_back(item);
   }
-  oci::Json json;
-  json["$schema"] = "https://json.schemastore.org/sarif-2.1.0.json";
-  json["version"] = "2.1.0";
-  json["runs"] = oci::Json::array({run});
   return json.dump(2, ' ', false, oci::Json::error_handler_t::replace) + "\n";
 }
 

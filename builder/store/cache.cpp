@@ -262,6 +262,15 @@ void Cache::remember_hash(const tree::Content& content, uint64_t offset, uint64_
   unsettled_.insert_or_assign(key, hash);
 }
 
+bool Cache::is_known_fine(const base::Hash& key) const {
+  const auto found = hashes_->find(key);
+  if (!found || found->hash != key) return false;
+  if (today() > found->number + 7) hashes_->insert(key, {key, today()});
+  return true;
+}
+
+void Cache::note_fine(const base::Hash& key) { hashes_->insert(key, {key, today()}); }
+
 void Cache::save() {
   hashes_->save(max_known_hashes);
   groups_->save(max_known_groups);

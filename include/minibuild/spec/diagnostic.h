@@ -21,6 +21,8 @@ struct Diagnostic {
   std::string rule;  // stable id, such as `unknown-key` or `latest-tag`
   Position position;
   std::string message;
+  std::string why = {};  // for rules of a policy: why it matters, and the smallest change that satisfies it
+  std::string fix = {};
 };
 
 /// Diagnostics of one file, in the order of their positions once sorted.
@@ -32,9 +34,7 @@ void sort(Diagnostics& diagnostics);
 /// `FILE:LINE:COLUMN: error: MESSAGE`, the line itself and a caret under the column, for each diagnostic.
 /// Tabs of the line are kept under the caret; a line is cut to 160 characters around the caret.
 std::string render_text(const Diagnostics& diagnostics, const std::string& file, std::string_view source);
-/// One JSON document: `{"diagnostics": [{"file", "line", "column", "severity", "rule", "message"}…]}`.
+/// One JSON document: `{"diagnostics": [{"file", "line", "column", "severity", "rule", "message", "why"?,
+/// "fix"?}…]}`.
 std::string render_json(const Diagnostics& diagnostics, const std::string& file);
-/// SARIF 2.1.0.
-std::string render_sarif(const Diagnostics& diagnostics, const std::string& file);
-
 }  // namespace minibuild::spec

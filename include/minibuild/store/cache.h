@@ -84,6 +84,10 @@ class Cache : public archive::LayerMemory {
   /// A result whose blobs are all there and right.
   std::optional<Result> find_result(const base::Hash& key);
   void put_result(const base::Hash& key, const Result& result);
+  /// A fact that a later build need not find out again: that something with this key was looked at, and is
+  /// fine.
+  bool is_known_fine(const base::Hash& key) const;
+  void note_fine(const base::Hash& key);
   /// Held while a blob is fetched, so that one process fetches it and the others wait.
   base::FileLock lock_blob(const oci::Digest& digest) const;
 

@@ -1,0 +1,159 @@
+#include "builder/build/enforce.h"
+
+#include <algorithm>
+
+#include "minibuild/base/text.h"
+#include "minibuild/tree/glob.h"
+
+namespace minibuild::build {
+
+using base::Code;
+
+namespace {
+
+constexpr size_t max_policy = size_t{1} << 20;
+constexpr size_t max_baseline = size_t{16} << 20;
+constexpr size_t most_shown = 10;
+
+spec::Policy read_shared(const std::string& path, const std::string& name) {
+  const std::string source = base::read_file(path, max_policy);
+  spec::PolicyFile shared = spec::parse_policy(source, name);
+  if (spec::has_errors(shared.diagnostics)) {
+    std::string text = spec::render_text(shared.diagnostics, name, source);
+    while (text.ends_with('\n')) text.pop_back();
+    throw base::Error(Code::usage, text);
+  }
+  return std::move(shared.policy);
+}
+
+trust::Baseline read_baseline(const std::string& path) {
+  return path.empty() ? trust::Baseline() : trust::parse_baseline(base::read_file(path, max_baseline), path);
+}
+
+// The entry of the spec that brought a path: the last `files` or `copy` that it can come from.
+spec::Position position_of_path(const spec::Spec& spec, const std::string& path) {
+  for (auto it = spec.files.rbegin(); it != spec.files.rend(); ++it)
+    if ("/" + tree::normalise(it->path) == path) return it->position;
+  const spec::Copy* best = nullptr;
+  size_t length = 0;
+  for (const spec::Copy& copy : spec.copy) {
+    const std::string to = tree::normalise(copy.to);
+    if (!to.empty() && !tree::is_within(path.substr(1), to)) continue;
+    if (best != nullptr && to.size() < length) continue;
+    best = &copy;
+    length = to.size();
+  }
+  return best != nullptr ? best->position : spec.base.position;
+}
+
+spec::Position position_of_rule(const spec::Spec& spec, const std::string& rule) {
+  if (rule == "root-user" || rule == "user-name")
+    return spec.user ? spec.user_position : spec::Position{1, 1};
+  if (rule == "relative-workdir") return spec.workdir_position;
+  if (rule == "shell-form" || rule == "entrypoint") return spec.entrypoint_position;
+  if (rule == "ssh-port") return spec.ports_position;
+  if (rule == "system-mount")
+    return spec.volumes_position.line != 0 ? spec.volumes_position : spec.workdir_position;
+  if (rule == "label-schema" || rule == "missing-label") return spec.labels_position;
+  if (rule == "latest-tag") return spec.image_position;
+  if (rule == "untrusted-base") return spec.base.position;
+  if (rule == "max-size") return spec.policy.max_size_position;
+  if (rule == "max-severity") return spec.policy.max_severity_position;
+  if (rule == "secret") return spec.env_position;
+  return {};
+}
+
+}  // namespace
+
+LoadedPolicy load_policy(const SpecFile& file) {
+  const spec::Policy& own = file.spec.policy;
+  LoadedPolicy loaded;
+  try {
+    if (own.file.empty()) {
+      loaded.policy = own;
+    } else {
+      const std::string path = beside(file, own.file);
+      spec::Policy shared = read_shared(path, own.file);
+      const auto below = [&](std::string& name) {
+        if (!name.empty() && !name.starts_with('/')) name = base::parent_path(own.file) + "/" + name;
+      };
+      below(shared.baseline);
+      for (std::string& name : shared.databases) below(name);
+      loaded.policy = spec::combine(shared, own);
+    }
+    if (!loaded.policy.baseline.empty())
+      loaded.baseline = read_baseline(beside(file, loaded.policy.baseline));
+  } catch (const base::Error& error) {
+    if (std::string_view(error.what()).find(": error: ") != std::string_view::npos) throw;
+    fail_at(file, own.file.empty() ? own.position : own.file_position, Code::usage, error.what());
+  }
+  return loaded;
+}
+
+LoadedPolicy load_policy(const std::string& path) {
+  LoadedPolicy loaded;
+  loaded.policy = read_shared(path, path);
+  if (!loaded.policy.baseline.empty()) {
+    const std::string& name = loaded.policy.baseline;
+    loaded.baseline = read_baseline(name.starts_with('/') ? name : base::parent_path(path) + "/" + name);
+  }
+  return loaded;
+}
+
+void place(const SpecFile& file, std::vector<trust::Violation>& violations) {
+  for (trust::Violation& one : violations) {
+    if (one.position.line == 0 && !one.path.empty()) one.position = position_of_path(file.spec, one.path);
+    if (one.position.line == 0) one.position = position_of_rule(file.spec, one.rule);
+    if (one.position.line == 0) one.position = file.spec.base.position;
+    if (one.position.line == 0) one.position = {1, 1};
+  }
+}
+
+spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations) {
+  spec::Diagnostics diagnostics;
+  std::map<std::string, size_t> counts;
+  for (const trust::Violation& one : violations) {
+    if (++counts[one.rule] > most_shown) continue;
+    const auto severity = one.level == trust::Level::error ? spec::Severity::error : spec::Severity::warning;
+    diagnostics.push_back({severity, one.rule, one.position, fmt::format("{} [{}]", one.message, one.rule),
+                           std::string(trust::reason_of(one.rule)), one.fix});
+  }
+  for (const trust::Violation& one : violations)
+    if (size_t& count = counts[one.rule]; count > most_shown) {
+      const auto severity =
+          one.level == trust::Level::error ? spec::Severity::error : spec::Severity::warning;
+      diagnostics.push_back({severity, one.rule, one.position,
+                             fmt::format("and {} more [{}]", count - most_shown, one.rule), "", ""});
+      count = 0;
+    }
+  return diagnostics;
+}
+
+void enforce(const SpecFile& file, const LoadedPolicy& policy, std::vector<trust::Violation> violations,
+             Progress& progress) {
+  violations = trust::apply(policy.policy, std::move(violations));
+  place(file, violations);
+  std::vector<trust::Violation> errors;
+  std::map<std::string, size_t> counts;
+  for (trust::Violation& one : violations) {
+    if (one.level == trust::Level::error) {
+      errors.push_back(std::move(one));
+    } else if (++counts[one.rule] <= most_shown) {
+      progress.note(one.rule, fmt::format("warning: {}; {}", one.message, one.fix));
+    }
+  }
+  for (const auto& [rule, count] : counts)
+    if (count > most_shown) progress.note(rule, fmt::format("warning: and {} more", count - most_shown));
+  if (errors.empty()) return;
+  std::string text = spec::render_text(diagnostics_of(errors), file.spec.file, file.source);
+  while (text.ends_with('\n')) text.pop_back();
+  throw base::Error(Code::refused, text);
+}
+
+std::vector<std::string> bases_of(const spec::Spec& spec) {
+  const auto* image = std::get_if<spec::BaseImage>(&spec.base.what);
+  if (image == nullptr || image->location.transport != oci::Transport::registry) return {};
+  return {image->location.path};
+}
+
+}  // namespace minibuild::build

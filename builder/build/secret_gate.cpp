@@ -1,0 +1,289 @@
+#include "builder/build/secret_gate.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "builder/build/side_by_side.h"
+#include "minibuild/archive/tar.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::build {
+
+using base::Code;
+
+namespace {
+
+constexpr size_t part = size_t{1} << 20;
+// A change of the rules looks at every file once more.
+constexpr std::string_view rules_version = "credentials 1";
+
+[[noreturn]] void refuse(const trust::SecretHit& hit, const std::string& where, const std::string& fix) {
+  throw base::Error(
+      Code::refused,
+      fmt::format("[secret] the secret '{}' stands in {} ({}); nothing was written\n  why: {}\n  fix: {}",
+                  hit.id, where, hit.encoding, trust::reason_of("secret"), fix));
+}
+
+// The first hit in all bytes of a file.
+std::optional<trust::SecretHit> search(const trust::SecretForms& forms, const tree::Content& content,
+                                       std::vector<char>& buffer) {
+  trust::SecretSearch search(forms);
+  for (uint64_t at = 0; at < content.size; at += buffer.size()) {
+    const std::span<char> bytes(buffer.data(), std::min<uint64_t>(buffer.size(), content.size - at));
+    tree::read_content(content, at, bytes);
+    if (auto hit = search.add({bytes.data(), bytes.size()})) return hit;
+  }
+  return std::nullopt;
+}
+
+std::optional<trust::SecretHit> search(const trust::SecretForms& forms, const std::string& path,
+                                       const tree::Node& node, std::vector<char>& buffer) {
+  if (auto hit = find_secret(forms, path)) return hit;
+  if (auto hit = find_secret(forms, node.target)) return hit;
+  for (const auto& [name, value] : node.xattrs)
+    if (auto hit = find_secret(forms, name + "=" + value)) return hit;
+  return node.type == tree::NodeType::file ? search(forms, node.content, buffer) : std::nullopt;
+}
+
+std::optional<trust::SecretHit> search_file(const trust::SecretForms& forms, int fd,
+                                            const std::string& what) {
+  trust::SecretSearch search(forms);
+  base::FdSource source(fd, what);
+  std::vector<char> buffer(part);
+  while (const size_t n = source.read(buffer))
+    if (auto hit = search.add({buffer.data(), n})) return hit;
+  return std::nullopt;
+}
+
+// A path as it may be shown: not if it is what holds the secret.
+std::string shown(const trust::SecretForms& forms, const std::string& path) {
+  return find_secret(forms, path) ? "the name of a file" : "/" + base::printable(path);
+}
+
+const char* const image_fix =
+    "let the stage use the secret without writing it, and leave the file out of 'copy'; then give out a new "
+    "secret, "
+    "since this one may have been seen";
+const char* const stage_fix =
+    "remove the file in the same 'run', or let the tool read the secret from its mount instead of a file of "
+    "its own";
+
+std::string place_of(const trust::SecretForms& forms, const tree::FileTree& tree) {
+  std::vector<char> buffer(part);
+  for (const auto& [path, node] : tree.nodes())
+    if (search(forms, path, node, buffer)) return shown(forms, path);
+  return "its files";
+}
+
+}  // namespace
+
+void refuse_secrets(const trust::SecretForms& forms, const archive::LayerPlan& plan,
+                    const std::string& what) {
+  if (forms.empty()) return;
+  std::vector<char> buffer(part);
+  for (const archive::LayerEntry& entry : plan) {
+    // A hard link brings no bytes of its own.
+    std::optional<trust::SecretHit> hit;
+    if (entry.hard_link.empty())
+      hit = search(forms, entry.path, *entry.node, buffer);
+    else
+      hit = find_secret(forms, entry.path);
+    if (hit) refuse(*hit, fmt::format("{} of {}", shown(forms, entry.path), what), image_fix);
+  }
+}
+
+void refuse_secrets(const trust::SecretForms& forms, const store::Image& base, store::Cache& cache,
+                    const std::string& what) {
+  if (forms.empty()) return;
+  for (const store::ImageLayer& layer : base.layers) {
+    const auto archive = store::plain_layer(layer, cache, what);
+    const base::Fd fd = base::open_file(archive->path);
+    const auto hit = search_file(forms, fd.get(), archive->path);
+    if (!hit) continue;
+    const std::string file = place_of(forms, archive::read_tar(archive, what));
+    refuse(*hit, fmt::format("{} of {}", file, what),
+           "use another base, and give out a new secret: this one is published");
+  }
+}
+
+void refuse_secrets(const trust::SecretForms& forms, std::string_view document, const std::string& what) {
+  if (forms.empty()) return;
+  if (const auto hit = find_secret(forms, document))
+    refuse(*hit, what,
+           "do not put the secret into 'args', 'env', 'labels' or the spec; a stage takes it by 'secrets'");
+}
+
+void refuse_secrets(const trust::SecretForms& forms, const store::Image& image) {
+  if (forms.empty()) return;
+  const oci::ImageConfig& config = image.config;
+  const auto look = [&](const std::string& text, const std::string& where) {
+    refuse_secrets(forms, text, where);
+  };
+  for (const auto& [name, value] : config.env)
+    look(name + "=" + value, fmt::format("the image's environment (env: {})", base::printable(name)));
+  for (const auto& [name, value] : config.labels)
+    look(name + "=" + value, fmt::format("a label of the image ({})", base::printable(name)));
+  for (const std::string& word : config.entrypoint) look(word, "the image's entrypoint");
+  for (const std::string& word : config.cmd) look(word, "the image's cmd");
+  for (const oci::History& entry : config.history)
+    look(entry.created_by + "\n" + entry.comment + "\n" + entry.author, "the image's history");
+  for (const auto& [name, value] : image.manifest.annotations)
+    look(name + "=" + value, fmt::format("an annotation of the manifest ({})", base::printable(name)));
+  look(image.config_json, "the image's config");
+  look(image.manifest_json, "the image's manifest");
+}
+
+void refuse_secrets_of_stage(const trust::SecretForms& forms, const std::string& stage,
+                             const std::string& tar_path, const std::function<tree::FileTree()>& read_tree) {
+  if (forms.empty()) return;
+  const base::Fd fd = base::open_file(tar_path);
+  const auto hit = search_file(forms, fd.get(), tar_path);
+  if (!hit) return;
+  refuse(*hit,
+         fmt::format("{} that the stage '{}' leaves, which would be kept in the cache",
+                     place_of(forms, read_tree()), stage),
+         stage_fix);
+}
+
+namespace {
+
+bool is_newer(const struct stat& st, const timespec& since) {
+  return st.st_ctim.tv_sec > since.tv_sec ||
+         (st.st_ctim.tv_sec == since.tv_sec && st.st_ctim.tv_nsec >= since.tv_nsec);
+}
+
+// Looks through an open directory; closes it. Gives the first hit and its path.
+std::optional<std::pair<trust::SecretHit, std::string>> search_directory(const trust::SecretForms& forms,
+                                                                         int fd, const std::string& path,
+                                                                         const timespec& since) {
+  DIR* directory = ::fdopendir(fd);
+  if (directory == nullptr) {
+    ::close(fd);
+    return std::nullopt;
+  }
+  std::optional<std::pair<trust::SecretHit, std::string>> found;
+  while (const dirent* entry = ::readdir(directory)) {
+    const std::string name = entry->d_name;
+    struct stat st {};
+    if (name == "." || name == ".." || ::fstatat(fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    const std::string below = tree::join_path(path, name);
+    if (S_ISDIR(st.st_mode)) {
+      const int inner = ::openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      if (inner >= 0)
+        if (auto hit = search_directory(forms, inner, below, since); hit && !found) found = hit;
+      continue;
+    }
+    if (!S_ISREG(st.st_mode) || !is_newer(st, since)) continue;
+    const base::Fd file(::openat(fd, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!file) continue;
+    auto hit = find_secret(forms, name);
+    if (!hit) hit = search_file(forms, file.get(), below);
+    if (!hit) continue;
+    ::unlinkat(fd, name.c_str(), 0);
+    if (!found) found.emplace(*hit, shown(forms, below));
+  }
+  ::closedir(directory);
+  return found;
+}
+
+}  // namespace
+
+void refuse_secrets_in_directory(const trust::SecretForms& forms, const std::string& stage,
+                                 const std::string& directory, const timespec& since) {
+  if (forms.empty()) return;
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  if (const auto found = search_directory(forms, fd, "", since))
+    refuse(found->first,
+           fmt::format("{} of a kept directory ('caches') of the stage '{}', from which it was removed",
+                       found->second, stage),
+           stage_fix);
+}
+
+namespace {
+
+trust::Violation violation_of(const trust::SecretFinding& finding, const std::string& path,
+                              const std::string& where) {
+  trust::Violation violation;
+  violation.rule = "secret";
+  std::string what = "something that looks like a credential";
+  std::string advice = "take it out of the image";
+  for (const trust::SecretRuleText& rule : trust::secret_rules())
+    if (rule.id == finding.rule) {
+      what = rule.description;
+      advice = rule.advice;
+    }
+  violation.message = fmt::format("{} has {} ({}{})", where, what, finding.rule,
+                                  finding.excerpt.empty() ? "" : ", " + base::printable(finding.excerpt));
+  violation.fix = fmt::format(
+      "{}; if it is none: write 'minibuild:allow' into its line, or policy: {{ allow: [{{ rule: secret{}, "
+      "reason: ... }}] }}",
+      advice, path.empty() ? "" : ", path: " + base::printable(path));
+  violation.path = path;
+  violation.fingerprint = finding.fingerprint;
+  return violation;
+}
+
+std::vector<trust::SecretFinding> scan_file(const std::string& path, const tree::Content& content) {
+  trust::SecretScanner scanner(path);
+  std::vector<char> buffer(std::min<uint64_t>(content.size, part));
+  for (uint64_t at = 0; at < content.size; at += buffer.size()) {
+    const std::span<char> bytes(buffer.data(), std::min<uint64_t>(buffer.size(), content.size - at));
+    tree::read_content(content, at, bytes);
+    scanner.write({bytes.data(), bytes.size()});
+  }
+  return scanner.finish();
+}
+
+}  // namespace
+
+std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
+                                               const trust::Baseline& baseline, store::Cache& cache,
+                                               int jobs) {
+  std::vector<const archive::LayerEntry*> files;
+  for (const archive::LayerEntry& entry : plan)
+    if (entry.node->type == tree::NodeType::file && entry.hard_link.empty() && entry.node->content.size > 0)
+      files.push_back(&entry);
+  std::mutex mutex;
+  std::map<std::string, std::vector<trust::SecretFinding>> found;
+  side_by_side(files.size(), jobs, [&](size_t i) {
+    const archive::LayerEntry& entry = *files[i];
+    const std::string path = "/" + entry.path;
+    const base::Hash key = base::Sha256()
+                               .update(rules_version)
+                               .update(base::as_bytes(store::content_id(entry.node->content, cache)))
+                               .update(path)
+                               .finish();
+    if (cache.is_known_fine(key)) return;
+    std::vector<trust::SecretFinding> findings = scan_file(path, entry.node->content);
+    if (findings.empty()) return cache.note_fine(key);
+    const std::lock_guard lock(mutex);
+    found[path] = std::move(findings);
+  });
+  std::vector<trust::Violation> violations;
+  for (const auto& [path, findings] : found)
+    for (const trust::SecretFinding& finding : findings) {
+      if (baseline.contains(finding)) continue;
+      const std::string where = finding.line > 0 ? fmt::format("{}:{}", base::printable(path), finding.line)
+                                                 : base::printable(path);
+      violations.push_back(violation_of(finding, path, where));
+    }
+  return violations;
+}
+
+std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
+                                               const trust::Baseline& baseline) {
+  std::vector<trust::Violation> violations;
+  for (const trust::ConfigFinding& one : trust::scan_texts(trust::texts_of(config)))
+    if (!baseline.contains(one.finding))
+      violations.push_back(
+          violation_of(one.finding, "", fmt::format("the image's config ({})", base::printable(one.place))));
+  return violations;
+}
+
+}  // namespace minibuild::build
