@@ -1,0 +1,168 @@
+#include "builder/trust/secret_value.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+
+#include "minibuild/base/text.h"
+
+namespace minibuild::trust {
+namespace {
+
+using namespace std::string_view_literals;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  });
+  return out;
+}
+
+bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+// The longest run of one character.
+size_t longest_run(std::string_view text) {
+  size_t longest = 0, run = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    run = i > 0 && text[i] == text[i - 1] ? run + 1 : 1;
+    longest = std::max(longest, run);
+  }
+  return longest;
+}
+
+// base64 of either alphabet, without its last incomplete group.
+std::optional<std::string> decode(std::string_view text) {
+  std::string plain(text);
+  while (!plain.empty() && plain.back() == '=') plain.pop_back();
+  plain.resize(plain.size() - (plain.size() % 4 == 1 ? 1 : 0));
+  std::replace(plain.begin(), plain.end(), '-', '+');
+  std::replace(plain.begin(), plain.end(), '_', '/');
+  // The last bits must be zero for a strict reader: whole groups only.
+  if (std::optional<std::string> all = base::unbase64(plain)) return all;
+  return base::unbase64(std::string_view(plain).substr(0, plain.size() / 4 * 4));
+}
+
+bool is_base64(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '/' || c == '='; }
+
+}  // namespace
+
+double entropy(std::string_view text) {
+  std::array<size_t, 256> counts{};
+  for (const char c : text) ++counts[static_cast<unsigned char>(c)];
+  double bits = 0;
+  for (const size_t n : counts)
+    if (n > 0) bits -= static_cast<double>(n) * std::log2(static_cast<double>(n) / static_cast<double>(text.size()));
+  return text.empty() ? 0 : bits / static_cast<double>(text.size());
+}
+
+bool is_placeholder(std::string_view value) {
+  if (value.empty()) return true;
+  static constexpr auto forms = {"${"sv, "{{"sv, "$("sv, "%("sv, "#{"sv, "<%"sv, "@@"sv, "..."sv, "****"sv, "%s"sv};
+  for (const std::string_view form : forms)
+    if (has(value, form)) return true;
+  if (value.front() == '$' && value.size() > 1 &&
+      (std::isalpha(static_cast<unsigned char>(value[1])) != 0 || value[1] == '_') &&
+      std::all_of(value.begin() + 1, value.end(),
+                  [](unsigned char c) { return std::isupper(c) != 0 || std::isdigit(c) != 0 || c == '_'; }))
+    return true;
+  if (value.front() == '<' || (value.front() == '[' && value.back() == ']') ||
+      (value.front() == '{' && value.back() == '}') || (value.front() == '%' && value.back() == '%') ||
+      (value.front() == '@' && value.back() == '@'))
+    return true;
+  const std::string small = lower(value);
+  static constexpr auto words = {"example"sv,  "changeme"sv,   "change_me"sv, "change-me"sv, "placeholder"sv,
+                                 "redacted"sv, "replaceme"sv,  "replace_"sv,  "replace-"sv,  "your-"sv,
+                                 "your_"sv,    "yourtoken"sv,  "yoursecret"sv, "dummy-"sv,    "dummy_"sv,
+                                 "dummytoken"sv, "notasecret"sv, "not-a-"sv,   "insert-"sv,   "insert_"sv,
+                                 "xxxx"sv,     "1234567890abcdef"sv, "abcdefghijkl"sv, "0123456789abcdef"sv};
+  for (const std::string_view word : words)
+    if (has(small, word)) return true;
+  return longest_run(small) >= 8 || (small.size() <= 24 && longest_run(small) >= small.size() / 2 + 1);
+}
+
+bool is_stock_password(std::string_view value) {
+  if (is_placeholder(value)) return true;
+  const std::string small = lower(value);
+  static constexpr auto words = {"pass"sv, "secret"sv, "passwd"sv, "pwd"sv, "dummy"sv, "sample"sv, "foobar"sv,
+                                 "hunter2"sv, "tiger"sv, "qwerty"sv, "letmein"sv, "s3cret"sv, "test"sv, "demo"sv,
+                                 "fake"sv, "token"sv, "mypw"sv, "admin"sv, "guest"sv, "anonymous"sv, "12345"sv,
+                                 "abcdef"sv, "abc123"sv, "none"sv, "null"sv, "default"sv, "string"sv, "true"sv,
+                                 "false"sv, "user"sv, "host"sv, "port"sv};
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return has(small, word); });
+}
+
+std::string key_body(std::string_view text) {
+  size_t at = text.find("PRIVATE KEY");
+  if (at == std::string_view::npos) return {};
+  at = text.find("--", at);
+  if (at == std::string_view::npos) return {};
+  while (at < text.size() && text[at] == '-') ++at;
+  std::string body;
+  while (at < text.size()) {
+    const char c = text[at];
+    if (c == '\\' && at + 1 < text.size() && has("nrt\r\n"sv, text.substr(at + 1, 1))) {
+      at += 2;
+      continue;
+    }
+    if (has(" \t\r\n\"'`,+\\"sv, text.substr(at, 1)) && (c != '+' || at + 1 == text.size() || !is_base64(text[at + 1]))) {
+      ++at;
+      continue;
+    }
+    size_t end = at;
+    while (end < text.size() && is_base64(text[end])) ++end;
+    // Headers of encrypted keys and of OpenPGP: `DEK-Info: AES-256-CBC,…`, `Version: …`.
+    size_t name = at;
+    while (name < text.size() && (std::isalpha(static_cast<unsigned char>(text[name])) != 0 || text[name] == '-')) ++name;
+    if (name > at && body.empty() && text.substr(name, 2) == ": ") {
+      at = std::min(text.find_first_of("\r\n\\", name), text.size());
+      continue;
+    }
+    if (end == at) break;
+    // A key's lines are long; words between quotes are not.
+    if (end - at < 16 && text[end - 1] != '=' && body.size() < 48) break;
+    body += text.substr(at, end - at);
+    at = end;
+  }
+  return body.size() < 48 || entropy(body) < 4 || longest_run(body) > 24 ? std::string() : body;
+}
+
+bool is_jwt(std::string_view token) {
+  const size_t first = token.find('.');
+  const size_t second = token.find('.', first + 1);
+  if (second == std::string_view::npos) return false;
+  const std::optional<std::string> header = decode(token.substr(0, first));
+  const std::optional<std::string> payload = decode(token.substr(first + 1, second - first - 1));
+  if (!header || !payload || !header->starts_with('{') || !payload->starts_with('{') || !has(*header, "\"alg\"")) return false;
+  if (header->find_first_not_of("\t\n\r") == std::string::npos || !base::is_utf8(*header)) return false;
+  return !has(*payload, "John Doe") && !is_placeholder(token.substr(second + 1));
+}
+
+bool is_basic_auth(std::string_view text) {
+  const std::optional<std::string> plain = decode(text);
+  if (!plain) return false;
+  const size_t colon = plain->find(':');
+  if (colon == std::string::npos || colon == 0) return false;
+  if (!std::all_of(plain->begin(), plain->end(), [](unsigned char c) { return c >= 0x20 && c != 0x7F; })) return false;
+  const std::string_view password = std::string_view(*plain).substr(colon + 1);
+  return password.size() >= 4 && base::is_utf8(*plain) && !is_stock_password(password);
+}
+
+bool is_docker_json(std::string_view text) {
+  const std::optional<std::string> plain = decode(text);
+  return plain && has(*plain, "\"auth") && plain->find('{') != std::string::npos;
+}
+
+bool is_url_password(std::string_view user, std::string_view password, std::string_view host) {
+  const std::string small_host = lower(host);
+  if (is_stock_password(password) || is_placeholder(user) || password.front() == '%' || user == password) return false;
+  static constexpr auto documentation = {"example."sv, "host"sv, "foo."sv, "bar."sv, ".test"sv, "domain"sv, "server"sv};
+  if (std::any_of(documentation.begin(), documentation.end(), [&](std::string_view word) { return has(small_host, word); }))
+    return false;
+  const bool digit = std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  const bool letter = std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+  return digit && letter;
+}
+
+}  // namespace minibuild::trust
