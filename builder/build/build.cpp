@@ -7,8 +7,10 @@
 
 #include "builder/build/copy.h"
 #include "builder/build/describe.h"
+#include "builder/build/enforce.h"
 #include "builder/build/inputs.h"
 #include "builder/build/packages.h"
+#include "builder/build/secret_gate.h"
 #include "builder/build/stages.h"
 #include "builder/build/trim.h"
 #include "minibuild/archive/layer.h"
@@ -34,7 +36,10 @@ class Build {
   Built run() {
     Built built;
     for (const oci::Platform& platform : platforms_of(spec_path_, options_)) build_platform(platform, built);
-    if (built.set.images.size() > 1) add_index(last_file_, built.set);
+    if (built.set.images.size() > 1) {
+      add_index(last_file_, built.set);
+      refuse_secrets(*options_.secret_forms, built.set.index_json, "the image's index");
+    }
     built.names = last_file_.spec.images;
     built.files = static_cast<uint64_t>(built.trees.empty() ? 0 : built.trees.front().size());
     built.phases = phases_;
@@ -105,6 +110,7 @@ class Build {
     options.top = options_.top;
     Built built = Build(path, options, cache_, progress_, above).run();
     Base base;
+    base.names = built.bases;
     base.image = std::move(built.set.images.front());
     base.tree = std::move(built.trees.front());
     base.id = oci::to_string(base.image->descriptor.digest);
@@ -166,6 +172,7 @@ class Build {
              std::vector<MadeLayer>& layers, bool first) {
     archive::LayerPlan whole = archive::difference(below, above);
     if (whole.empty() && !first) return;
+    refuse_secrets(*options_.secret_forms, whole, "the image");
     std::vector<archive::LayerPlan> plans;
     if (file.spec.single_layer)
       plans.push_back(std::move(whole));
@@ -265,26 +272,55 @@ class Build {
     return lines;
   }
 
-  void check_libraries(const oci::ImageConfig& config, const Base& base, const tree::FileTree& tree) {
+  std::vector<trust::Violation> missing_libraries_of(const oci::ImageConfig& config, const Base& base,
+                                                     const tree::FileTree& tree) {
     if (!packages::has_database(tree, packages::Format::deb) &&
         !packages::has_database(tree, packages::Format::apk))
-      return;
-    const std::vector<std::string> lines = missing(config, base, tree);
+      return {};
+    std::vector<trust::Violation> violations;
     std::map<std::string, std::string> suppliers;
-    for (size_t i = 0; i < lines.size(); ++i) {
-      if (i == 10) {
-        progress_.note("missing-library", fmt::format("warning: and {} more", lines.size() - i));
-        break;
-      }
-      const size_t space = lines[i].find(' ');
-      const std::string library = lines[i].substr(0, space);
+    for (const std::string& line : missing(config, base, tree)) {
+      const size_t space = line.find(' ');
+      const std::string library = line.substr(0, space);
       if (!suppliers.contains(library)) suppliers[library] = package_with_library(library, options_, cache_);
-      progress_.note(
-          "missing-library",
-          fmt::format(
-              "warning: {} needs {}, which is not in the image{}", lines[i].substr(space + 1), library,
-              suppliers[library].empty() ? "" : fmt::format("; add '{}' to 'packages'", suppliers[library])));
+      violations.push_back(
+          {"missing-library",
+           fmt::format("{} needs {}, which is not in the image", line.substr(space + 1), library),
+           suppliers[library].empty() ? "copy the program with closure: true, or add the package that has it"
+                                      : fmt::format("add '{}' to 'packages'", suppliers[library]),
+           line.substr(space + 1)});
     }
+    return violations;
+  }
+
+  // What can be said before a layer is written; secrets of specs below too, all else of the image alone.
+  void enforce_before(const SpecFile& file, const ImagePolicy& policy, const oci::ImageConfig& config,
+                      const Base& base, const tree::FileTree& below, const tree::FileTree& tree) {
+    const archive::LayerPlan own = archive::difference(below, tree);
+    std::vector<trust::Violation> found =
+        find_credentials(own, policy.baseline, cache_, std::max(1, options_.jobs));
+    const std::vector<trust::Violation> texts = find_credentials(config, policy.baseline);
+    found.insert(found.end(), texts.begin(), texts.end());
+    if (above_.empty()) {
+      std::vector<std::string> bases = bases_of(file.spec);
+      for (const std::string& one : base.names) bases.push_back(one);
+      const trust::Subject subject{tree, config, file.spec.images, bases};
+      for (const auto& more : {trust::examine(subject, policy.policy), latest_bases(file.spec)})
+        found.insert(found.end(), more.begin(), more.end());
+      if (file.spec.user) std::erase_if(found, [](const auto& one) { return one.rule == "root-user"; });
+    }
+    enforce(file, policy, std::move(found), progress_);
+  }
+
+  void enforce_after(const SpecFile& file, const ImagePolicy& policy, const store::Image& image,
+                     const Base& base, const tree::FileTree& tree) {
+    refuse_secrets(*options_.secret_forms, image);
+    if (!above_.empty()) return;
+    std::vector<trust::Violation> found = missing_libraries_of(image.config, base, tree);
+    uint64_t size = 0;
+    for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;
+    if (auto large = trust::examine_size(size, policy.policy)) found.push_back(std::move(*large));
+    enforce(file, policy, std::move(found), progress_);
   }
 
   void build_platform(const oci::Platform& platform, Built& built) {
@@ -305,6 +341,15 @@ class Build {
       return 0;
     });
     oci::ImageConfig config = image_config(file, base, tree, platform, epoch(file));
+    const ImagePolicy policy = load_policy(file);
+    tree::FileTree below = base.tree;
+    if (packaged) put_groups(packaged->installation, below);
+    timed("checks", [&] {
+      enforce_before(file, policy, config, base, below, tree);
+      if (base.image && !std::holds_alternative<spec::BaseSpec>(file.spec.base.what))
+        refuse_secrets(*options_.secret_forms, *base.image, cache_, "the base");
+      return 0;
+    });
     const bool keeps_base = base.image && !file.spec.single_layer;
     const std::vector<store::ImageLayer> base_layers =
         keeps_base ? base.image->layers : std::vector<store::ImageLayer>();
@@ -314,24 +359,28 @@ class Build {
       const tree::FileTree& kept = keeps_base ? base.tree : nothing;
       if (packaged && !file.spec.single_layer) {
         keep_only(tree, packaged->installation);
-        for (const packages::Group& group : packaged->installation.groups)
-          if (!group.tree.empty())
-            made.push_back(write_plan(file, archive::difference(nothing, group.tree), group.label));
-        tree::FileTree below = kept;
-        put_groups(packaged->installation, below);
-        write(file, below, tree, made, base_layers.empty() && made.empty());
+        for (const packages::Group& group : packaged->installation.groups) {
+          if (group.tree.empty()) continue;
+          const archive::LayerPlan plan = archive::difference(nothing, group.tree);
+          refuse_secrets(*options_.secret_forms, plan, "the packages");
+          made.push_back(write_plan(file, plan, group.label));
+        }
+        tree::FileTree packages = kept;
+        put_groups(packaged->installation, packages);
+        write(file, packages, tree, made, base_layers.empty() && made.empty());
       } else {
         write(file, kept, tree, made, base_layers.empty());
       }
       return made;
     });
     if (!keeps_base) config.history.clear();
+    built.bases = base.names;
+    for (const std::string& one : bases_of(file.spec)) built.bases.push_back(one);
     built.set.images.push_back(describe(file, std::move(config), base, base_layers, layers, epoch(file)));
-    if (above_.empty())
-      timed("checks", [&] {
-        check_libraries(built.set.images.back().config, base, tree);
-        return 0;
-      });
+    timed("checks", [&] {
+      enforce_after(file, policy, built.set.images.back(), base, tree);
+      return 0;
+    });
     built.trees.push_back(std::move(tree));
   }
 
@@ -350,6 +399,7 @@ Built build_image(const std::string& spec_path, const Options& options, store::C
                   Progress& progress) {
   Options own = options;
   own.top = spec_path;
+  own.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
   return Build(spec_path, own, cache, progress, {}).run();
 }
 
@@ -357,6 +407,7 @@ tree::FileTree build_stage(const std::string& spec_path, const Options& options,
                            Progress& progress) {
   Options own = options;
   own.top = spec_path;
+  own.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
   return Build(spec_path, own, cache, progress, {}).run_stage();
 }
 

@@ -1,7 +1,18 @@
-// What can be said about a spec by looking at the files that it names, without building.
+// What can be said about a spec by looking at the files that it names, without building; and about a finished
+// image.
+#include "minibuild/build/check.h"
+
+#include <algorithm>
+
 #include "builder/build/copy.h"
+#include "builder/build/enforce.h"
+#include "builder/build/inputs.h"
+#include "builder/build/packages.h"
+#include "builder/build/secret_gate.h"
 #include "builder/build/stages.h"
+#include "builder/build/trim.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/lock.h"
 
 namespace minibuild::build {
 
@@ -34,9 +45,7 @@ void look_at(const SpecFile& file, const spec::Base& base, spec::Diagnostics& di
         {spec::Severity::error, "missing-source", base.position, fmt::format("there is no file '{}'", path)});
 }
 
-}  // namespace
-
-spec::Diagnostics check(const SpecFile& file) {
+spec::Diagnostics look_at_sources(const SpecFile& file) {
   spec::Diagnostics diagnostics;
   look_at(file, file.spec.base, diagnostics);
   for (const spec::Copy& copy : file.spec.copy) look_at(file, copy, diagnostics);
@@ -49,17 +58,116 @@ spec::Diagnostics check(const SpecFile& file) {
       if (!base::exists(beside(file, key)))
         diagnostics.push_back({spec::Severity::error, "missing-source", source.position,
                                fmt::format("there is no key file '{}'", key)});
-  const bool has_user = file.spec.user.has_value();
-  const bool may_have_user = std::holds_alternative<spec::BaseImage>(file.spec.base.what) ||
-                             std::holds_alternative<spec::BaseSpec>(file.spec.base.what);
-  if (!has_user && !may_have_user)
-    diagnostics.push_back(
-        {spec::Severity::error,
-         "root-user",
-         {1, 1},
-         "the image would run as root; add a line such as 'user: 65532' with the user it should run as, "
-         "or 'user: root' if it has to"});
   return diagnostics;
+}
+
+// What `copy` and `files` bring from beside the spec.
+tree::FileTree local_tree(const SpecFile& file) {
+  tree::FileTree tree;
+  Target target{file, tree, 0, all_accounts(tree, file), nullptr};
+  const LocalSource local(file);
+  for (const spec::Copy& copy : file.spec.copy) {
+    if (copy.stage || copy.image || copy.download || copy.closure) continue;
+    try {
+      Root root = local.select(copy);
+      apply_copy(copy, root, target);
+    } catch (const base::Error&) {
+      continue;  // owners that only the base knows, globs that match nothing: the build says it
+    }
+  }
+  try {
+    apply_files(file.spec.files, target);
+  } catch (const base::Error&) {
+  }
+  return tree;
+}
+
+// The config as far as the spec says it.
+oci::ImageConfig spec_config(const spec::Spec& spec) {
+  oci::ImageConfig config;
+  const bool base_may_have_user = std::holds_alternative<spec::BaseImage>(spec.base.what) ||
+                                  std::holds_alternative<spec::BaseSpec>(spec.base.what);
+  if (spec.user || base_may_have_user) config.user = "65532:65532";
+  if (spec.workdir) config.working_dir = *spec.workdir;
+  if (spec.entrypoint) config.entrypoint = *spec.entrypoint;
+  if (spec.cmd) config.cmd = *spec.cmd;
+  config.env = spec.env;
+  config.volumes = spec.volumes;
+  config.labels = spec.labels;
+  for (const spec::Port& port : spec.ports)
+    config.exposed_ports.push_back(fmt::format("{}/{}", port.number, port.protocol));
+  return config;
+}
+
+trust::Violation unpinned(const std::string& what, const std::string& spec_path, spec::Position position) {
+  trust::Violation violation;
+  violation.rule = "unpinned";
+  violation.message = what + ", neither in the spec nor in its lock file";
+  violation.fix =
+      fmt::format("run 'minibuild lock {}' and keep {} with the spec", spec_path, lock_path(spec_path));
+  violation.position = position;
+  return violation;
+}
+
+// Inputs from outside without a digest.
+std::vector<trust::Violation> unpinned_inputs(const SpecFile& file, const Options& options) {
+  std::vector<trust::Violation> found;
+  const std::string& path = file.spec.file;
+  const std::optional<Lock> lock = read_lock(path);
+  const std::map<std::string, oci::Digest> pins =
+      lock ? pins_of(*lock) : std::map<std::string, oci::Digest>();
+  for (const OutsideInput& input : outside_inputs(path, options))
+    if (input.needs_lock && !pins.contains(input.name) && input.file.spec.file == path)
+      found.push_back(
+          unpinned(fmt::format("'{}' has no digest", base::printable(input.name)), path, input.position));
+  const bool locked_packages = lock && !lock->packages.empty();
+  if (!locked_packages && has_packages(file.spec.packages))
+    found.push_back(
+        unpinned("the versions of 'packages' are open", path, file.spec.packages.front().position));
+  return found;
+}
+
+}  // namespace
+
+Checked check(const SpecFile& file, const Options& options, store::Cache& cache) {
+  Checked checked;
+  checked.wrong = look_at_sources(file);
+  if (spec::has_errors(checked.wrong)) return checked;
+  const ImagePolicy policy = load_policy(file);
+  const tree::FileTree tree = local_tree(file);
+  const oci::ImageConfig config = spec_config(file.spec);
+  static const tree::FileTree nothing;
+  std::vector<trust::Violation> found =
+      find_credentials(archive::difference(nothing, tree), policy.baseline, cache, std::max(1, options.jobs));
+  trust::examine_config({tree, config, file.spec.images, bases_of(file.spec)}, policy.policy, found);
+  trust::examine_accounts(tree, found);
+  trust::examine_files(tree, found);
+  for (const auto& more :
+       {find_credentials(config, policy.baseline), latest_bases(file.spec), unpinned_inputs(file, options)})
+    found.insert(found.end(), more.begin(), more.end());
+  checked.violations = trust::apply(policy.policy, std::move(found));
+  place(file, checked.violations);
+  return checked;
+}
+
+std::vector<trust::Violation> check_image(const store::Image& image, const std::vector<oci::Reference>& names,
+                                          const ImagePolicy& policy, store::Cache& cache, int jobs) {
+  static const tree::FileTree nothing;
+  const tree::FileTree tree = store::image_tree(image, cache, "the image");
+  std::vector<trust::Violation> found =
+      find_credentials(archive::difference(nothing, tree), policy.baseline, cache, jobs);
+  const std::vector<trust::Violation> texts = find_credentials(image.config, policy.baseline);
+  found.insert(found.end(), texts.begin(), texts.end());
+  trust::Subject subject{tree, image.config, names};
+  const auto base = image.manifest.annotations.find("org.opencontainers.image.base.name");
+  if (base != image.manifest.annotations.end()) subject.bases.push_back(base->second);
+  subject.missing_libraries = missing_libraries(tree, nothing);
+  const std::vector<trust::Violation> more = trust::examine(subject, policy.policy);
+  found.insert(found.end(), more.begin(), more.end());
+  uint64_t size = 0;
+  for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;
+  if (auto large = trust::examine_size(size, policy.policy)) found.push_back(std::move(*large));
+  return trust::apply(policy.policy, std::move(found));
 }
 
 }  // namespace minibuild::build

@@ -42,11 +42,6 @@ std::string numeric_user(const SpecFile& file, const Base& base, const tree::Fil
               std::string(error.what()) + "; write its number, or add it under 'accounts'");
     }
   }
-  if (identity.uid == 0 && !written)
-    fail_at(file, position, Code::refused,
-            "the image would run as root; add a line such as 'user: 65532' with the user it should run as, "
-            "or 'user: root' "
-            "if it has to");
   return fmt::format("{}:{}", identity.uid, identity.gid);
 }
 

@@ -10,8 +10,8 @@
 
 namespace minibuild::build {
 
-/// The config before the layers are known: the base's, with what the spec says. Throws Error{Code::refused}
-/// at the spec's place if the image would run as root and the spec does not say so.
+/// The config before the layers are known: the base's, with what the spec says. Throws Error at the spec's
+/// place if its user is not known.
 oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree::FileTree& tree,
                               const oci::Platform& platform, int64_t epoch);
 

@@ -65,33 +65,20 @@ spec::Position position_of_rule(const spec::Spec& spec, const std::string& rule)
 
 }  // namespace
 
-LoadedPolicy load_policy(const SpecFile& file) {
-  const spec::Policy& own = file.spec.policy;
-  LoadedPolicy loaded;
+ImagePolicy load_policy(const SpecFile& file) {
+  ImagePolicy loaded{file.spec.policy, {}};
+  if (loaded.policy.baseline.empty()) return loaded;
   try {
-    if (own.file.empty()) {
-      loaded.policy = own;
-    } else {
-      const std::string path = beside(file, own.file);
-      spec::Policy shared = read_shared(path, own.file);
-      const auto below = [&](std::string& name) {
-        if (!name.empty() && !name.starts_with('/')) name = base::parent_path(own.file) + "/" + name;
-      };
-      below(shared.baseline);
-      for (std::string& name : shared.databases) below(name);
-      loaded.policy = spec::combine(shared, own);
-    }
-    if (!loaded.policy.baseline.empty())
-      loaded.baseline = read_baseline(beside(file, loaded.policy.baseline));
+    loaded.baseline = read_baseline(beside(file, loaded.policy.baseline));
   } catch (const base::Error& error) {
-    if (std::string_view(error.what()).find(": error: ") != std::string_view::npos) throw;
-    fail_at(file, own.file.empty() ? own.position : own.file_position, Code::usage, error.what());
+    fail_at(file, loaded.policy.position, Code::usage, error.what());
   }
   return loaded;
 }
 
-LoadedPolicy load_policy(const std::string& path) {
-  LoadedPolicy loaded;
+ImagePolicy image_policy(const std::string& path) {
+  ImagePolicy loaded;
+  if (path.empty()) return loaded;
   loaded.policy = read_shared(path, path);
   if (!loaded.policy.baseline.empty()) {
     const std::string& name = loaded.policy.baseline;
@@ -129,7 +116,7 @@ spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations
   return diagnostics;
 }
 
-void enforce(const SpecFile& file, const LoadedPolicy& policy, std::vector<trust::Violation> violations,
+void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust::Violation> violations,
              Progress& progress) {
   violations = trust::apply(policy.policy, std::move(violations));
   place(file, violations);
@@ -154,6 +141,18 @@ std::vector<std::string> bases_of(const spec::Spec& spec) {
   const auto* image = std::get_if<spec::BaseImage>(&spec.base.what);
   if (image == nullptr || image->location.transport != oci::Transport::registry) return {};
   return {image->location.path};
+}
+
+std::vector<trust::Violation> latest_bases(const spec::Spec& spec) {
+  std::vector<trust::Violation> found;
+  for (const std::string& base : bases_of(spec)) {
+    const oci::Reference reference = oci::parse_reference(base);
+    if (reference.digest || (!reference.tag.empty() && reference.tag != "latest")) continue;
+    found.push_back({"latest-tag", fmt::format("the base '{}' has the tag 'latest'", base::printable(base)),
+                     "write a version after the colon; the lock file pins it to a digest", ""});
+    found.back().position = spec.base.position;
+  }
+  return found;
 }
 
 }  // namespace minibuild::build

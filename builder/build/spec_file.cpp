@@ -6,6 +6,43 @@
 
 namespace minibuild::build {
 
+namespace {
+
+constexpr size_t max_policy = size_t{1} << 20;
+
+// A path that a spec names, beside it.
+std::string below(const std::string& directory, const std::string& name) {
+  return name.empty() || name.starts_with('/') || directory == "." ? name : directory + "/" + name;
+}
+
+// Reads the policy that the spec shares with others, and puts both together.
+void join_policy(SpecFile& file) {
+  spec::Policy& own = file.spec.policy;
+  const auto wrong = [&](spec::Position position, const std::string& message) {
+    file.diagnostics.push_back({spec::Severity::error, "policy", position, message});
+  };
+  if (!own.file.empty()) try {
+      const std::string source = base::read_file(below(file.spec.directory, own.file), max_policy);
+      spec::PolicyFile shared = spec::parse_policy(source, own.file);
+      for (const spec::Diagnostic& one : shared.diagnostics)
+        wrong(own.file_position,
+              fmt::format("{}:{}:{}: {}", own.file, one.position.line, one.position.column, one.message));
+      const std::string directory = base::parent_path(own.file);
+      shared.policy.baseline = below(directory, shared.policy.baseline);
+      for (std::string& name : shared.policy.databases) name = below(directory, name);
+      own = spec::combine(shared.policy, own);
+    } catch (const base::Error& error) {
+      wrong(own.file_position, error.what());
+    }
+  if (!own.baseline.empty() && !base::exists(below(file.spec.directory, own.baseline)))
+    wrong(own.position,
+          fmt::format("there is no baseline '{}'; write one with 'minibuild check --write-baseline {}'",
+                      own.baseline, own.baseline));
+  spec::sort(file.diagnostics);
+}
+
+}  // namespace
+
 SpecFile read_spec(const std::string& path, const std::map<std::string, std::string>& set,
                    const oci::Platform& platform) {
   SpecFile file;
@@ -25,6 +62,7 @@ SpecFile read_spec(const std::string& path, const std::map<std::string, std::str
       file.source, {.file = path, .directory = base::parent_path(path), .set = set, .platform = platform});
   file.spec = std::move(result.spec);
   file.diagnostics = std::move(result.diagnostics);
+  join_policy(file);
   return file;
 }
 

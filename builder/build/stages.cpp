@@ -12,6 +12,7 @@
 #include "builder/build/copy.h"
 #include "builder/build/download.h"
 #include "builder/build/packages.h"
+#include "builder/build/secret_gate.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
 #include "minibuild/sandbox/sandbox.h"
@@ -29,7 +30,7 @@ struct Input {
   base::Hash hash;
 };
 
-constexpr std::string_view stage_version = "stage 1";
+constexpr std::string_view stage_version = "stage 2";
 
 const char* const host_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -315,21 +316,54 @@ class StageRun {
     } else {
       const base::TemporaryDirectory work(context_.cache.work_directory(), "stage");
       std::vector<std::string> last_lines;
+      // Lines come with the secrets' plain forms hidden; one that still shows a secret is not passed on.
+      trust::SecretSearch log(forms());
+      std::optional<trust::SecretHit> shown;
       const auto output = [&](std::string_view line) {
+        if (!shown) shown = log.add(std::string(line) + "\n");
+        if (shown) return;
         last_lines.emplace_back(line);
         if (last_lines.size() > 20) last_lines.erase(last_lines.begin());
         context_.progress.output(stage_.name, line);
       };
+      const timespec begin = now_of(file);
       // Opened once more: the lock on the file is ours alone and ends with us, whatever the sandbox still
       // does.
       const base::Fd result(::open(file.temporary().c_str(), O_WRONLY | O_CLOEXEC));
       if (!result) fail("cannot write the stage's result: {}", base::errno_text());
       const sandbox::Request request = this->request(work.path(), result.get());
       const sandbox::Outcome outcome = sandbox::run(request, context_.options.helper, output);
+      for (const auto& [directory, kept] : request.caches)
+        refuse_secrets_in_directory(forms(), stage_.name, kept, begin);
+      if (shown) refuse_log(*shown);
       if (!outcome.ok) report(outcome, last_lines);
     }
+    refuse_secrets_of_stage(forms(), stage_.name, file.temporary(), [&] {
+      const auto archive = std::make_shared<const tree::Archive>(tree::Archive{file.temporary(), {}});
+      return archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name));
+    });
     if (::fchmod(file.fd(), 0444) != 0) fail("cannot write the stage's result: {}", base::errno_text());
     return context_.cache.keep_blob(file);
+  }
+
+  const trust::SecretForms& forms() const { return *context_.options.secret_forms; }
+
+  // The moment at which a file was made, by the clock of its file system.
+  static timespec now_of(const base::AtomicFile& file) {
+    struct stat st {};
+    if (::fstat(file.fd(), &st) != 0) fail("cannot write the stage's result: {}", base::errno_text());
+    return st.st_ctim;
+  }
+
+  [[noreturn]] void refuse_log(const trust::SecretHit& hit) const {
+    throw base::Error(
+        Code::refused,
+        fmt::format(
+            "[secret] a command of the stage '{}' printed the secret '{}' ({}); the line and all after it "
+            "were "
+            "withheld\n  why: logs are kept, and read by more people than may know the secret\n  fix: do not "
+            "print it, or give it to the command by a file",
+            stage_.name, hit.id, hit.encoding));
   }
 
   [[noreturn]] void report(const sandbox::Outcome& outcome,

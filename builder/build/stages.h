@@ -18,6 +18,7 @@ struct Base {
   std::optional<store::Image> image;  // with its layers, if it is an image
   std::string id;                     // names the content, for the keys of stages
   std::string name;                   // of an image in a registry, without its digest
+  std::vector<std::string> names{};   // of a spec: the references of what it stands on
 };
 
 /// Reads the base of the final image or of a stage; `host` and `stage` are not handled here.

@@ -123,16 +123,10 @@ void print_event(const oci::Json& event) {
   fmt::print(stderr, "{}\n", event.dump(-1, ' ', false, oci::Json::error_handler_t::replace));
 }
 
-void show_warnings(const BuildArguments& arguments, const build::Options& options) {
-  if (arguments.progress == "none") return;
+// A wrong spec is told before anything is touched.
+void check_spec(const BuildArguments& arguments, const build::Options& options) {
   const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
-  const build::SpecFile file = build::load_spec(arguments.spec, options.set, platform);
-  if (file.diagnostics.empty()) return;
-  const std::string text = spec::render_text(file.diagnostics, arguments.spec, file.source);
-  if (arguments.progress == "json")
-    print_event({{"event", "warning"}, {"message", text}});
-  else
-    fmt::print(stderr, "{}", text);
+  build::load_spec(arguments.spec, options.set, platform);
 }
 
 // The digests to use for tags: from the lock file, which is brought up to date unless --locked.
@@ -217,7 +211,7 @@ int run_build(const BuildArguments& arguments) {
   const double start = seconds_now();
   check_command(arguments.spec);
   Prepared prepared = prepare(arguments);
-  show_warnings(arguments, prepared.options);
+  check_spec(arguments, prepared.options);
   store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
   prepared.options.registries = make_registries(
@@ -339,26 +333,6 @@ oci::ImageLocation find_destination(const std::string& text) {
                     "oci-archive:FILE, docker-archive:FILE, tar:FILE or dir:DIR",
                     base::printable(text)));
   }
-}
-
-int check(const CheckArguments& arguments) {
-  const build::SpecFile file =
-      build::read_spec(arguments.spec, read_set(arguments.set), oci::host_platform());
-  spec::Diagnostics diagnostics = file.diagnostics;
-  if (!spec::has_errors(diagnostics)) {
-    const spec::Diagnostics more = build::check(file);
-    diagnostics.insert(diagnostics.end(), more.begin(), more.end());
-    spec::sort(diagnostics);
-  }
-  if (arguments.format == "json")
-    print_result(spec::render_json(diagnostics, arguments.spec));
-  else if (arguments.format == "sarif")
-    print_result(spec::render_sarif(diagnostics, arguments.spec));
-  else if (!diagnostics.empty())
-    fmt::print(stderr, "{}", spec::render_text(diagnostics, arguments.spec, file.source));
-  else
-    fmt::print(stderr, "{}: no errors\n", arguments.spec);
-  return spec::has_errors(diagnostics) ? static_cast<int>(Code::usage) : 0;
 }
 
 }  // namespace minibuild::cli

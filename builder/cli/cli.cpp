@@ -102,12 +102,25 @@ void add_build(CLI::App& app, BuildArguments& a) {
 }
 
 void add_check(CLI::App& app, CheckArguments& a) {
-  app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
+  app.add_option("SPEC", a.spec, "The spec (default: minibuild.yaml)");
+  app.add_option("--image", a.image, "Look at a finished image instead, of any builder, wherever it is");
+  app.add_option("--policy", a.policy, "The policy for --image, as policy.file of a spec names one");
+  app.add_option("--platform", a.platform,
+                 "With --image: the platform to look at, of an index (default: all)");
   app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
   app.add_option("--format", a.format, "text, json or sarif")
       ->check(CLI::IsMember({"text", "json", "sarif"}))
       ->capture_default_str();
-  app.footer("Example:\n  minibuild check --format sarif minibuild.yaml > minibuild.sarif");
+  app.add_option("--write-baseline", a.write_baseline,
+                 "Write the credentials that were found to this file, for policy.secret-baseline");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer(
+      "Exit status 2 for a spec that is wrong, 3 for one or an image that the policy refuses.\nExample:\n  "
+      "minibuild check "
+      "--format sarif minibuild.yaml > minibuild.sarif\n  minibuild check --image "
+      "registry.example.com/team/app:1 --policy "
+      "team.yaml");
 }
 
 void add_inspect(CLI::App& app, InspectArguments& a) {

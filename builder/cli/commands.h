@@ -34,9 +34,15 @@ struct BuildArguments {
 int build(const BuildArguments& arguments);
 
 struct CheckArguments {
-  std::string spec = "minibuild.yaml";
+  std::string spec;
   std::vector<std::string> set;
   std::string format = "text";
+  std::string image;
+  std::string platform;
+  std::string policy;
+  std::string write_baseline;
+  std::string cache_dir;
+  RegistryArguments registry;
 };
 int check(const CheckArguments& arguments);
 

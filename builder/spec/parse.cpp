@@ -143,13 +143,6 @@ class Parser {
         oci::Reference reference = oci::parse_reference(*text);
         if (reference.digest)
           reader_.error(item->position, "'image' names what is built; its digest is not known before");
-        else if (reference.tag.empty() || reference.tag == "latest")
-          reader_.warning(
-              item->position,
-              fmt::format(
-                  "'{}' has the tag 'latest', which says nothing about what is in it; write a version",
-                  base::printable(*text)),
-              "latest-tag");
         spec_.images.push_back(std::move(reference));
       } catch (const base::Error& error) {
         reader_.error(item->position, error.what(), "reference");

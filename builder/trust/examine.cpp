@@ -318,14 +318,17 @@ void examine_config(const Subject& subject, const spec::Policy& policy, std::vec
                          fmt::format("the base {} is none that the policy trusts", base::printable(base)),
                          fmt::format("use one of {}", base::join(policy.trusted_bases, ", ")), ""});
     }
-  if (policy.max_size && subject.size > *policy.max_size)
-    found.push_back({"max-size",
-                     fmt::format("the layers have {}, more than {}", base::human_size(subject.size),
-                                 base::human_size(*policy.max_size)),
-                     "use a smaller base, 'trim: true' or 'except' for packages ('minibuild inspect --files' "
-                     "shows what is large), "
-                     "or raise policy.max-size",
-                     ""});
+}
+
+std::optional<Violation> examine_size(uint64_t size, const spec::Policy& policy) {
+  if (!policy.max_size || size <= *policy.max_size) return std::nullopt;
+  return Violation{
+      "max-size",
+      fmt::format("the layers have {}, more than {}", base::human_size(size),
+                  base::human_size(*policy.max_size)),
+      "use a smaller base, 'trim: true' or 'except' for packages ('minibuild inspect --files' shows "
+      "what is large), or raise policy.max-size",
+      ""};
 }
 
 void examine_accounts(const tree::FileTree& tree, std::vector<Violation>& found) {

@@ -31,8 +31,8 @@ std::string members(std::string_view text) {
   return all;
 }
 
-// What may stand before a credential that begins a word: anything but a word, and the last character of an escape
-// such as `\n` or `%3D`.
+// What may stand before a credential that begins a word: anything but a word, and the last character of an
+// escape such as `\n` or `%3D`.
 std::string before_a_word() {
   std::string all = "ntrbf0123456789abcdefABCDEF";
   for (int c = 0; c < 256; ++c)
@@ -98,7 +98,8 @@ void KeywordFilter::add(const SecretRule& rule, uint16_t rule_number, uint16_t k
   for (const size_t from : {best, best + 1})
     for (const uint32_t bytes : products(sets, from)) {
       bits_[hash(bytes) >> 6U] |= uint64_t{1} << (hash(bytes) & 63U);
-      pieces_.push_back({bytes, rule_number, keyword_number, static_cast<int16_t>(static_cast<int>(from) - 1)});
+      pieces_.push_back(
+          {bytes, rule_number, keyword_number, static_cast<int16_t>(static_cast<int>(from) - 1)});
     }
 }
 
@@ -109,7 +110,8 @@ uint32_t KeywordFilter::folded(const char* place) {
 }
 
 bool KeywordFilter::hex_group(const char* place) {
-  return std::all_of(place, place + group, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return std::all_of(place, place + group,
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 size_t KeywordFilter::next(const char* bytes, size_t begin, size_t end) const {

@@ -1,5 +1,6 @@
-// `password = value` in every notation that configurations and programs have. A parser of a few characters instead
-// of a pattern: the words are so frequent in source code that speed matters, and most of what follows them is code.
+// `password = value` in every notation that configurations and programs have. A parser of a few characters
+// instead of a pattern: the words are so frequent in source code that speed matters, and most of what follows
+// them is code.
 #include <algorithm>
 #include <cctype>
 #include <initializer_list>
@@ -25,15 +26,19 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// What makes a name mean something about a secret instead of one: `token_type`, `secretName`, `password-file`.
+// What makes a name mean something about a secret instead of one: `token_type`, `secretName`,
+// `password-file`.
 bool is_about(std::string_view rest) {
   static constexpr auto words = {
-      "name"sv, "file"sv, "path"sv, "url"sv, "uri"sv, "endpoint"sv, "type"sv, "kind"sv, "id"sv, "field"sv, "label"sv,
-      "prompt"sv, "length"sv, "len"sv, "size"sv, "min"sv, "max"sv, "expir"sv, "ttl"sv, "header"sv, "prefix"sv,
-      "suffix"sv, "class"sv, "policy"sv, "regex"sv, "pattern"sv, "algorithm"sv, "alg"sv, "count"sv, "format"sv, "ref"sv,
-      "arn"sv, "version"sv, "hint"sv, "hash"sv, "sum"sv, "digest"sv, "index"sv, "store"sv, "provider"sv, "manager"sv,
-      "callback"sv, "handler"sv, "option"sv, "mode"sv, "location"sv, "dir"sv, "page"sv, "source"sv, "error"sv, "title"sv,
-      "text"sv, "message"sv, "msg"sv, "list"sv, "map"sv, "set"sv, "view"sv, "input"sv, "icon"sv, "help"sv, "desc"sv};
+      "name"sv,    "file"sv,   "path"sv,   "url"sv,      "uri"sv,      "endpoint"sv,  "type"sv,
+      "kind"sv,    "id"sv,     "field"sv,  "label"sv,    "prompt"sv,   "length"sv,    "len"sv,
+      "size"sv,    "min"sv,    "max"sv,    "expir"sv,    "ttl"sv,      "header"sv,    "prefix"sv,
+      "suffix"sv,  "class"sv,  "policy"sv, "regex"sv,    "pattern"sv,  "algorithm"sv, "alg"sv,
+      "count"sv,   "format"sv, "ref"sv,    "arn"sv,      "version"sv,  "hint"sv,      "hash"sv,
+      "sum"sv,     "digest"sv, "index"sv,  "store"sv,    "provider"sv, "manager"sv,   "callback"sv,
+      "handler"sv, "option"sv, "mode"sv,   "location"sv, "dir"sv,      "page"sv,      "source"sv,
+      "error"sv,   "title"sv,  "text"sv,   "message"sv,  "msg"sv,      "list"sv,      "map"sv,
+      "set"sv,     "view"sv,   "input"sv,  "icon"sv,     "help"sv,     "desc"sv};
   const std::string small = lower(rest);
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
     const size_t at = small.find(word);
@@ -44,7 +49,8 @@ bool is_about(std::string_view rest) {
 // `izer` of `tokenizer`: the keyword is a part of a longer word.
 bool continues_word(std::string_view rest) {
   if (rest.empty() || !is_lower(rest[0])) return false;
-  return !(rest[0] == 's' && (rest.size() == 1 || !is_alpha(rest[1]))) && !rest.starts_with("key") && !rest.starts_with("hash");
+  return !(rest[0] == 's' && (rest.size() == 1 || !is_alpha(rest[1]))) && !rest.starts_with("key") &&
+         !rest.starts_with("hash");
 }
 
 bool all_of(std::string_view text, bool (*test)(char)) { return std::all_of(text.begin(), text.end(), test); }
@@ -57,14 +63,15 @@ bool is_uuid(std::string_view v) {
 }
 
 bool is_checksum(std::string_view v) {
-  for (const std::string_view prefix : {"sha256:"sv, "sha512:"sv, "sha1:"sv, "md5:"sv, "sha256-"sv, "sha384-"sv,
-                                        "sha512-"sv, "sha1-"sv})
+  for (const std::string_view prefix :
+       {"sha256:"sv, "sha512:"sv, "sha1:"sv, "md5:"sv, "sha256-"sv, "sha384-"sv, "sha512-"sv, "sha1-"sv})
     if (v.starts_with(prefix)) return true;
   const size_t n = v.size();
   return (n == 32 || n == 40 || n == 56 || n == 64 || n == 96 || n == 128) && all_of(v, is_hex);
 }
 
-// Words joined by capitals, `_`, `-`, `.`, `:` or `/`, each with at most two digits at its end: a name, not a secret.
+// Words joined by capitals, `_`, `-`, `.`, `:` or `/`, each with at most two digits at its end: a name, not a
+// secret.
 bool is_name(std::string_view v) {
   size_t words = 0, mixed = 0, digits = 0;
   for (size_t i = 0; i < v.size();) {
@@ -91,8 +98,8 @@ bool is_name(std::string_view v) {
 }
 
 bool is_path_or_url(std::string_view v) {
-  return v.find("://") != std::string_view::npos || v.front() == '/' || v.starts_with("./") || v.starts_with("../") ||
-         v.starts_with("~/") || (v.size() > 2 && v[1] == ':' && in("\\/"sv, v[2])) ||
+  return v.find("://") != std::string_view::npos || v.front() == '/' || v.starts_with("./") ||
+         v.starts_with("../") || v.starts_with("~/") || (v.size() > 2 && v[1] == ':' && in("\\/"sv, v[2])) ||
          std::count(v.begin(), v.end(), '/') >= 3;
 }
 
@@ -137,7 +144,8 @@ std::optional<Span> quoted_value(std::string_view text, size_t at, size_t quote)
 // A value without quotes ends with a space, the line, the text, or what separates parameters.
 std::optional<Span> bare_value(std::string_view text, size_t at, char separator) {
   size_t end = at;
-  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|"sv, text[end])) ++end;
+  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|"sv, text[end]))
+    ++end;
   if (end == at || (end < text.size() && in("`<(){}["sv, text[end]))) return std::nullopt;
   const std::string_view value = text.substr(at, end - at);
   // `token: A1` and `x = y.z9` are code more often than not: a value without quotes looks drawn at random.
@@ -153,11 +161,15 @@ std::optional<Span> bare_value(std::string_view text, size_t at, char separator)
 std::optional<Span> assigned_value(std::string_view window, size_t keyword, size_t keyword_size) {
   size_t at = keyword + keyword_size;
   const size_t rest = at;
-  while (at < window.size() && at - rest < 32 && (is_alpha(window[at]) || is_digit(window[at]) || in("_-."sv, window[at]))) ++at;
+  while (at < window.size() && at - rest < 32 &&
+         (is_alpha(window[at]) || is_digit(window[at]) || in("_-."sv, window[at])))
+    ++at;
   const std::string_view tail = window.substr(rest, at - rest);
   if (continues_word(tail) || is_about(tail)) return std::nullopt;
   size_t begin = keyword;
-  while (begin > 0 && (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1]))) --begin;
+  while (begin > 0 &&
+         (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1])))
+    --begin;
 
   // <password>value</password>
   if (begin > 0 && window[begin - 1] == '<' && at < window.size() && window[at] == '>') {
@@ -179,16 +191,18 @@ std::optional<Span> assigned_value(std::string_view window, size_t keyword, size
   // b"…", r"…", @"…"
   if (at + 1 < window.size() && in("bBrRuUL@"sv, window[at]) && in("\"'"sv, window[at + 1])) ++at;
   const size_t quote = quote_at(window, at);
-  const std::optional<Span> span = quote > 0 ? quoted_value(window, at, quote) : bare_value(window, at, separator);
+  const std::optional<Span> span =
+      quote > 0 ? quoted_value(window, at, quote) : bare_value(window, at, separator);
   if (!span || !is_secret_value(window.substr(span->begin, span->size))) return std::nullopt;
   return span;
 }
 
 bool names_a_secret(std::string_view name) {
   const std::string small = lower(name);
-  for (const std::string_view word : {"password"sv, "passwd"sv, "passphrase"sv, "secret"sv, "token"sv, "api_key"sv, "apikey"sv,
-                                      "api-key"sv, "access_key"sv, "accesskey"sv, "private_key"sv, "credential"sv, "auth_key"sv,
-                                      "encryption_key"sv, "signing_key"sv}) {
+  for (const std::string_view word :
+       {"password"sv, "passwd"sv, "passphrase"sv, "secret"sv, "token"sv, "api_key"sv, "apikey"sv, "api-key"sv,
+        "access_key"sv, "accesskey"sv, "private_key"sv, "credential"sv, "auth_key"sv, "encryption_key"sv,
+        "signing_key"sv}) {
     const size_t at = small.find(word);
     if (at == std::string::npos) continue;
     const std::string_view tail = std::string_view(name).substr(at + word.size());

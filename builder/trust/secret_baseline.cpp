@@ -38,7 +38,8 @@ Baseline parse_baseline(std::string_view json, std::string_view what) {
   Baseline baseline;
   for (const oci::Json& entry : *findings) {
     if (!entry.is_object()) base::fail("cannot read {}: a finding is no JSON object", what);
-    Baseline::Entry one{field(entry, "rule", what), field(entry, "path", what), field(entry, "fingerprint", what)};
+    Baseline::Entry one{field(entry, "rule", what), field(entry, "path", what),
+                        field(entry, "fingerprint", what)};
     if (!base::hash_from_hex(one.fingerprint))
       base::fail("cannot read {}: the fingerprint '{}' is not 64 lower-case hexadecimal digits", what,
                  one.fingerprint.substr(0, 80));

@@ -17,14 +17,15 @@ bool matches(std::string_view name, std::string_view path) {
     return path.ends_with(name) && (path.size() == name.size() || path[path.size() - name.size() - 1] == '/');
   const std::string_view file = path.substr(path.rfind('/') + 1);
   if (name.starts_with('*')) return file.size() >= name.size() && file.ends_with(name.substr(1));
-  if (name.ends_with('*')) return file.size() >= name.size() && file.starts_with(name.substr(0, name.size() - 1));
+  if (name.ends_with('*'))
+    return file.size() >= name.size() && file.starts_with(name.substr(0, name.size() - 1));
   return file == name;
 }
 
 // Names of patterns and of code, which hold no secret of their own.
 bool is_harmless(std::string_view path) {
-  static constexpr auto ends = {".example"sv, ".sample"sv, ".template"sv, ".tmpl"sv, ".dist"sv, ".tpl"sv,
-                                ".pub"sv,     ".defaults"sv, ".schema"sv, ".md"sv};
+  static constexpr auto ends = {".example"sv, ".sample"sv, ".template"sv, ".tmpl"sv,   ".dist"sv,
+                                ".tpl"sv,     ".pub"sv,    ".defaults"sv, ".schema"sv, ".md"sv};
   return std::any_of(ends.begin(), ends.end(), [&](std::string_view end) { return path.ends_with(end); });
 }
 
@@ -32,7 +33,8 @@ bool any_line(std::string_view text, const std::function<bool(std::string_view)>
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = base::trim(text.substr(at, end - at));
-    if (!line.empty() && line[0] != '#' && line[0] != ';' && !line.starts_with("//") && test(line)) return true;
+    if (!line.empty() && line[0] != '#' && line[0] != ';' && !line.starts_with("//") && test(line))
+      return true;
     at = end + 1;
   }
   return false;
@@ -70,11 +72,13 @@ bool has_fields(std::string_view line) {
 }
 
 bool has_key_store(std::string_view head) {
-  if (head.starts_with("\xFE\xED\xFE\xED"sv)) return head.size() > 16 && head[15] == 1;  // the first entry is a private key
+  if (head.starts_with("\xFE\xED\xFE\xED"sv))
+    return head.size() > 16 && head[15] == 1;  // the first entry is a private key
   // keyBag and pkcs8ShroudedKeyBag (RFC 7292, appendix D)
   static constexpr auto bag = "\x2A\x86\x48\x86\xF7\x0D\x01\x0C\x0A\x01"sv;
   for (size_t at = head.find(bag); at != std::string_view::npos; at = head.find(bag, at + 1))
-    if (at + bag.size() < head.size() && (head[at + bag.size()] == 1 || head[at + bag.size()] == 2)) return true;
+    if (at + bag.size() < head.size() && (head[at + bag.size()] == 1 || head[at + bag.size()] == 2))
+      return true;
   return false;
 }
 
@@ -83,11 +87,13 @@ bool has_field(std::string_view text, std::initializer_list<std::string_view> na
   return any_line(text, [&](std::string_view line) {
     return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
       for (size_t at = line.find(name); at != std::string_view::npos; at = line.find(name, at + 1)) {
-        if (at > 0 && (std::isalnum(static_cast<unsigned char>(line[at - 1])) != 0 || line[at - 1] == '-')) continue;
+        if (at > 0 && (std::isalnum(static_cast<unsigned char>(line[at - 1])) != 0 || line[at - 1] == '-'))
+          continue;
         const std::string_view rest = line.substr(at + name.size());
         const size_t colon = rest.find_first_not_of("\" \t");
         if (colon == std::string_view::npos || rest[colon] != ':') continue;
-        const std::string_view value = rest.substr(std::min(rest.find_first_not_of(": \t\"'", colon), rest.size()));
+        const std::string_view value =
+            rest.substr(std::min(rest.find_first_not_of(": \t\"'", colon), rest.size()));
         const std::string_view word = value.substr(0, value.find_first_of("\"', \t}"));
         if (word.size() >= 4 && !is_placeholder(word)) return true;
       }
@@ -102,9 +108,17 @@ const std::vector<SecretFileRule>& secret_file_rules() {
   using enum SecretLook;
   static const std::vector<SecretFileRule> rules = {
       {"file-env", {".env", ".env.*", ".envrc"}, "a file of variables with secrets", assignments},
-      {"file-ssh-key", {"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk"}, "a private key of SSH", ssh, true},
+      {"file-ssh-key",
+       {"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk"},
+       "a private key of SSH",
+       ssh,
+       true},
       {"file-aws-credentials", {".aws/credentials"}, "credentials of AWS", values},
-      {"file-credentials", {"credentials", "credentials.json", "application_default_credentials.json", "credentials.yml", "credentials.yaml", "credentials.ini", "credentials.xml", "credentials.toml"}, "a file of credentials", assignments},
+      {"file-credentials",
+       {"credentials", "credentials.json", "application_default_credentials.json", "credentials.yml",
+        "credentials.yaml", "credentials.ini", "credentials.xml", "credentials.toml"},
+       "a file of credentials",
+       assignments},
       {"file-openvpn", {"*.ovpn"}, "a profile of OpenVPN, which may hold its key", any, true},
       {"file-npmrc", {".npmrc"}, "credentials of npm", assignments},
       {"file-pypirc", {".pypirc"}, "credentials of PyPI", assignments},
@@ -112,14 +126,24 @@ const std::vector<SecretFileRule>& secret_file_rules() {
       {"file-git-credentials", {".git-credentials", ".config/git/credentials"}, "passwords of git", fields},
       {"file-pgpass", {".pgpass"}, "passwords of PostgreSQL", fields},
       {"file-htpasswd", {".htpasswd"}, "hashes of passwords", fields},
-      {"file-docker-config", {".docker/config.json", ".dockercfg", ".dockerconfigjson", "containers/auth.json"}, "credentials of registries", docker},
+      {"file-docker-config",
+       {".docker/config.json", ".dockercfg", ".dockerconfigjson", "containers/auth.json"},
+       "credentials of registries",
+       docker},
       {"file-kubeconfig", {"kubeconfig", ".kube/config"}, "credentials of a Kubernetes cluster", cluster},
-      {"file-key-store", {"*.p12", "*.pfx", "*.jks", "*.keystore"}, "a store with a private key", key_store, true},
+      {"file-key-store",
+       {"*.p12", "*.pfx", "*.jks", "*.keystore"},
+       "a store with a private key",
+       key_store,
+       true},
       {"file-vault-token", {".vault-token"}, "a token of Vault", any},
       {"file-boto", {".boto"}, "credentials of a cloud", assignments},
       {"file-s3cfg", {".s3cfg"}, "credentials of S3", assignments},
       {"file-rclone", {"rclone.conf"}, "credentials of rclone", assignments},
-      {"file-terraform-state", {"terraform.tfstate", "terraform.tfstate.backup", "*.tfstate"}, "the state of Terraform with secrets", state},
+      {"file-terraform-state",
+       {"terraform.tfstate", "terraform.tfstate.backup", "*.tfstate"},
+       "the state of Terraform with secrets",
+       state},
       {"file-gem-credentials", {".gem/credentials"}, "credentials of RubyGems", values},
       {"file-keepass", {"*.kdbx"}, "a database of passwords", any},
   };
@@ -127,7 +151,8 @@ const std::vector<SecretFileRule>& secret_file_rules() {
 }
 
 const SecretFileRule* secret_file_rule(std::string_view path) {
-  if (path.find('/') == std::string_view::npos && path.find(':') != std::string_view::npos) return nullptr;  // `env:NAME`
+  if (path.find('/') == std::string_view::npos && path.find(':') != std::string_view::npos)
+    return nullptr;  // `env:NAME`
   if (is_harmless(path)) return nullptr;
   // More components say more: `.aws/credentials` before `credentials`.
   const SecretFileRule* best = nullptr;
@@ -144,15 +169,25 @@ const SecretFileRule* secret_file_rule(std::string_view path) {
 bool holds_secret(SecretLook look, std::string_view head) {
   if (base::trim(head).empty() || head.find("minibuild:allow") != std::string_view::npos) return false;
   switch (look) {
-    case SecretLook::any: return true;
-    case SecretLook::assignments: return any_line(head, is_assignment) || has_field(head, {"private_key", "client_secret", "refresh_token"});
-    case SecretLook::values: return any_line(head, is_value);
-    case SecretLook::fields: return any_line(head, has_fields);
-    case SecretLook::ssh: return head.find("PRIVATE KEY") != std::string_view::npos || !base::is_utf8(head);
-    case SecretLook::cluster: return has_field(head, {"token", "password", "client-key-data", "id-token", "refresh-token"});
-    case SecretLook::docker: return has_field(head, {"auth", "identitytoken", "registrytoken"});
-    case SecretLook::key_store: return has_key_store(head);
-    case SecretLook::state: return any_line(head, is_assignment);
+    case SecretLook::any:
+      return true;
+    case SecretLook::assignments:
+      return any_line(head, is_assignment) ||
+             has_field(head, {"private_key", "client_secret", "refresh_token"});
+    case SecretLook::values:
+      return any_line(head, is_value);
+    case SecretLook::fields:
+      return any_line(head, has_fields);
+    case SecretLook::ssh:
+      return head.find("PRIVATE KEY") != std::string_view::npos || !base::is_utf8(head);
+    case SecretLook::cluster:
+      return has_field(head, {"token", "password", "client-key-data", "id-token", "refresh-token"});
+    case SecretLook::docker:
+      return has_field(head, {"auth", "identitytoken", "registrytoken"});
+    case SecretLook::key_store:
+      return has_key_store(head);
+    case SecretLook::state:
+      return any_line(head, is_assignment);
   }
   return false;
 }

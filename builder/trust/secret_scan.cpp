@@ -1,8 +1,10 @@
-// The engine: keywords (keyword_filter) → pattern in a window around the keyword → entropy → what the value is.
+// The engine: keywords (keyword_filter) → pattern in a window around the keyword → entropy → what the value
+// is.
 //
-// A stream is a sequence of views: pieces of the file in memory of which the positions from `next_` on are tested as
-// far as `ahead` bytes follow. Whatever a rule looks at lies within `back` bytes before the tested position and
-// `ahead` behind it, and is cut there even if more is at hand: so the findings do not depend on how the file came.
+// A stream is a sequence of views: pieces of the file in memory of which the positions from `next_` on are
+// tested as far as `ahead` bytes follow. Whatever a rule looks at lies within `back` bytes before the tested
+// position and `ahead` behind it, and is cut there even if more is at hand: so the findings do not depend on
+// how the file came.
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -24,13 +26,13 @@
 namespace minibuild::trust {
 namespace {
 
-constexpr uint64_t reach = 4096;         // of rules around a keyword, in both directions
-constexpr uint64_t back = reach + 64;    // a keyword begins at most `max_shift` before the tested position
+constexpr uint64_t reach = 4096;       // of rules around a keyword, in both directions
+constexpr uint64_t back = reach + 64;  // a keyword begins at most `max_shift` before the tested position
 constexpr uint64_t ahead = reach + 64;
-constexpr size_t stretch = 4096;         // tested between two counts of lines; a multiple of the filter's group
-constexpr size_t enough = size_t{64} << 10U;    // small parts are gathered up to so much
-constexpr size_t binary_head = 8000;     // a NUL in it makes a file binary, as in git
-constexpr size_t kept_head = size_t{64} << 10U; // for rules about names
+constexpr size_t stretch = 4096;  // tested between two counts of lines; a multiple of the filter's group
+constexpr size_t enough = size_t{64} << 10U;     // small parts are gathered up to so much
+constexpr size_t binary_head = 8000;             // a NUL in it makes a file binary, as in git
+constexpr size_t kept_head = size_t{64} << 10U;  // for rules about names
 constexpr size_t max_findings = 1000;
 
 // The compiled patterns, each compiled when it is first needed.
@@ -116,7 +118,11 @@ std::string excerpt(std::string_view secret) {
 
 std::string fingerprint(std::string_view rule, std::string_view path, std::string_view secret) {
   base::Sha256 hash;
-  hash.update(rule).update(std::string_view("\0", 1)).update(path).update(std::string_view("\0", 1)).update(secret);
+  hash.update(rule)
+      .update(std::string_view("\0", 1))
+      .update(path)
+      .update(std::string_view("\0", 1))
+      .update(secret);
   return base::to_hex(hash.finish());
 }
 
@@ -164,13 +170,13 @@ struct SecretScanner::State {
 
   std::string path;
   const SecretFileRule* file_rule;
-  std::string head;       // the beginning, if `file_rule`
-  std::string tail;       // the bytes from `tail_begin` to `total`
+  std::string head;  // the beginning, if `file_rule`
+  std::string tail;  // the bytes from `tail_begin` to `total`
   uint64_t tail_begin = 0;
   uint64_t total = 0;
-  uint64_t next = 0;      // the position to be tested next, a multiple of the filter's group
-  uint64_t counted = 0;   // lines are counted up to here
-  uint64_t lines = 0;     // line ends before `counted`
+  uint64_t next = 0;        // the position to be tested next, a multiple of the filter's group
+  uint64_t counted = 0;     // lines are counted up to here
+  uint64_t lines = 0;       // line ends before `counted`
   uint64_t line_begin = 0;  // of the last line that begins before `counted` or there
   bool binary = false;
   std::vector<Found> found;
@@ -193,11 +199,13 @@ struct SecretScanner::State {
   void keyword_at(const View& view, uint64_t at, size_t rule, size_t keyword);
   void hex_at(const View& view, uint64_t at);
   void match(const View& view, uint64_t at, size_t rule);
-  void judge(const View& view, uint64_t at, size_t rule, std::string_view window, uint64_t first, size_t begin, size_t size);
+  void judge(const View& view, uint64_t at, size_t rule, std::string_view window, uint64_t first,
+             size_t begin, size_t size);
   void add(const View& view, uint64_t at, size_t rule, uint64_t offset, std::string_view secret);
 };
 
-// Tests the positions of `view` from `next` on, as far as enough bytes follow them, or to its end if it is the `last`.
+// Tests the positions of `view` from `next` on, as far as enough bytes follow them, or to its end if it is
+// the `last`.
 void SecretScanner::State::test(const View& view, bool last) {
   const uint64_t end = view.begin + view.bytes.size();
   while (end >= next + ahead + stretch) {
@@ -219,7 +227,8 @@ void SecretScanner::State::test(const View& view, bool last) {
 void SecretScanner::State::test_stretch(const View& view, size_t size) {
   const char* const bytes = view.bytes.data() + (next - view.begin);
   const KeywordFilter& filter = engine().filter();
-  for (size_t at = filter.next(bytes, 0, size); at < size; at = filter.next(bytes, at + KeywordFilter::group, size))
+  for (size_t at = filter.next(bytes, 0, size); at < size;
+       at = filter.next(bytes, at + KeywordFilter::group, size))
     test_group(view, next + at, bytes + at, KeywordFilter::group);
   next += size;
 }
@@ -228,7 +237,8 @@ void SecretScanner::State::test_group(const View& view, uint64_t at, const char*
   for (size_t i = 0; i < size; i += 2)
     engine().filter().pieces_at(bytes + i, [&](const KeywordFilter::Piece& piece) {
       if (at + i < static_cast<uint64_t>(std::max<int>(piece.shift, 0))) return;
-      keyword_at(view, at + i - static_cast<uint64_t>(static_cast<int64_t>(piece.shift)), piece.rule, piece.keyword);
+      keyword_at(view, at + i - static_cast<uint64_t>(static_cast<int64_t>(piece.shift)), piece.rule,
+                 piece.keyword);
     });
   if (size == KeywordFilter::group && KeywordFilter::hex_group(bytes)) hex_at(view, at);
 }
@@ -266,7 +276,8 @@ void SecretScanner::State::hex_at(const View& view, uint64_t at) {
   if (found.size() >= max_findings) return;
   const size_t here = at - view.begin;
   for (size_t i = 2; i <= 18 && i <= here; ++i)
-    if (view.bytes[here - i] == 'S' && view.bytes[here - i + 1] == 'K') match(view, at - i, engine().hex_rule());
+    if (view.bytes[here - i] == 'S' && view.bytes[here - i + 1] == 'K')
+      match(view, at - i, engine().hex_rule());
 }
 
 void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
@@ -290,8 +301,10 @@ void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
       size_t secret = begin, size = groups[0].size();
       bool good = true;
       if (one.check == SecretCheck::url) {
-        const std::string_view user = window.substr(begin + 3, static_cast<size_t>(groups[1].data() - window.data()) - begin - 4);
-        good = is_url_password(user, {groups[1].data(), groups[1].size()}, {groups[2].data(), groups[2].size()});
+        const std::string_view user =
+            window.substr(begin + 3, static_cast<size_t>(groups[1].data() - window.data()) - begin - 4);
+        good =
+            is_url_password(user, {groups[1].data(), groups[1].size()}, {groups[2].data(), groups[2].size()});
       }
       if (one.check == SecretCheck::private_key) {
         const std::string body = key_body(window.substr(begin));
@@ -307,9 +320,10 @@ void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
   }
 }
 
-// Entropy, placeholders and what else the rule asks of the text at `begin` of the window that begins at `first`.
-void SecretScanner::State::judge(const View& view, uint64_t at, size_t rule, std::string_view window, uint64_t first,
-                                 size_t begin, size_t size) {
+// Entropy, placeholders and what else the rule asks of the text at `begin` of the window that begins at
+// `first`.
+void SecretScanner::State::judge(const View& view, uint64_t at, size_t rule, std::string_view window,
+                                 uint64_t first, size_t begin, size_t size) {
   const SecretRule& one = secret_table()[rule];
   const std::string_view text = window.substr(begin, size);
   std::string secret(text);
@@ -330,13 +344,15 @@ void SecretScanner::State::judge(const View& view, uint64_t at, size_t rule, std
     case SecretCheck::password:
       if (is_stock_password(text)) return;
       break;
-    default: break;
+    default:
+      break;
   }
   if (entropy(secret) < one.entropy || is_placeholder(secret)) return;
   add(view, at, rule, first + begin, secret);
 }
 
-void SecretScanner::State::add(const View& view, uint64_t at, size_t rule, uint64_t offset, std::string_view secret) {
+void SecretScanner::State::add(const View& view, uint64_t at, size_t rule, uint64_t offset,
+                               std::string_view secret) {
   if (found.size() >= max_findings || !seen.emplace(rule, offset).second) return;
   uint64_t first = 0;
   const std::string_view window = view.around(at, first);
@@ -349,7 +365,8 @@ void SecretScanner::State::add(const View& view, uint64_t at, size_t rule, uint6
   const size_t line_end = between.rfind('\n');
   finding.line = static_cast<int>(std::min<uint64_t>(lines + line_ends(between) + 1, INT32_MAX));
   finding.column = static_cast<int>(std::min<uint64_t>(
-      (line_end == std::string_view::npos ? offset - line_begin : between.size() - line_end - 1) + 1, INT32_MAX));
+      (line_end == std::string_view::npos ? offset - line_begin : between.size() - line_end - 1) + 1,
+      INT32_MAX));
   finding.excerpt = excerpt(secret);
   finding.fingerprint = fingerprint(one.id, path, secret);
   found.push_back({std::move(finding), offset + secret.size(), one.rank});
@@ -363,8 +380,10 @@ SecretScanner& SecretScanner::operator=(SecretScanner&&) noexcept = default;
 void SecretScanner::write(std::string_view bytes) {
   State& s = *state_;
   if (bytes.empty()) return;
-  if (s.total < binary_head && bytes.substr(0, binary_head - s.total).find('\0') != std::string_view::npos) s.binary = true;
-  if (s.file_rule != nullptr && s.head.size() < kept_head) s.head += bytes.substr(0, kept_head - s.head.size());
+  if (s.total < binary_head && bytes.substr(0, binary_head - s.total).find('\0') != std::string_view::npos)
+    s.binary = true;
+  if (s.file_rule != nullptr && s.head.size() < kept_head)
+    s.head += bytes.substr(0, kept_head - s.head.size());
   // A large part is tested where it lies, once what was kept of the earlier ones is done with.
   constexpr uint64_t joint = back + ahead + 2 * stretch;
   while (!bytes.empty()) {

@@ -14,9 +14,8 @@ using namespace std::string_view_literals;
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
   return out;
 }
 
@@ -44,7 +43,9 @@ std::optional<std::string> decode(std::string_view text) {
   return base::unbase64(std::string_view(plain).substr(0, plain.size() / 4 * 4));
 }
 
-bool is_base64(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '/' || c == '='; }
+bool is_base64(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '/' || c == '=';
+}
 
 }  // namespace
 
@@ -53,13 +54,15 @@ double entropy(std::string_view text) {
   for (const char c : text) ++counts[static_cast<unsigned char>(c)];
   double bits = 0;
   for (const size_t n : counts)
-    if (n > 0) bits -= static_cast<double>(n) * std::log2(static_cast<double>(n) / static_cast<double>(text.size()));
+    if (n > 0)
+      bits -= static_cast<double>(n) * std::log2(static_cast<double>(n) / static_cast<double>(text.size()));
   return text.empty() ? 0 : bits / static_cast<double>(text.size());
 }
 
 bool is_placeholder(std::string_view value) {
   if (value.empty()) return true;
-  static constexpr auto forms = {"${"sv, "{{"sv, "$("sv, "%("sv, "#{"sv, "<%"sv, "@@"sv, "..."sv, "****"sv, "%s"sv};
+  static constexpr auto forms = {"${"sv, "{{"sv, "$("sv,  "%("sv,   "#{"sv,
+                                 "<%"sv, "@@"sv, "..."sv, "****"sv, "%s"sv};
   for (const std::string_view form : forms)
     if (has(value, form)) return true;
   if (value.front() == '$' && value.size() > 1 &&
@@ -72,11 +75,12 @@ bool is_placeholder(std::string_view value) {
       (value.front() == '@' && value.back() == '@'))
     return true;
   const std::string small = lower(value);
-  static constexpr auto words = {"example"sv,  "changeme"sv,   "change_me"sv, "change-me"sv, "placeholder"sv,
-                                 "redacted"sv, "replaceme"sv,  "replace_"sv,  "replace-"sv,  "your-"sv,
-                                 "your_"sv,    "yourtoken"sv,  "yoursecret"sv, "dummy-"sv,    "dummy_"sv,
-                                 "dummytoken"sv, "notasecret"sv, "not-a-"sv,   "insert-"sv,   "insert_"sv,
-                                 "xxxx"sv,     "1234567890abcdef"sv, "abcdefghijkl"sv, "0123456789abcdef"sv};
+  static constexpr auto words = {
+      "example"sv,    "changeme"sv,         "change_me"sv,    "change-me"sv,       "placeholder"sv,
+      "redacted"sv,   "replaceme"sv,        "replace_"sv,     "replace-"sv,        "your-"sv,
+      "your_"sv,      "yourtoken"sv,        "yoursecret"sv,   "dummy-"sv,          "dummy_"sv,
+      "dummytoken"sv, "notasecret"sv,       "not-a-"sv,       "insert-"sv,         "insert_"sv,
+      "xxxx"sv,       "1234567890abcdef"sv, "abcdefghijkl"sv, "0123456789abcdef"sv};
   for (const std::string_view word : words)
     if (has(small, word)) return true;
   return longest_run(small) >= 8 || (small.size() <= 24 && longest_run(small) >= small.size() / 2 + 1);
@@ -85,11 +89,11 @@ bool is_placeholder(std::string_view value) {
 bool is_stock_password(std::string_view value) {
   if (is_placeholder(value)) return true;
   const std::string small = lower(value);
-  static constexpr auto words = {"pass"sv, "secret"sv, "passwd"sv, "pwd"sv, "dummy"sv, "sample"sv, "foobar"sv,
-                                 "hunter2"sv, "tiger"sv, "qwerty"sv, "letmein"sv, "s3cret"sv, "test"sv, "demo"sv,
-                                 "fake"sv, "token"sv, "mypw"sv, "admin"sv, "guest"sv, "anonymous"sv, "12345"sv,
-                                 "abcdef"sv, "abc123"sv, "none"sv, "null"sv, "default"sv, "string"sv, "true"sv,
-                                 "false"sv, "user"sv, "host"sv, "port"sv};
+  static constexpr auto words = {
+      "pass"sv,  "secret"sv,  "passwd"sv,  "pwd"sv,       "dummy"sv, "sample"sv, "foobar"sv, "hunter2"sv,
+      "tiger"sv, "qwerty"sv,  "letmein"sv, "s3cret"sv,    "test"sv,  "demo"sv,   "fake"sv,   "token"sv,
+      "mypw"sv,  "admin"sv,   "guest"sv,   "anonymous"sv, "12345"sv, "abcdef"sv, "abc123"sv, "none"sv,
+      "null"sv,  "default"sv, "string"sv,  "true"sv,      "false"sv, "user"sv,   "host"sv,   "port"sv};
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return has(small, word); });
 }
 
@@ -106,7 +110,8 @@ std::string key_body(std::string_view text) {
       at += 2;
       continue;
     }
-    if (has(" \t\r\n\"'`,+\\"sv, text.substr(at, 1)) && (c != '+' || at + 1 == text.size() || !is_base64(text[at + 1]))) {
+    if (has(" \t\r\n\"'`,+\\"sv, text.substr(at, 1)) &&
+        (c != '+' || at + 1 == text.size() || !is_base64(text[at + 1]))) {
       ++at;
       continue;
     }
@@ -114,7 +119,9 @@ std::string key_body(std::string_view text) {
     while (end < text.size() && is_base64(text[end])) ++end;
     // Headers of encrypted keys and of OpenPGP: `DEK-Info: AES-256-CBC,…`, `Version: …`.
     size_t name = at;
-    while (name < text.size() && (std::isalpha(static_cast<unsigned char>(text[name])) != 0 || text[name] == '-')) ++name;
+    while (name < text.size() &&
+           (std::isalpha(static_cast<unsigned char>(text[name])) != 0 || text[name] == '-'))
+      ++name;
     if (name > at && body.empty() && text.substr(name, 2) == ": ") {
       at = std::min(text.find_first_of("\r\n\\", name), text.size());
       continue;
@@ -134,7 +141,9 @@ bool is_jwt(std::string_view token) {
   if (second == std::string_view::npos) return false;
   const std::optional<std::string> header = decode(token.substr(0, first));
   const std::optional<std::string> payload = decode(token.substr(first + 1, second - first - 1));
-  if (!header || !payload || !header->starts_with('{') || !payload->starts_with('{') || !has(*header, "\"alg\"")) return false;
+  if (!header || !payload || !header->starts_with('{') || !payload->starts_with('{') ||
+      !has(*header, "\"alg\""))
+    return false;
   if (header->find_first_not_of("\t\n\r") == std::string::npos || !base::is_utf8(*header)) return false;
   return !has(*payload, "John Doe") && !is_placeholder(token.substr(second + 1));
 }
@@ -144,7 +153,8 @@ bool is_basic_auth(std::string_view text) {
   if (!plain) return false;
   const size_t colon = plain->find(':');
   if (colon == std::string::npos || colon == 0) return false;
-  if (!std::all_of(plain->begin(), plain->end(), [](unsigned char c) { return c >= 0x20 && c != 0x7F; })) return false;
+  if (!std::all_of(plain->begin(), plain->end(), [](unsigned char c) { return c >= 0x20 && c != 0x7F; }))
+    return false;
   const std::string_view password = std::string_view(*plain).substr(colon + 1);
   return password.size() >= 4 && base::is_utf8(*plain) && !is_stock_password(password);
 }
@@ -156,12 +166,17 @@ bool is_docker_json(std::string_view text) {
 
 bool is_url_password(std::string_view user, std::string_view password, std::string_view host) {
   const std::string small_host = lower(host);
-  if (is_stock_password(password) || is_placeholder(user) || password.front() == '%' || user == password) return false;
-  static constexpr auto documentation = {"example."sv, "host"sv, "foo."sv, "bar."sv, ".test"sv, "domain"sv, "server"sv};
-  if (std::any_of(documentation.begin(), documentation.end(), [&](std::string_view word) { return has(small_host, word); }))
+  if (is_stock_password(password) || is_placeholder(user) || password.front() == '%' || user == password)
     return false;
-  const bool digit = std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  const bool letter = std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+  static constexpr auto documentation = {"example."sv, "host"sv,   "foo."sv,  "bar."sv,
+                                         ".test"sv,    "domain"sv, "server"sv};
+  if (std::any_of(documentation.begin(), documentation.end(),
+                  [&](std::string_view word) { return has(small_host, word); }))
+    return false;
+  const bool digit =
+      std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  const bool letter =
+      std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
   return digit && letter;
 }
 

@@ -20,6 +20,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       std::abort();
   spec::render_text(result.diagnostics, "f.yaml", source);
   spec::render_json(result.diagnostics, "f.yaml");
-  spec::render_sarif(result.diagnostics, "f.yaml");
   return 0;
 }

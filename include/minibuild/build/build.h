@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "minibuild/build/spec_file.h"
 #include "minibuild/store/cache.h"
 #include "minibuild/store/image.h"
+#include "minibuild/trust/declared_secrets.h"
 
 namespace minibuild::build {
 
@@ -32,6 +34,8 @@ struct Options {
   std::vector<oci::Platform> platforms;    // empty: the spec's, else the host's
   std::map<std::string, std::string> set;  // arguments
   std::map<std::string, std::string> secrets;
+  std::shared_ptr<const trust::SecretForms>
+      secret_forms{};            // of `secrets`; set by build_image and build_stage
   std::optional<int64_t> epoch;  // SOURCE_DATE_EPOCH, for specs without `epoch`
   std::string stage;             // stop at this stage; its tree is the result
   int jobs = 1;
@@ -56,8 +60,9 @@ struct Built {
   std::vector<oci::Reference> names;
   std::vector<Phase> phases;
   int64_t epoch = 0;
-  uint64_t files = 0;          // of the first image
-  uint64_t layers_reused = 0;  // made earlier and taken as they are
+  std::vector<std::string> bases{};  // references of the registries' images that it stands on
+  uint64_t files = 0;                // of the first image
+  uint64_t layers_reused = 0;        // made earlier and taken as they are
 };
 
 /// Builds the image of every platform. Throws Error: Code::usage with rendered diagnostics for a wrong spec,
@@ -68,8 +73,5 @@ Built build_image(const std::string& spec_path, const Options& options, store::C
 /// Runs stages up to `options.stage` and gives the tree of its result.
 tree::FileTree build_stage(const std::string& spec_path, const Options& options, store::Cache& cache,
                            Progress& progress);
-
-/// Everything that can be said without building, the existence of sources too.
-spec::Diagnostics check(const SpecFile& file);
 
 }  // namespace minibuild::build

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +37,6 @@ struct Subject {
   std::vector<oci::Reference> names{};
   std::vector<std::string> bases{};              // references of its bases in registries
   std::vector<std::string> missing_libraries{};  // `LIBRARY PATH`
-  uint64_t size = 0;                             // of the layers as they are stored, in bytes
 };
 
 /// All that the rules find in config and files, whatever the policy says of them; in a fixed order. Secrets
@@ -46,6 +46,8 @@ std::vector<Violation> examine(const Subject& subject, const spec::Policy& polic
 void examine_config(const Subject& subject, const spec::Policy& policy, std::vector<Violation>& found);
 void examine_files(const tree::FileTree& tree, std::vector<Violation>& found);
 void examine_accounts(const tree::FileTree& tree, std::vector<Violation>& found);
+/// `size` of the layers as they are stored, in bytes.
+std::optional<Violation> examine_size(uint64_t size, const spec::Policy& policy);
 
 /// What the policy leaves of them: rules that are off and exceptions are dropped, the others get their level.
 /// `used` is set, by number, for exceptions that something fell under.

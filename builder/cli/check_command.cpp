@@ -1,0 +1,115 @@
+// `minibuild check`: a spec before it is built, or an image of any builder.
+#include "minibuild/build/check.h"
+
+#include <fmt/format.h>
+
+#include "builder/cli/commands.h"
+#include "minibuild/base/text.h"
+#include "minibuild/trust/sarif.h"
+
+namespace minibuild::cli {
+
+using base::Code;
+
+namespace {
+
+trust::Level level_of(spec::Severity severity) {
+  return severity == spec::Severity::error ? trust::Level::error : trust::Level::warning;
+}
+
+std::string sarif_of(const spec::Diagnostics& diagnostics, const std::string& file) {
+  std::vector<trust::SarifRule> rules;
+  std::vector<trust::SarifResult> results;
+  for (const spec::Diagnostic& one : diagnostics) {
+    const auto same = [&](const trust::SarifRule& rule) { return rule.id == one.rule; };
+    if (!one.why.empty() && std::none_of(rules.begin(), rules.end(), same))
+      rules.push_back({one.rule, "", one.why, one.fix, -1});
+    results.push_back({one.rule, level_of(one.severity),
+                       one.fix.empty() ? one.message : one.message + "; " + one.fix, file, one.position.line,
+                       one.position.column, "", ""});
+  }
+  return trust::to_sarif(rules, results);
+}
+
+bool has_errors(const std::vector<trust::Violation>& violations) {
+  return std::any_of(violations.begin(), violations.end(),
+                     [](const trust::Violation& one) { return one.level == trust::Level::error; });
+}
+
+void write_baseline(const std::string& path, const std::vector<trust::Violation>& violations) {
+  if (path.empty()) return;
+  trust::Baseline baseline;
+  for (const trust::Violation& one : violations)
+    if (one.rule == "secret") baseline.entries.insert({one.rule, one.path, one.fingerprint});
+  base::write_file_atomic(path, trust::to_json(baseline));
+  fmt::print(stderr, "{}: {} finding{} written to {}\n", "baseline", baseline.entries.size(),
+             baseline.entries.size() == 1 ? "" : "s", path);
+}
+
+int check_spec(const CheckArguments& arguments) {
+  const std::string path = arguments.spec.empty() ? "minibuild.yaml" : arguments.spec;
+  const build::SpecFile file = build::read_spec(path, read_set(arguments.set), oci::host_platform());
+  spec::Diagnostics diagnostics = file.diagnostics;
+  bool refused = false;
+  if (!spec::has_errors(diagnostics)) {
+    store::Cache cache(cache_directory(arguments.cache_dir));
+    const build::Checked checked = build::check(file, plain_options(arguments.set), cache);
+    cache.save();
+    write_baseline(arguments.write_baseline, checked.violations);
+    refused = !spec::has_errors(checked.wrong) && has_errors(checked.violations);
+    const spec::Diagnostics policy = build::diagnostics_of(checked.violations);
+    diagnostics.insert(diagnostics.end(), checked.wrong.begin(), checked.wrong.end());
+    diagnostics.insert(diagnostics.end(), policy.begin(), policy.end());
+    spec::sort(diagnostics);
+  }
+  if (arguments.format == "json")
+    print_result(spec::render_json(diagnostics, path));
+  else if (arguments.format == "sarif")
+    print_result(sarif_of(diagnostics, path));
+  else if (!diagnostics.empty())
+    fmt::print(stderr, "{}", spec::render_text(diagnostics, path, file.source));
+  else
+    fmt::print(stderr, "{}: no errors\n", path);
+  if (refused) return static_cast<int>(Code::refused);
+  return spec::has_errors(diagnostics) ? static_cast<int>(Code::usage) : 0;
+}
+
+int check_image(const CheckArguments& arguments) {
+  if (!arguments.spec.empty())
+    throw base::Error(Code::usage, "check looks at a spec or at an image, not at both; leave one out");
+  const build::ImagePolicy policy = build::image_policy(arguments.policy);
+  store::Cache cache(cache_directory(arguments.cache_dir));
+  const oci::ImageLocation location = find_image(arguments.image);
+  const store::ImageSet set = build::read_image(location, one_platform(arguments.platform), cache,
+                                                make_registries(arguments.registry, {}));
+  std::vector<oci::Reference> names;
+  if (location.transport == oci::Transport::registry) names.push_back(oci::parse_reference(location.path));
+  std::vector<trust::Violation> all;
+  for (const store::Image& image : set.images)
+    for (trust::Violation& one : build::check_image(image, names, policy, cache, plain_options({}).jobs)) {
+      if (set.images.size() > 1) one.message = oci::to_string(image.config.platform) + ": " + one.message;
+      all.push_back(std::move(one));
+    }
+  cache.save();
+  write_baseline(arguments.write_baseline, all);
+  if (arguments.format == "json")
+    print_result(trust::violations_json(all, arguments.image));
+  else if (arguments.format == "sarif")
+    print_result(trust::violations_sarif(all));
+  else if (all.empty())
+    fmt::print(stderr, "{}: keeps the policy\n", arguments.image);
+  else
+    fmt::print(stderr, "{}", trust::violations_text(all, arguments.image));
+  return has_errors(all) ? static_cast<int>(Code::refused) : 0;
+}
+
+}  // namespace
+
+int check(const CheckArguments& arguments) {
+  if (arguments.image.empty() && !arguments.policy.empty())
+    throw base::Error(Code::usage,
+                      "--policy is for --image; a spec names its policy itself: policy: { file: team.yaml }");
+  return arguments.image.empty() ? check_spec(arguments) : check_image(arguments);
+}
+
+}  // namespace minibuild::cli

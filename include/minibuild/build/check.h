@@ -1,0 +1,38 @@
+// What can be said of a spec without building it, and of a finished image of any builder.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "minibuild/build/build.h"
+#include "minibuild/trust/policy.h"
+#include "minibuild/trust/secret_rules.h"
+
+namespace minibuild::build {
+
+/// What a check found.
+struct Checked {
+  spec::Diagnostics wrong;  // the spec cannot be built
+  std::vector<trust::Violation>
+      violations;  // the policy's word on what it would make, with places in the spec
+};
+/// Everything that can be said without building: the existence of sources, and all rules that need neither
+/// the base nor what stages make. Files that `copy` takes from beside the spec are looked through.
+Checked check(const SpecFile& file, const Options& options, store::Cache& cache);
+
+/// The policy of a file, as `policy.file` names one, with its baseline; an empty path is the policy that
+/// holds by default. Throws Error{Code::usage} with diagnostics.
+struct ImagePolicy {
+  spec::Policy policy;
+  trust::Baseline baseline;
+};
+ImagePolicy image_policy(const std::string& path);
+
+/// All rules on an image; `names` are the references that it is known by.
+std::vector<trust::Violation> check_image(const store::Image& image, const std::vector<oci::Reference>& names,
+                                          const ImagePolicy& policy, store::Cache& cache, int jobs);
+
+/// Violations as diagnostics of the spec that they have places in.
+spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations);
+
+}  // namespace minibuild::build
