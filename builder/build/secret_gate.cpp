@@ -216,7 +216,8 @@ trust::Violation violation_of(const trust::SecretFinding& finding, const std::st
   for (const trust::SecretRuleText& rule : trust::secret_rules())
     if (rule.id == finding.rule) {
       what = rule.description;
-      advice = rule.advice;
+      advice = rule.advice.substr(0, rule.advice.find(" If it is none"));
+      while (advice.ends_with('.')) advice.pop_back();
     }
   violation.message = fmt::format("{} has {} ({}{})", where, what, finding.rule,
                                   finding.excerpt.empty() ? "" : ", " + base::printable(finding.excerpt));

@@ -54,7 +54,7 @@ void examine_rights(const std::string& path, const tree::Node& node, Found& foun
         found, "setuid", path,
         fmt::format("{} is set{}id ({:04o})", shown(path), (node.mode & 04000U) != 0 ? "u" : "g", node.mode),
         fmt::format("give it a plain mode, such as mode: \"{:04o}\", or take it out with 'remove'",
-                    node.mode & 01777U));
+                    node.mode & 0755U));
   const bool sticky = node.type == tree::NodeType::directory && (node.mode & 01000U) != 0;
   const bool can_be_written = file || node.type == tree::NodeType::directory;
   if (can_be_written && (node.mode & 02U) != 0 && !sticky)
