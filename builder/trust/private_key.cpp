@@ -22,7 +22,7 @@ namespace {
 
 constexpr size_t max_pem = size_t{256} << 10;
 // More rounds than anybody asks for; a file could name so many that the work never ends.
-constexpr long max_rounds = 10'000'000;
+constexpr long max_rounds = 5'000'000;
 
 using EncryptedKey = std::unique_ptr<X509_SIG, Free<&::X509_SIG_free>>;
 using PlainKey = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Free<&::PKCS8_PRIV_KEY_INFO_free>>;
