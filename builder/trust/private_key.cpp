@@ -6,7 +6,7 @@
 #include <openssl/x509.h>
 #include <sodium.h>
 
-#include <array>
+#include <algorithm>
 #include <vector>
 
 #include "builder/trust/openssl.h"
@@ -141,6 +141,13 @@ Key from_cosign(std::string_view text, std::string_view password, const std::str
 }
 
 }  // namespace
+
+bool is_encrypted(std::string_view pem) {
+  const std::vector<PemPart> parts = parse_pem(pem);
+  return std::any_of(parts.begin(), parts.end(), [](const PemPart& part) {
+    return part.label.starts_with("ENCRYPTED ") && part.label.ends_with("PRIVATE KEY");
+  });
+}
 
 std::unique_ptr<Signer> parse_private_key(std::string_view pem, std::string_view password,
                                           const std::string& what) {
