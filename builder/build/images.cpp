@@ -6,8 +6,6 @@
 #include "builder/build/side_by_side.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
-#include "minibuild/store/attachments.h"
-#include "minibuild/store/blob_source.h"
 
 namespace minibuild::build {
 
@@ -156,6 +154,21 @@ oci::Reference pinned(const std::string& name, const Registries& registries) {
   return reference;
 }
 
+// What a repository holds that belongs to a manifest: by subject, and by cosign's tags.
+std::vector<store::FoundAttachment> listed(registry::Client& client, const oci::Reference& repository,
+                                           const oci::Digest& subject) {
+  std::vector<store::FoundAttachment> found;
+  for (const oci::Descriptor& referrer : client.referrers(repository, subject))
+    found.push_back({referrer, ""});
+  for (const std::string& tag : store::attachment_tags(subject)) {
+    oci::Reference tagged = repository;
+    tagged.digest.reset();
+    tagged.tag = tag;
+    if (const auto there = client.find_manifest(tagged)) found.push_back({*there, tag});
+  }
+  return found;
+}
+
 template <typename Task>
 auto naming(const char* what, const oci::ImageLocation& location, Task task) {
   try {
@@ -172,6 +185,14 @@ class Push {
   Push(oci::Reference target, const store::Product& product, store::Cache& cache,
        const Registries& registries)
       : target_(std::move(target)), product_(product), cache_(cache), registries_(registries) {}
+
+  // Only what belongs to the images.
+  void attach() {
+    if (!registries_.client || registries_.offline) fail("--offline forbids pushing");
+    registry::Client& to = registries_.client();
+    send_blobs(to, false);
+    for (const store::Attachment& attachment : product_.set->attachments) put_attachment(to, attachment);
+  }
 
   void run() {
     if (!registries_.client || registries_.offline) fail("--offline forbids pushing");
@@ -362,20 +383,50 @@ void read_attachments(store::ImageSet& set, const oci::ImageLocation& location, 
     registry::Client& client = registries.client();
     const RepositorySource source(repository, cache, registries);
     store::read_attachments(
-        set, source,
-        [&](const oci::Digest& subject) {
-          std::vector<store::FoundAttachment> found;
-          for (const oci::Descriptor& referrer : client.referrers(repository, subject))
-            found.push_back({referrer, ""});
-          for (const std::string& tag : store::attachment_tags(subject)) {
-            oci::Reference tagged = repository;
-            tagged.digest.reset();
-            tagged.tag = tag;
-            if (const auto there = client.find_manifest(tagged)) found.push_back({*there, tag});
-          }
-          return found;
-        },
-        cache);
+        set, source, [&](const oci::Digest& subject) { return listed(client, repository, subject); }, cache);
+  });
+}
+
+OpenedImage open_image(const oci::ImageLocation& location, store::Cache& cache,
+                       const Registries& registries) {
+  return naming("read", location, [&]() -> OpenedImage {
+    if (location.transport == oci::Transport::registry) {
+      auto source = std::make_unique<RepositorySource>(pinned(location.path, registries), cache, registries);
+      const oci::Descriptor top = source->top();
+      return {std::move(source), top};
+    }
+    std::unique_ptr<store::BlobSource> source;
+    if (location.transport == oci::Transport::oci_layout) source = store::open_directory(location.path);
+    if (location.transport == oci::Transport::oci_archive) source = store::open_tar(location.path);
+    if (!source) fail("only images in registries, OCI layouts and archives of them have a digest to sign");
+    const oci::Descriptor top = store::find_in_layout(*source, location.tag);
+    return {std::move(source), top};
+  });
+}
+
+std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,
+                                                     const oci::ImageLocation& location,
+                                                     const oci::Digest& subject,
+                                                     const Registries& registries) {
+  return naming("read", location, [&] {
+    if (location.transport != oci::Transport::registry)
+      return store::list_attachments(*image.source, subject);
+    if (registries.offline || !registries.client) fail("--offline forbids asking what belongs to it");
+    return listed(registries.client(), pinned(location.path, registries), subject);
+  });
+}
+
+void attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
+            store::Cache& cache, const Registries& registries) {
+  naming("write", location, [&] {
+    if (location.transport == oci::Transport::oci_layout)
+      return store::add_attachments(location.path, attachments, cache);
+    if (location.transport != oci::Transport::registry)
+      fail("only registries and OCI layouts can be added to; copy it to one of these first");
+    store::ImageSet set;
+    set.attachments = std::move(attachments);
+    const store::Product product{&set, {}, nullptr, 0};
+    Push(oci::parse_reference(location.path), product, cache, registries).attach();
   });
 }
 

@@ -184,6 +184,65 @@ void add_rebase(CLI::App& app, RebaseArguments& a) {
       "docker://registry.example.com/base:2");
 }
 
+void add_signed_image(CLI::App& app, std::string& image) {
+  app.add_option("IMAGE", image,
+                 "docker://HOST/REPOSITORY[:TAG][@DIGEST] or oci:DIR[:TAG]; a tag is asked for once")
+      ->required();
+}
+
+void add_sign(CLI::App& app, SignArguments& a) {
+  add_signed_image(app, a.image);
+  app.add_option("--key", a.key,
+                 "The private key: a PEM file, env://VARIABLE or a pkcs11: URI. Its password or PIN is "
+                 "$COSIGN_PASSWORD or $MINIBUILD_KEY_PASSWORD, or is asked for")
+      ->required();
+  app.add_option("--form", a.form,
+                 "For cosign: bundle (a referrer), classic (the tag sha256-HEX.sig), or both")
+      ->check(CLI::IsMember({"bundle", "classic", "both"}))
+      ->capture_default_str();
+  app.add_option("--docker-reference", a.docker_reference,
+                 "What a classic signature says that the image is called (default: HOST/REPOSITORY)");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer(
+      "An index is signed with every image below it. Prints the digest that was signed.\n"
+      "Example:\n  minibuild sign docker://registry.example.com/team/hello:1.0 --key cosign.key");
+}
+
+void add_verify(CLI::App& app, VerifyArguments& a) {
+  add_signed_image(app, a.image);
+  app.add_option("--key", a.keys,
+                 "A public key or certificate: a PEM file, env://VARIABLE or a pkcs11: URI; of several, one "
+                 "must have signed")
+      ->required()
+      ->allow_extra_args(false);
+  app.add_option("--type", a.type,
+                 "Verify an attestation of this type, as for 'attest', and print what it states");
+  app.add_option("-o,--output", a.output,
+                 "With --type: write what it states to this file, and print the digest");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer(
+      "Prints the digest that is verified; exit status 3 if no signature is good.\n"
+      "Example:\n  minibuild verify docker://registry.example.com/team/hello:1.0 --key cosign.pub");
+}
+
+void add_attest(CLI::App& app, AttestArguments& a) {
+  add_signed_image(app, a.image);
+  app.add_option("--key", a.key, "The private key, as for 'sign'")->required();
+  app.add_option("--type", a.type,
+                 "What is stated: slsaprovenance1, slsaprovenance, spdxjson, cyclonedx, openvex, vuln, link, "
+                 "custom, or the URI of a predicate type")
+      ->capture_default_str();
+  app.add_option("--predicate", a.predicate, "The statement's content, a file with a JSON object")
+      ->required();
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer(
+      "Prints the digest that it is about.\nExample:\n  minibuild attest "
+      "docker://registry.example.com/team/hello:1.0 --key cosign.key --type spdxjson --predicate sbom.json");
+}
+
 void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_flag("--update", a.update, "Resolve again what the lock has: all, or the names that are given")
@@ -261,6 +320,9 @@ int run_command(int argc, char** argv) {
   WhyArguments why_arguments;
   ReproduceArguments reproduce_arguments;
   RebaseArguments rebase_arguments;
+  SignArguments sign_arguments;
+  VerifyArguments verify_arguments;
+  AttestArguments attest_arguments;
   PlanArguments plan_arguments;
   LockArguments lock_arguments;
   CopyArguments copy_arguments;
@@ -295,6 +357,15 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("rebase", "Put an image on another base without building it again");
   add_rebase(*sub, rebase_arguments);
   sub->callback([&] { choose([&] { return rebase(rebase_arguments); }); });
+  sub = app.add_subcommand("sign", "Sign an image");
+  add_sign(*sub, sign_arguments);
+  sub->callback([&] { choose([&] { return sign(sign_arguments); }); });
+  sub = app.add_subcommand("verify", "Check that an image is signed by a key");
+  add_verify(*sub, verify_arguments);
+  sub->callback([&] { choose([&] { return verify(verify_arguments); }); });
+  sub = app.add_subcommand("attest", "Sign a statement about an image, such as an SBOM");
+  add_attest(*sub, attest_arguments);
+  sub->callback([&] { choose([&] { return attest(attest_arguments); }); });
   sub = app.add_subcommand("plan", "Say what a build would fetch, run, write and push, and why");
   add_plan(*sub, plan_arguments);
   sub->callback([&] { choose([&] { return plan(plan_arguments); }); });

@@ -95,6 +95,36 @@ struct RebaseArguments {
 };
 int rebase(const RebaseArguments& arguments);
 
+struct SignArguments {
+  std::string image;
+  std::string key;
+  std::string form = "both";
+  std::string docker_reference;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int sign(const SignArguments& arguments);
+
+struct VerifyArguments {
+  std::string image;
+  std::vector<std::string> keys;
+  std::string type;
+  std::string output;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int verify(const VerifyArguments& arguments);
+
+struct AttestArguments {
+  std::string image;
+  std::string key;
+  std::string type = "custom";
+  std::string predicate;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int attest(const AttestArguments& arguments);
+
 struct PlanArguments {
   std::string spec = "minibuild.yaml";
   std::vector<std::string> outputs;

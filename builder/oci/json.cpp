@@ -55,9 +55,9 @@ class Examiner : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-Json parse_json(std::string_view text, std::string_view what) {
-  if (text.size() > max_json_size)
-    base::fail("cannot read {}: it has {} bytes, want at most {}", what, text.size(), max_json_size);
+Json parse_json(std::string_view text, std::string_view what, size_t limit) {
+  if (text.size() > limit)
+    base::fail("cannot read {}: it has {} bytes, want at most {}", what, text.size(), limit);
   if (!base::is_utf8(text)) base::fail("cannot read {}: it is not UTF-8", what);
   Examiner examiner;
   if (!Json::sax_parse(text.begin(), text.end(), &examiner))

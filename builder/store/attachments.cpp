@@ -73,6 +73,31 @@ void read_from_layout(ImageSet& set, const BlobSource& source, Cache& cache) {
 
 }  // namespace
 
+std::vector<FoundAttachment> list_attachments(const BlobSource& source, const oci::Digest& subject) {
+  const auto text = source.file("index.json", oci::max_json_size);
+  if (!text) fail("it has no index.json");
+  std::vector<FoundAttachment> found;
+  const std::vector<std::string> tags = attachment_tags(subject);
+  for (oci::Descriptor& entry : oci::parse_index(*text, "index.json").manifests) {
+    const std::string tag = oci::tag_of(entry);
+    const bool tagged = std::find(tags.begin(), tags.end(), tag) != tags.end();
+    if (!oci::is_manifest(entry.media_type) || entry.digest == subject) continue;
+    bool belongs = tagged;
+    if (!tagged) {
+      try {
+        const auto bytes = source.document(entry);
+        belongs = bytes && subject_of(*bytes, "manifest " + oci::to_string(entry.digest)) == subject;
+        if (tag.empty() && (!bytes || oci::digest_of(*bytes) != entry.digest)) belongs = true;
+      } catch (const base::Error&) {
+        belongs = tag.empty();
+      }
+    }
+    entry.annotations.erase(oci::ref_name);
+    if (belongs) found.push_back({std::move(entry), tagged ? tag : ""});
+  }
+  return found;
+}
+
 std::vector<std::string> attachment_tags(const oci::Digest& subject) {
   const std::string start = "sha256-" + oci::hex(subject);
   return {start + ".sig", start + ".att", start + ".sbom"};

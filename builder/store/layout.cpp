@@ -10,6 +10,7 @@
 
 #include "builder/store/output_forms.h"
 #include "minibuild/base/error.h"
+#include "minibuild/store/attachments.h"
 
 namespace minibuild::store {
 
@@ -159,7 +160,53 @@ bool make_new_layout(const oci::ImageLocation& destination, const Product& produ
   return true;
 }
 
+// As `merged_index`, for what belongs to images; entries of others keep fields that minibuild does not know.
+std::string index_with(const std::string& path, const std::vector<Attachment>& attachments) {
+  oci::parse_index(base::read_file(path, oci::max_json_size), path);
+  oci::Json index = oci::parse_json(base::read_file(path, oci::max_json_size), path);
+  oci::Json& entries = index["manifests"];
+  for (const Attachment& attachment : attachments) {
+    oci::Descriptor descriptor = attachment.descriptor;
+    if (!attachment.tag.empty()) descriptor.annotations[oci::ref_name] = attachment.tag;
+    oci::Json entry = oci::json_of(descriptor);
+    const oci::Json manifest = oci::parse_json(attachment.manifest_json, "the manifest to add");
+    if (manifest.contains("artifactType")) entry["artifactType"] = manifest["artifactType"];
+    const auto same = std::find_if(entries.begin(), entries.end(), [&](const oci::Json& old) {
+      if (attachment.tag.empty()) return old["digest"] == entry["digest"];
+      return old.contains("annotations") && old["annotations"].is_object() &&
+             old["annotations"].value(oci::ref_name, "") == attachment.tag;
+    });
+    if (same == entries.end())
+      entries.push_back(std::move(entry));
+    else
+      *same = std::move(entry);
+  }
+  return index.dump();
+}
+
+// One writer at a time; the lock is on the directory itself and leaves nothing behind.
+base::Fd lock_layout(const std::string& directory) {
+  base::Fd lock = base::open_file(directory);
+  while (::flock(lock.get(), LOCK_EX) != 0)
+    if (errno != EINTR) fail("cannot lock it: {}", base::errno_text());
+  base::remove_stale_temporaries(directory);
+  base::remove_stale_temporaries(directory + "/blobs/sha256");
+  return lock;
+}
+
 }  // namespace
+
+void add_attachments(const std::string& directory, const std::vector<Attachment>& attachments, Cache& cache) {
+  const base::Fd lock = lock_layout(directory);
+  const std::string path = directory + "/index.json";
+  const std::string index = index_with(path, attachments);
+  ImageSet set;
+  set.attachments = attachments;
+  AddedBlobs added;
+  add_blobs(directory, {&set, {}, nullptr, 0}, cache, added);
+  write_if_changed(path, index);
+  added.keep();
+}
 
 void check_layout(const std::string& directory) {
   struct stat st {};
@@ -173,12 +220,7 @@ void write_layout(const oci::ImageLocation& destination, const Product& product,
   const std::string& directory = destination.path;
   check_layout(directory);
   if (!base::exists(directory) && make_new_layout(destination, product, cache)) return;
-  // One writer at a time; the lock is on the directory itself and leaves nothing behind.
-  const base::Fd lock = base::open_file(directory);
-  while (::flock(lock.get(), LOCK_EX) != 0)
-    if (errno != EINTR) fail("cannot lock it: {}", base::errno_text());
-  base::remove_stale_temporaries(directory);
-  base::remove_stale_temporaries(directory + "/blobs/sha256");
+  const base::Fd lock = lock_layout(directory);
   AddedBlobs added;
   fill_layout(directory, destination, product, cache, added);
   added.keep();

@@ -62,27 +62,39 @@ std::string tags_of(const oci::ImageIndex& index) {
   return tags.empty() ? "none" : base::join(tags, ", ");
 }
 
+// True for a manifest that says of itself that it belongs to another.
+bool has_subject(const BlobSource& source, const oci::Descriptor& entry) {
+  const auto bytes = source.document(entry);
+  if (!bytes || !oci::is_manifest(entry.media_type)) return false;
+  const oci::Json json = oci::parse_json(*bytes, "manifest " + oci::to_string(entry.digest));
+  return json.is_object() && json.contains("subject");
+}
+
+bool same_digests(const std::vector<oci::Descriptor>& entries) {
+  return std::all_of(entries.begin(), entries.end(),
+                     [&](const oci::Descriptor& entry) { return entry.digest == entries.front().digest; });
+}
+
 // The entry of index.json that `tag` names: exactly, or as the tag of a full reference; without a tag the
-// only one.
-oci::Descriptor choose(const oci::ImageIndex& index, const std::string& tag) {
+// only one. What belongs to an image is none itself, unless it is asked for.
+oci::Descriptor choose(const BlobSource& source, const oci::ImageIndex& index, const std::string& tag) {
   const bool any_named =
-      std::any_of(index.manifests.begin(), index.manifests.end(),
-                  [&](const oci::Descriptor& entry) { return !oci::tag_of(entry).empty(); });
+      std::any_of(index.manifests.begin(), index.manifests.end(), [&](const oci::Descriptor& entry) {
+        return !oci::tag_of(entry).empty() && !is_attachment_tag(oci::tag_of(entry));
+      });
   std::vector<oci::Descriptor> found;
   for (const oci::Descriptor& entry : index.manifests) {
     if (!oci::is_manifest(entry.media_type) && !oci::is_index(entry.media_type)) continue;
     const std::string name = oci::tag_of(entry);
-    // What belongs to an image is none itself, unless it is asked for.
     if (tag.empty() && (is_attachment_tag(name) || (any_named && name.empty()))) continue;
     const bool same = tag.empty() || name == tag || (name.size() > tag.size() && name.ends_with(":" + tag));
     if (same && std::find(found.begin(), found.end(), entry) == found.end()) found.push_back(entry);
   }
+  if (tag.empty() && !any_named && !same_digests(found))
+    std::erase_if(found, [&](const oci::Descriptor& entry) { return has_subject(source, entry); });
   if (found.empty() && tag.empty()) fail("it holds no image");
   if (found.empty()) fail("it has no image '{}'; its tags are: {}", tag, tags_of(index));
-  const bool same_image = std::all_of(found.begin(), found.end(), [&](const oci::Descriptor& entry) {
-    return entry.digest == found.front().digest;
-  });
-  if (!same_image) fail("it holds {} images; name one by its tag: {}", found.size(), tags_of(index));
+  if (!same_digests(found)) fail("it holds {} images; name one by its tag: {}", found.size(), tags_of(index));
   return found.front();
 }
 
@@ -114,15 +126,7 @@ void check_platform(const Image& image, const std::optional<oci::Platform>& want
 
 ImageSet read_layout(const BlobSource& source, const std::string& tag,
                      const std::optional<oci::Platform>& wanted, Cache& cache) {
-  const auto marker = source.file("oci-layout", 4096);
-  if (!marker) fail("it has no file 'oci-layout', so it is not an OCI image layout");
-  const oci::Json version = oci::parse_json(*marker, "oci-layout");
-  if (!version.is_object() || !version.contains("imageLayoutVersion") ||
-      version["imageLayoutVersion"] != "1.0.0")
-    fail("its file 'oci-layout' does not say imageLayoutVersion 1.0.0");
-  const auto index = source.file("index.json", oci::max_json_size);
-  if (!index) fail("it has no index.json");
-  return read_set(source, choose(oci::parse_index(*index, "index.json"), tag), wanted, cache);
+  return read_set(source, find_in_layout(source, tag), wanted, cache);
 }
 
 std::string media_type_of(const std::string& path) {
@@ -183,6 +187,18 @@ ImageSet read_docker(const BlobSource& source, const std::optional<oci::Platform
 
 const oci::Descriptor& top_of(const ImageSet& set) {
   return set.index ? *set.index : set.images.front().descriptor;
+}
+
+oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag) {
+  const auto marker = source.file("oci-layout", 4096);
+  if (!marker) fail("it has no file 'oci-layout', so it is not an OCI image layout");
+  const oci::Json version = oci::parse_json(*marker, "oci-layout");
+  if (!version.is_object() || !version.contains("imageLayoutVersion") ||
+      version["imageLayoutVersion"] != "1.0.0")
+    fail("its file 'oci-layout' does not say imageLayoutVersion 1.0.0");
+  const auto index = source.file("index.json", oci::max_json_size);
+  if (!index) fail("it has no index.json");
+  return choose(source, oci::parse_index(*index, "index.json"), tag);
 }
 
 ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,

@@ -3,11 +3,14 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "minibuild/oci/reference.h"
 #include "minibuild/registry/client.h"
+#include "minibuild/store/attachments.h"
+#include "minibuild/store/blob_source.h"
 #include "minibuild/store/image.h"
 #include "minibuild/store/output.h"
 
@@ -47,6 +50,23 @@ ToFetch look_at_image(const std::string& name, const std::optional<oci::Platform
 /// Fills `set.attachments` with the signatures, SBOMs and attestations of an image, wherever it is.
 void read_attachments(store::ImageSet& set, const oci::ImageLocation& location, store::Cache& cache,
                       const Registries& registries);
+
+/// An image that is opened to read single documents of it. What it came from must outlive it.
+struct OpenedImage {
+  std::unique_ptr<store::BlobSource> source;
+  oci::Descriptor top;  // what its name stands for, asked for once
+};
+/// For registries, layouts and archives of them. Throws Error `cannot read IMAGE: cause`.
+OpenedImage open_image(const oci::ImageLocation& location, store::Cache& cache, const Registries& registries);
+/// What is said to belong to a manifest of the image, unread and unchecked. Throws Error as `open_image`.
+std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,
+                                                     const oci::ImageLocation& location,
+                                                     const oci::Digest& subject,
+                                                     const Registries& registries);
+/// Puts what belongs to images beside them: into the repository of a registry, or into a layout. Throws Error
+/// `cannot write IMAGE: cause`.
+void attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
+            store::Cache& cache, const Registries& registries);
 
 /// As store::write_output, for registries too: blobs first, then manifests, then the index, the tags last.
 /// What the repository has is not sent; what another repository of the same registry has is mounted. The tag

@@ -27,4 +27,12 @@ void read_attachments(ImageSet& set, const BlobSource& source, const FindAttachm
 /// The same for an image on disk. Throws Error `cannot read IMAGE: cause`.
 void read_attachments(ImageSet& set, const oci::ImageLocation& location, Cache& cache);
 
+/// What a layout's index.json lists as belonging to a manifest. An entry without a tag whose manifest cannot
+/// be read is among them: nobody can say what it belongs to.
+std::vector<FoundAttachment> list_attachments(const BlobSource& source, const oci::Digest& subject);
+
+/// Adds to an OCI layout what belongs to its images. A manifest with a tag takes the place of the one that
+/// had it; all else in index.json stays as it is. Throws Error; then index.json is as it was.
+void add_attachments(const std::string& directory, const std::vector<Attachment>& attachments, Cache& cache);
+
 }  // namespace minibuild::store

@@ -60,6 +60,8 @@ ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci:
                     Cache& cache);
 
 class BlobSource;
+/// The entry of a layout's index.json that a tag names, or the only image if `tag` is empty. Throws Error.
+oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag);
 /// The same for an image whose manifest or index is known: `top` and everything below it comes from `source`.
 ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,
                   const std::optional<oci::Platform>& wanted, Cache& cache);

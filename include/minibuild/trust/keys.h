@@ -47,4 +47,7 @@ class Signer {
 std::unique_ptr<Signer> parse_private_key(std::string_view pem, std::string_view password,
                                           const std::string& what);
 
+/// True if the private key in a PEM needs a password, which may be empty.
+bool is_encrypted(std::string_view pem);
+
 }  // namespace minibuild::trust

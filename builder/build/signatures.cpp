@@ -1,0 +1,311 @@
+#include "minibuild/build/signatures.h"
+
+#include <algorithm>
+
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+#include "minibuild/trust/dsse.h"
+
+namespace minibuild::build {
+
+using base::fail;
+
+namespace {
+
+constexpr size_t max_attached = 1000;
+constexpr size_t max_subjects = 1000;
+constexpr size_t max_signature = size_t{64} << 20;
+
+template <typename Task>
+auto naming(const char* what, const oci::ImageLocation& location, Task task) {
+  try {
+    return task();
+  } catch (const base::Error& error) {
+    if (error.code() == base::Code::interrupted) throw;
+    throw base::Error(error.code(),
+                      fmt::format("cannot {} {}: {}", what, oci::to_string(location), error.what()));
+  }
+}
+
+// The bytes of a document, if they are what the descriptor says.
+std::string checked(const store::BlobSource& source, const oci::Descriptor& descriptor, store::Cache& cache) {
+  std::optional<std::string> bytes;
+  if (descriptor.size <= oci::max_json_size)
+    bytes = source.document(descriptor);
+  else
+    bytes = base::read_file(source.layers({descriptor}, cache).front(), descriptor.size);
+  if (!bytes) fail("{} is missing", oci::to_string(descriptor.digest));
+  if (bytes->size() != descriptor.size || oci::digest_of(*bytes) != descriptor.digest)
+    throw base::Error(base::Code::refused, fmt::format("{} does not have the bytes that its digest says",
+                                                       oci::to_string(descriptor.digest)));
+  return std::move(*bytes);
+}
+
+// The manifest or index that a name stands for, and every manifest below.
+std::vector<oci::Descriptor> subjects_of(const OpenedImage& image, store::Cache& cache) {
+  std::vector<oci::Descriptor> subjects{image.top};
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    const oci::Descriptor subject = subjects[i];
+    if (i == 0 || oci::is_index(subject.media_type)) {
+      const std::string bytes = checked(*image.source, subject, cache);
+      if (!oci::is_index(subject.media_type)) continue;
+      for (const oci::Descriptor& entry :
+           oci::parse_index(bytes, "index " + oci::to_string(subject.digest)).manifests) {
+        const bool known = std::any_of(subjects.begin(), subjects.end(), [&](const oci::Descriptor& one) {
+          return one.digest == entry.digest;
+        });
+        if (!known && (oci::is_manifest(entry.media_type) || oci::is_index(entry.media_type)))
+          subjects.push_back(entry);
+      }
+      if (subjects.size() > max_subjects) fail("its index names more than {} manifests", max_subjects);
+    }
+  }
+  return subjects;
+}
+
+store::Attachment attachment_of(const trust::Artifact& artifact, const oci::Digest& subject,
+                                const std::string& tag, store::Cache& cache) {
+  store::Attachment attachment;
+  attachment.descriptor = {std::string(oci::media_type::manifest),
+                           oci::digest_of(artifact.manifest_json),
+                           artifact.manifest_json.size(),
+                           {},
+                           {}};
+  attachment.manifest_json = artifact.manifest_json;
+  attachment.subject = subject;
+  attachment.tag = tag;
+  for (const trust::Artifact::Blob& blob : artifact.blobs) {
+    base::MemorySource source(blob.bytes);
+    cache.put_blob(source, blob.descriptor.digest, "a signature");
+    attachment.blobs.push_back({blob.descriptor, {}, cache.blob_path(blob.descriptor.digest)});
+  }
+  return attachment;
+}
+
+// What a manifest's layers of one type hold.
+std::vector<oci::Descriptor> layers_of(const std::string& manifest_json) {
+  return oci::parse_manifest(manifest_json, "the manifest").layers;
+}
+
+bool is_bundle(const oci::Descriptor& layer) {
+  return layer.media_type.starts_with("application/vnd.dev.sigstore.bundle");
+}
+
+class Examination {
+ public:
+  Examination(const oci::Digest& image, const std::vector<trust::PublicKey>& keys,
+              const std::string& predicate_type)
+      : image_(image), keys_(keys), predicate_type_(predicate_type) {}
+
+  std::vector<Candidate> candidates;
+
+  void look_at(const AttachedManifest& attached, const std::string& tag) {
+    const std::vector<oci::Descriptor> layers = layers_of(attached.manifest_json);
+    if (tag.empty()) {
+      if (std::any_of(layers.begin(), layers.end(), is_bundle)) look_at_bundle(attached, layers);
+      return;
+    }
+    const bool signature = predicate_type_ == trust::sign_predicate;
+    if (!tag.ends_with(signature ? ".sig" : ".att")) return;
+    for (size_t i = 0; i < layers.size(); ++i)
+      judge(fmt::format("signature {} of tag {}", i + 1, tag), false, [&] {
+        const std::string_view want = signature ? trust::simple_signing_type : trust::envelope_type;
+        if (layers[i].media_type != want)
+          fail("its type is '{}', want '{}'", base::printable(layers[i].media_type), want);
+        const std::string bytes = attached.blob(layers[i], max_signature);
+        if (!signature) return trust::verify_envelope(bytes, image_, predicate_type_, keys_);
+        const auto found = layers[i].annotations.find(trust::signature_annotation);
+        if (found == layers[i].annotations.end()) fail("it has no signature");
+        return trust::verify_classic(bytes, found->second, image_, keys_);
+      });
+  }
+
+  void broken(const std::string& name, const std::string& why) {
+    candidates.push_back({name, why, {}, false});
+  }
+
+ private:
+  template <typename Task>
+  void judge(const std::string& name, bool bundle, Task task) {
+    Candidate candidate{name, "", {}, bundle};
+    try {
+      candidate.accepted = task();
+    } catch (const base::Error& error) {
+      if (error.code() == base::Code::interrupted) throw;
+      candidate.fault = error.what();
+    }
+    candidates.push_back(std::move(candidate));
+  }
+
+  void look_at_bundle(const AttachedManifest& attached, const std::vector<oci::Descriptor>& layers) {
+    judge("bundle " + attached.name, true, [&] {
+      if (layers.size() != 1) fail("its manifest has {} layers, want 1", layers.size());
+      return trust::verify_bundle(attached.blob(layers.front(), max_signature), image_, predicate_type_,
+                                  keys_);
+    });
+  }
+
+  oci::Digest image_;
+  const std::vector<trust::PublicKey>& keys_;
+  const std::string& predicate_type_;
+};
+
+std::vector<Candidate> candidates_of(const OpenedImage& image, const oci::ImageLocation& location,
+                                     const oci::Digest& subject, const std::vector<trust::PublicKey>& keys,
+                                     const std::string& predicate_type, store::Cache& cache,
+                                     const Registries& registries) {
+  Examination examination(subject, keys, predicate_type);
+  visit_attached(
+      image, location, subject, cache, registries,
+      [&](const AttachedManifest& attached, const std::string& tag) { examination.look_at(attached, tag); },
+      [&](const std::string& name, const std::string& why) { examination.broken(name, why); });
+  return std::move(examination.candidates);
+}
+
+// The manifest under the tag for classic signatures, if there is one.
+std::optional<trust::ClassicManifest> classic_manifest(const OpenedImage& image,
+                                                       const oci::ImageLocation& location,
+                                                       const oci::Digest& subject, store::Cache& cache,
+                                                       const Registries& registries) {
+  for (const store::FoundAttachment& found : list_attachments(image, location, subject, registries)) {
+    if (!found.tag.ends_with(".sig")) continue;
+    trust::ClassicManifest before{checked(*image.source, found.descriptor, cache), ""};
+    const oci::Manifest manifest = oci::parse_manifest(before.manifest_json, "the signatures that are there");
+    before.config_json = checked(*image.source, manifest.config, cache);
+    return before;
+  }
+  return std::nullopt;
+}
+
+std::string reference_of(const oci::ImageLocation& location, const SignOptions& options) {
+  if (!options.docker_reference.empty() || location.transport != oci::Transport::registry)
+    return options.docker_reference;
+  const oci::Reference reference = oci::parse_reference(location.path);
+  return reference.host + "/" + reference.repository;
+}
+
+}  // namespace
+
+void visit_attached(const OpenedImage& image, const oci::ImageLocation& location, const oci::Digest& subject,
+                    store::Cache& cache, const Registries& registries,
+                    const std::function<void(const AttachedManifest&, const std::string& tag)>& visit,
+                    const std::function<void(const std::string& name, const std::string& why)>& broken) {
+  const auto found = list_attachments(image, location, subject, registries);
+  if (found.size() > max_attached) fail("more than {} manifests belong to it", max_attached);
+  for (const store::FoundAttachment& one : found) {
+    const std::string name = one.tag.empty() ? oci::to_string(one.descriptor.digest) : "tag " + one.tag;
+    try {
+      AttachedManifest attached{name, checked(*image.source, one.descriptor, cache), {}};
+      attached.blob = [&](const oci::Descriptor& blob, size_t limit) {
+        if (blob.size > limit) fail("it has {} bytes, want at most {}", blob.size, limit);
+        return checked(*image.source, blob, cache);
+      };
+      visit(attached, one.tag);
+    } catch (const base::Error& error) {
+      if (error.code() == base::Code::interrupted) throw;
+      broken(name, error.what());
+    }
+  }
+}
+
+oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& signer,
+                       const SignOptions& options, store::Cache& cache, const Registries& registries) {
+  return naming("sign", location, [&] {
+    const OpenedImage image = open_image(location, cache, registries);
+    const std::string reference = reference_of(location, options);
+    const std::string predicate(trust::sign_predicate);
+    std::vector<store::Attachment> attachments;
+    for (const oci::Descriptor& subject : subjects_of(image, cache)) {
+      const auto there =
+          candidates_of(image, location, subject.digest, {signer.public_key()}, predicate, cache, registries);
+      const auto has = [&](bool bundle) {
+        return std::any_of(there.begin(), there.end(), [&](const Candidate& one) {
+          return one.fault.empty() && one.bundle == bundle &&
+                 (bundle || one.accepted.docker_reference == reference);
+        });
+      };
+      if (options.classic && !has(false)) {
+        const auto before = classic_manifest(image, location, subject.digest, cache, registries);
+        attachments.push_back(
+            attachment_of(trust::classic_signature(signer, reference, subject.digest, before), subject.digest,
+                          store::attachment_tags(subject.digest).front(), cache));
+      }
+      if (options.bundle && !has(true)) {
+        const std::string bundle =
+            trust::make_bundle(signer, trust::make_statement(subject.digest, predicate, "{}"));
+        attachments.push_back(attachment_of(
+            trust::bundle_artifact(bundle, subject, predicate, options.created), subject.digest, "", cache));
+      }
+    }
+    // What names the others comes last: who finds the index signed finds its images signed.
+    std::reverse(attachments.begin(), attachments.end());
+    if (!attachments.empty()) attach(location, std::move(attachments), cache, registries);
+    return image.top.digest;
+  });
+}
+
+oci::Digest sign_image(const oci::ImageLocation& location,
+                       const std::function<trust::Artifact(const oci::Descriptor& subject)>& make,
+                       store::Cache& cache, const Registries& registries) {
+  return naming("sign", location, [&] {
+    const OpenedImage image = open_image(location, cache, registries);
+    std::vector<store::Attachment> attachments;
+    for (const oci::Descriptor& subject : subjects_of(image, cache))
+      attachments.push_back(attachment_of(make(subject), subject.digest, "", cache));
+    std::reverse(attachments.begin(), attachments.end());
+    attach(location, std::move(attachments), cache, registries);
+    return image.top.digest;
+  });
+}
+
+oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer& signer,
+                         const std::string& predicate_type, std::string_view predicate, int64_t created,
+                         store::Cache& cache, const Registries& registries) {
+  return naming("attest", location, [&] {
+    const OpenedImage image = open_image(location, cache, registries);
+    checked(*image.source, image.top, cache);
+    const std::string bundle =
+        trust::make_bundle(signer, trust::make_statement(image.top.digest, predicate_type, predicate));
+    attach(location,
+           {attachment_of(trust::bundle_artifact(bundle, image.top, predicate_type, created),
+                          image.top.digest, "", cache)},
+           cache, registries);
+    return image.top.digest;
+  });
+}
+
+bool is_verified(const Verification& verification) {
+  return std::any_of(verification.candidates.begin(), verification.candidates.end(),
+                     [](const Candidate& candidate) { return candidate.fault.empty(); });
+}
+
+Verification verify_image(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
+                          const std::string& predicate_type, store::Cache& cache,
+                          const Registries& registries) {
+  return naming("verify", location, [&] {
+    const OpenedImage image = open_image(location, cache, registries);
+    checked(*image.source, image.top, cache);
+    return Verification{
+        image.top, candidates_of(image, location, image.top.digest, keys, predicate_type, cache, registries)};
+  });
+}
+
+std::string why_refused(const oci::ImageLocation& location, const Verification& verification) {
+  std::string text = fmt::format("cannot verify {}: ", oci::to_string(location));
+  if (verification.candidates.empty())
+    return text + fmt::format("{} has no signature of that kind", oci::to_string(verification.image.digest));
+  text += fmt::format("no signature of {} is good", oci::to_string(verification.image.digest));
+  for (const Candidate& candidate : verification.candidates)
+    if (!candidate.fault.empty()) text += fmt::format("\n  {}: {}", candidate.name, candidate.fault);
+  return text;
+}
+
+oci::Digest require_signature(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
+                              store::Cache& cache, const Registries& registries) {
+  const Verification verification =
+      verify_image(location, keys, std::string(trust::sign_predicate), cache, registries);
+  if (!is_verified(verification)) throw base::Error(base::Code::refused, why_refused(location, verification));
+  return verification.image.digest;
+}
+
+}  // namespace minibuild::build

@@ -1,0 +1,61 @@
+// `minibuild verify`: whether an image is signed, or something is stated about it, by one of the given keys.
+#include <fmt/format.h>
+
+#include "builder/cli/commands.h"
+#include "builder/cli/keys.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/file.h"
+#include "minibuild/base/text.h"
+#include "minibuild/build/signatures.h"
+
+namespace minibuild::cli {
+
+namespace {
+
+// Says what was found, good and bad; the first good one.
+const build::Candidate& report(const build::Verification& verification, const VerifyArguments& arguments) {
+  const build::Candidate* good = nullptr;
+  for (const build::Candidate& candidate : verification.candidates) {
+    if (!candidate.fault.empty()) {
+      fmt::print(stderr, "{}: does not count: {}\n", candidate.name, candidate.fault);
+      continue;
+    }
+    if (good == nullptr) good = &candidate;
+    std::string text = fmt::format("{}: good, by {}", candidate.name, arguments.keys[candidate.accepted.key]);
+    if (!candidate.accepted.docker_reference.empty())
+      text += fmt::format(", for {}", base::printable(candidate.accepted.docker_reference));
+    fmt::print(stderr, "{}\n", text);
+  }
+  return *good;
+}
+
+}  // namespace
+
+int verify(const VerifyArguments& arguments) {
+  if (!arguments.output.empty() && arguments.type.empty())
+    throw base::Error(base::Code::usage, "--output is for what an attestation states; say which with --type");
+  const std::string type =
+      arguments.type.empty() ? std::string(trust::sign_predicate) : trust::predicate_type_of(arguments.type);
+  const std::vector<trust::PublicKey> keys = read_public_keys(arguments.keys);
+  store::Cache cache(cache_directory(arguments.cache_dir));
+  const build::Registries registries = make_registries(arguments.registry, {});
+  const oci::ImageLocation image = find_image(arguments.image);
+  const build::Verification verification = build::verify_image(image, keys, type, cache, registries);
+  if (!build::is_verified(verification))
+    throw base::Error(base::Code::refused, build::why_refused(image, verification));
+  const build::Candidate& good = report(verification, arguments);
+  cache.save();
+  const std::string digest = oci::to_string(verification.image.digest) + "\n";
+  if (arguments.type.empty()) {
+    print_result(digest);
+  } else if (arguments.output.empty()) {
+    fmt::print(stderr, "{}", digest);
+    print_result(good.accepted.predicate + "\n");
+  } else {
+    base::write_file_atomic(arguments.output, good.accepted.predicate + "\n");
+    print_result(digest);
+  }
+  return 0;
+}
+
+}  // namespace minibuild::cli
