@@ -9,7 +9,8 @@
 
 namespace minibuild::build {
 
-/// The policy of a spec with its baseline. Throws Error{Code::usage} at the spec's place for a baseline that is none.
+/// The policy of a spec with its baseline. Throws Error{Code::usage} at the spec's place for a baseline that
+/// is none.
 ImagePolicy load_policy(const SpecFile& file);
 
 /// Gives each violation its place in the spec: the entry that brought the file, the key that says it.

@@ -17,6 +17,8 @@ struct OutsideInput {
   bool needs_lock = false;               // the spec gives no digest
   SpecFile file;
   spec::Position position;
+  std::vector<std::string>
+      verify_keys{};  // of a base: key files as written, of which one has to have signed it
 };
 
 /// Walks through a spec and those that it stands on, for all platforms, stages for the host's. Throws Error

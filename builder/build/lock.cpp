@@ -368,6 +368,11 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   const bool there = known.has_value();
   const Lock before = known.value_or(Lock{});
   std::vector<Use> uses = outside_inputs(spec_path, options);
+  for (const Use& use : uses)
+    if (!use.needs_lock && !use.download && mode != LockMode::look)
+      require_signed_base(use.file, {oci::Transport::registry, use.name, ""},
+                          oci::parse_reference(use.name).digest, use.verify_keys, use.position, cache,
+                          options.registries);
   std::erase_if(uses, [](const Use& use) { return !use.needs_lock; });
   const auto used = [&](const std::string& name) {
     return std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return use.name == name; });
@@ -406,6 +411,10 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
       result.lock.images.push_back(resolve(
           use, find(before.images, use.name), wanted, mode == LockMode::look,
           [&] { return ask_image(use, options); }, result.moved));
+    if (!use.download && mode != LockMode::look)
+      require_signed_base(use.file, {oci::Transport::registry, use.name, ""},
+                          result.lock.images.back().digest, use.verify_keys, use.position, cache,
+                          options.registries);
   }
   sort_by_name(result.lock.images);
   sort_by_name(result.lock.downloads);

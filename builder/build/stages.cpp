@@ -15,6 +15,7 @@
 #include "builder/build/secret_gate.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/signatures.h"
 #include "minibuild/sandbox/sandbox.h"
 
 namespace minibuild::build {
@@ -491,6 +492,47 @@ std::map<std::string, StageForecast> forecast_stages(const std::vector<const spe
   return forecasts;
 }
 
+namespace {
+
+// What a registry's image stands for by the spec or the lock; nothing for others.
+std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, const Registries& registries) {
+  if (location.transport != oci::Transport::registry) return std::nullopt;
+  if (const auto pin = registries.pinned.find(location.path); pin != registries.pinned.end())
+    return pin->second;
+  return oci::parse_reference(location.path).digest;
+}
+
+}  // namespace
+
+void require_signed_base(const SpecFile& file, const oci::ImageLocation& location,
+                         const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
+                         spec::Position position, store::Cache& cache, const Registries& registries) {
+  if (keys.empty()) return;
+  oci::ImageLocation exact = beside(file, location);
+  base::Sha256 seen;
+  seen.update("signed base 1");
+  if (digest) {
+    oci::Reference reference = oci::parse_reference(location.path);
+    reference.digest = digest;
+    exact.path = oci::to_string(reference);
+    seen.update(base::as_bytes(digest->hash));
+  }
+  try {
+    std::vector<trust::PublicKey> trusted;
+    for (const std::string& name : keys) {
+      trusted.push_back(
+          trust::parse_public_key(base::read_file(beside(file, name), size_t{64} << 10U), name));
+      seen.update(base::as_bytes(base::sha256(trusted.back().der)));
+    }
+    const base::Hash key = seen.finish();
+    if (digest && cache.is_known_fine(key)) return;
+    require_signature(exact, trusted, cache, registries);
+    if (digest) cache.note_fine(key);
+  } catch (const base::Error& error) {
+    fail_at(file, position, error.code(), error.what());
+  }
+}
+
 Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
                      store::Cache& cache, const Registries& registries) {
   Base base;
@@ -499,6 +541,8 @@ Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::
     base.id = "scratch";
     return base;
   }
+  require_signed_base(file, image->location, pinned_digest(image->location, registries), image->verify_keys,
+                      wanted.position, cache, registries);
   try {
     store::ImageSet set = read_image(beside(file, image->location), platform, cache, registries);
     base.image = std::move(set.images.front());

@@ -84,6 +84,12 @@ class Sources {
 /// A base that needs no build: scratch, or an image, with an error at its place in the spec.
 Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
                      store::Cache& cache, const Registries& registries);
+/// Throws Error{Code::refused} at `position` unless one of the keys signed the image that `location` names;
+/// nothing is asked if there are no keys, or if that was seen before of this digest. `digest`: of a
+/// registry's image.
+void require_signed_base(const SpecFile& file, const oci::ImageLocation& location,
+                         const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
+                         spec::Position position, store::Cache& cache, const Registries& registries);
 /// The path of a spec's file or image: as written if absolute, else beside the spec.
 std::string beside(const SpecFile& file, const std::string& path);
 /// The same for an image on disk; one in a registry stays as it is.

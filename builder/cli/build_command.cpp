@@ -8,10 +8,12 @@
 #include <ctime>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/keys.h"
 #include "builder/cli/progress.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/build.h"
 #include "minibuild/build/lock.h"
+#include "minibuild/build/signatures.h"
 #include "minibuild/store/output.h"
 
 namespace minibuild::cli {
@@ -103,7 +105,46 @@ void print_summary(const build::Built& built, const std::vector<oci::ImageLocati
 struct Prepared {
   build::Options options;
   std::vector<oci::ImageLocation> destinations;
+  std::unique_ptr<trust::Signer> signer;
 };
+
+bool can_be_signed(const oci::ImageLocation& place) {
+  return place.transport == oci::Transport::registry || place.transport == oci::Transport::oci_layout;
+}
+
+// The image as it was just written there: by its digest in registries, by its tag in layouts.
+std::vector<oci::ImageLocation> written_places(const oci::ImageLocation& destination,
+                                               const build::Built& built) {
+  if (destination.transport == oci::Transport::registry) {
+    oci::Reference reference = oci::parse_reference(destination.path);
+    reference.digest = store::top_of(built.set).digest;
+    return {{oci::Transport::registry, oci::to_string(reference), ""}};
+  }
+  oci::ImageLocation place = destination;
+  if (place.tag.empty() && !built.names.empty()) place.tag = built.names.front().tag;
+  return {place};
+}
+
+void sign_outputs(const Prepared& prepared, const build::Built& built, store::Cache& cache,
+                  build::Progress& progress) {
+  if (!prepared.signer) return;
+  build::SignOptions options;
+  options.created = time_of_signing();
+  if (!built.names.empty()) {
+    oci::Reference name = built.names.front();
+    name.tag.clear();
+    options.docker_reference = oci::to_string(name);
+  }
+  for (const oci::ImageLocation& destination : prepared.destinations) {
+    if (!can_be_signed(destination)) continue;
+    build::SignOptions own = options;
+    if (destination.transport == oci::Transport::registry) own.docker_reference.clear();
+    for (const oci::ImageLocation& place : written_places(destination, built)) {
+      build::sign_image(place, *prepared.signer, own, cache, prepared.options.registries);
+      progress.note("sign", "signed " + oci::to_string(place));
+    }
+  }
+}
 
 Prepared prepare(const BuildArguments& arguments) {
   Prepared prepared;
@@ -116,6 +157,14 @@ Prepared prepare(const BuildArguments& arguments) {
     prepared.destinations.push_back(find_destination(output));
   for (const oci::ImageLocation& destination : prepared.destinations)
     if (destination.transport != oci::Transport::registry) store::check_output(destination);
+  if (!arguments.sign_key.empty()) {
+    if (!prepared.destinations.empty() &&
+        std::none_of(prepared.destinations.begin(), prepared.destinations.end(), can_be_signed))
+      throw base::Error(
+          Code::usage,
+          "--sign-key signs what is in a registry or a layout; add -o docker://REF or -o oci:DIR");
+    prepared.signer = read_signer(arguments.sign_key);
+  }
   return prepared;
 }
 
@@ -171,7 +220,7 @@ int build_stage(const BuildArguments& arguments, const Prepared& prepared, store
   return 0;
 }
 
-int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache& cache,
+int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cache& cache,
                 build::Progress& progress, double start) {
   build::Built built = build::build_image(arguments.spec, prepared.options, cache, progress);
   if (prepared.destinations.empty())
@@ -182,6 +231,7 @@ int build_image(const BuildArguments& arguments, Prepared prepared, store::Cache
         destination,
         {&built.set, built.names, built.trees.size() == 1 ? &built.trees.front() : nullptr, built.epoch},
         cache, prepared.options.registries);
+  sign_outputs(prepared, built, cache, progress);
   built.phases.push_back({"output", seconds_now() - output_start});
   cache.save();
   if (!arguments.metadata_file.empty())

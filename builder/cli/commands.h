@@ -29,6 +29,8 @@ struct BuildArguments {
   int jobs = 0;
   bool no_cache = false;
   bool locked = false;
+  std::string sign_key;
+  bool provenance = false;
   RegistryArguments registry;
 };
 int build(const BuildArguments& arguments);
