@@ -7,26 +7,30 @@
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/signatures.h"
+#include "minibuild/trust/pkcs11.h"
 
 namespace minibuild::cli {
 
 namespace {
 
-// Says what was found, good and bad; the first good one.
+// The name of a key without the PIN that a URI may have.
+std::string shown(const std::string& key) {
+  return trust::is_token_uri(key) ? key.substr(0, key.find('?')) : key;
+}
+
+// Says which signatures are good, and by whom; the first of them.
 const build::Candidate& report(const build::Verification& verification, const VerifyArguments& arguments) {
-  const build::Candidate* good = nullptr;
+  const build::Candidate* first = nullptr;
   for (const build::Candidate& candidate : verification.candidates) {
-    if (!candidate.fault.empty()) {
-      fmt::print(stderr, "{}: does not count: {}\n", candidate.name, candidate.fault);
-      continue;
-    }
-    if (good == nullptr) good = &candidate;
-    std::string text = fmt::format("{}: good, by {}", candidate.name, arguments.keys[candidate.accepted.key]);
-    if (!candidate.accepted.docker_reference.empty())
-      text += fmt::format(", for {}", base::printable(candidate.accepted.docker_reference));
+    if (!candidate.fault.empty()) continue;
+    if (first == nullptr) first = &candidate;
+    const trust::Accepted& accepted = candidate.accepted;
+    std::string text = fmt::format("{}: good, by {}", candidate.name, shown(arguments.keys[accepted.key]));
+    if (!accepted.docker_reference.empty())
+      text += fmt::format(", for {}", base::printable(accepted.docker_reference));
     fmt::print(stderr, "{}\n", text);
   }
-  return *good;
+  return *first;
 }
 
 }  // namespace

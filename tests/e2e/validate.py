@@ -52,6 +52,11 @@ class Layout:
                 assert inner["platform"]["os"] and inner["platform"]["architecture"]
                 self.entry(inner)
             return
+        tag = entry.get("annotations", {}).get("org.opencontainers.image.ref.name", "")
+        if "subject" in document or tag.startswith("sha256-"):  # it belongs to an image and is none
+            for descriptor in [document["config"], *document["layers"]]:
+                self.blob(descriptor)
+            return
         self.image(document)
 
     def image(self, manifest):

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
+#include "minibuild/base/text.h"
 
 namespace minibuild::trust {
 namespace {
@@ -124,13 +126,21 @@ TEST(Keys, PssIsThatOfJws) {
   }
 }
 
+std::string pem_of(const std::string& label, const std::string& bytes) {
+  std::string pem = "-----BEGIN " + label + "-----\n";
+  const std::string encoded = base::base64(bytes);
+  for (size_t i = 0; i < encoded.size(); i += 64) pem += encoded.substr(i, 64) + "\n";
+  return pem + "-----END " + label + "-----\n";
+}
+
 TEST(Keys, ReadsEncryptedPkcs8) {
   const Scratch scratch;
   ASSERT_TRUE(
       scratch.run("openssl ecparam -name prime256v1 -genkey -noout -out plain.pem && "
                   "openssl pkcs8 -topk8 -in plain.pem -passout pass:horse -out key.pem && "
                   "openssl pkcs8 -topk8 -scrypt -in plain.pem -passout pass:horse -out scrypt.pem && "
-                  "openssl pkcs8 -topk8 -in plain.pem -passout pass:horse -iter 20000000 -out slow.pem; "
+                  "openssl pkcs8 -topk8 -in plain.pem -passout pass:horse -iter 65536 -out many.pem && "
+                  "openssl asn1parse -in many.pem -noout -out many.der && "
                   "openssl ec -aes128 -passout pass:horse -in plain.pem -out old.pem"));
   const auto plain = parse_private_key(scratch.read("plain.pem"), "", "plain.pem");
   for (const char* name : {"key.pem", "scrypt.pem"}) {
@@ -141,13 +151,68 @@ TEST(Keys, ReadsEncryptedPkcs8) {
     EXPECT_EQ(error_of([&] { parse_private_key(pem, "", name); }),
               std::string("cannot read ") + name + ": it is encrypted, and no password was given");
   }
-  EXPECT_NE(
-      error_of([&] { parse_private_key(scratch.read("slow.pem"), "horse", "slow.pem"); }).find("rounds"),
-      std::string::npos);
+  // 65536 rounds become 8 million.
+  std::string der = scratch.read("many.der");
+  const size_t rounds = der.find(std::string("\x02\x03\x01\x00\x00", 5));
+  ASSERT_NE(rounds, std::string::npos);
+  der.replace(rounds + 2, 3, "\x7f\xff\xff");
+  const std::string slow = pem_of("ENCRYPTED PRIVATE KEY", der);
+  EXPECT_NE(error_of([&] { parse_private_key(slow, "horse", "slow.pem"); }).find("rounds"),
+            std::string::npos);
   EXPECT_NE(error_of([&] {
               parse_private_key(scratch.read("old.pem"), "horse", "old.pem");
             }).find("openssl pkcs8 -topk8"),
             std::string::npos);
+}
+
+std::string fixture(const std::string& name) {
+  return base::read_file(std::string(MINIBUILD_SOURCE_DIR) + "/tests/trust/keys/" + name);
+}
+
+TEST(Keys, ReadsCosignsEncryption) {
+  const std::string sigstore = fixture("sigstore.key");
+  EXPECT_TRUE(is_encrypted(sigstore));
+  EXPECT_FALSE(is_encrypted(fixture("sigstore.pub")));
+  EXPECT_EQ(parse_private_key(sigstore, "pw", "it")->public_key(),
+            parse_public_key(fixture("sigstore.pub"), "it"));
+  EXPECT_EQ(parse_private_key(fixture("cosign.key"), "", "it")->public_key(),
+            parse_public_key(fixture("cosign.pub"), "it"));
+  EXPECT_EQ(error_of([&] { parse_private_key(sigstore, "wrong", "it"); }),
+            "cannot read it: the password is wrong");
+  EXPECT_EQ(error_of([&] { parse_private_key(sigstore, "", "it"); }),
+            "cannot read it: it is encrypted, and no password was given");
+}
+
+// The document in cosign's PEM with another text in the place of one.
+std::string with(const std::string& from, const std::string& to) {
+  std::string text;
+  for (const std::string& line : base::split(fixture("cosign.key"), '\n'))
+    if (!line.starts_with("-----")) text += line;
+  std::string json = base::unbase64(text).value();
+  const size_t at = json.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  json.replace(at, from.size(), to);
+  return pem_of("ENCRYPTED COSIGN PRIVATE KEY", json);
+}
+
+TEST(Keys, RefusesOtherParametersOfScrypt) {
+  const std::pair<const char*, const char*> changes[] = {{"32768", "1073741824"},
+                                                         {"32768", "16384"},
+                                                         {"32768", "-1"},
+                                                         {"32768", "32768.0"},
+                                                         {"\"r\":8", "\"r\":9"},
+                                                         {"\"p\":1", "\"p\":2"},
+                                                         {"scrypt", "argon2"},
+                                                         {"nacl/secretbox", "aes"},
+                                                         {"\"salt\":\"", "\"salt\":\"AAAA"},
+                                                         {"\"nonce\":\"", "\"nonce\":\"AAAA"},
+                                                         {"\"ciphertext\":\"", "\"x\":\""}};
+  for (const auto& [from, to] : changes) {
+    const std::string pem = with(from, to);
+    const std::string error = error_of([&] { parse_private_key(pem, "", "it"); });
+    EXPECT_TRUE(error.starts_with("cannot read it: ")) << from << ": " << error;
+    EXPECT_EQ(error.find("password"), std::string::npos) << from << ": " << error;
+  }
 }
 
 TEST(Keys, ReadsTheKeyOfACertificate) {
