@@ -34,6 +34,7 @@ class Planner {
       if (!verdict(tag).keeps.empty()) mark(digest, fmt::format("tag {}", base::printable(tag)));
     for (const oci::Digest& digest : stay_) mark(digest, "it came meanwhile");
     mark_untagged();
+    mark_lists();
     for (const auto& [tag, digest] : holdings_.tags) decide(tag, digest);
     std::sort(plan_.tags.begin(), plan_.tags.end(),
               [](const TagDecision& a, const TagDecision& b) { return natural_less(a.tag, b.tag); });
@@ -99,8 +100,10 @@ class Planner {
     } else if (role == Role::attached && kept_.contains(derived->subject)) {
       decision.fate = Fate::keep;
       decision.why = marked ? kept_.at(digest) : "its subject stays";
-    } else if (is_list(tag) && keeps_some(tag, digest, decision)) {
-      // Decided there.
+    } else if (const Entries entries = entries_of(digest); is_list(tag) && entries.stay > 0) {
+      decision.fate = marked ? Fate::keep : Fate::rewrite;
+      decision.why = fmt::format("it lists {} that stay{}", entries.stay, entries.stay == 1 ? "s" : "");
+      if (!marked) plan_.lists.push_back({tag, digest, entries.go});
     } else {
       decision.fate = marked ? Fate::untag : Fate::remove;
       decision.why = why_not(tag, role);
@@ -109,26 +112,38 @@ class Planner {
     plan_.tags.push_back(std::move(decision));
   }
 
-  // A list whose subject goes, or is not there, may name referrers that stay for reasons of their own.
-  bool keeps_some(const std::string& tag, const oci::Digest& list, TagDecision& decision) {
-    const auto it = holdings_.manifests.find(list);
-    if (it == holdings_.manifests.end()) return false;
+  // What stays and what goes of the entries of a list of referrers.
+  struct Entries {
     size_t stay = 0;
     std::vector<oci::Digest> go;
+  };
+  Entries entries_of(const oci::Digest& list) const {
+    Entries entries;
+    const auto it = holdings_.manifests.find(list);
+    if (it == holdings_.manifests.end()) return entries;
     for (const oci::Digest& entry : it->second.children) {
       if (kept_.contains(entry))
-        ++stay;
+        ++entries.stay;
       else if (holdings_.manifests.contains(entry))
-        go.push_back(entry);
+        entries.go.push_back(entry);
     }
-    if (stay == 0) return false;
-    decision.fate = go.empty() ? Fate::keep : Fate::rewrite;
-    decision.why = fmt::format("it lists referrers of which {} stay{}", stay, stay == 1 ? "s" : "");
-    if (go.empty())
-      kept_.try_emplace(list, fmt::format("tag {}", tag));
-    else
-      plan_.lists.push_back({tag, list, std::move(go)});
-    return true;
+    return entries;
+  }
+
+  // A list whose subject goes, or is not there, may name referrers that stay for reasons of their own. If all
+  // of them do, it stays as it is; that may make others stay.
+  void mark_lists() {
+    bool changed = true;
+    while (changed) {
+      changed = false;
+      for (const auto& [tag, digest] : holdings_.tags) {
+        if (!is_list(tag) || kept_.contains(digest)) continue;
+        const Entries entries = entries_of(digest);
+        if (entries.stay == 0 || !entries.go.empty()) continue;
+        mark(digest, "it lists referrers that stay");
+        changed = true;
+      }
+    }
   }
 
   std::string why_not(const std::string& tag, Role role) const {

@@ -122,9 +122,9 @@ def fill(url):
     tags = [(f"v{1 + i // 10}.{i % 10}.0", made[i % 36]) for i in range(40)]
     tags += [(f"v{1 + i}.9.0-rc.{i}", made[(i * 7) % 36]) for i in range(10)]
     tags += [(f"1.{i}.{i}", made[(i * 5) % 36]) for i in range(10)]
-    tags += [(f"nightly-{i}", made[i % 36]) for i in range(60)]
+    tags += [(f"nightly-{i}", made[i % 36]) for i in range(45)]
     tags += [(f"repro-{i}", made[36 + i % 6]) for i in range(8)] + [("other-repro", made[42]), ("old-repro", made[43])]
-    tags += [(f"pr-{i}", made[(i * 11 + 3) % 36]) for i in range(60)]
+    tags += [(f"pr-{i}", made[(i * 11 + 3) % 36]) for i in range(45)]
     tags += [(f"keep-{i}", made[30 + i % 3]) for i in range(5)] + [("latest", made[0]), ("v5", made[29]), ("vNext", made[34])]
     list(pool.map(lambda tag: put_manifest(url, tag[0], tag[1][1]), tags))
 
