@@ -257,11 +257,12 @@ class RegistryTarget : public PruneTarget {
                      tags.empty() ? "" : " (" + base::join(tags, ", ") + ")"));
   }
 
-  // The list as it is now: entries that came since the plan was made stay in it.
   void rewrite(const trust::ListUpdate& update) {
-    const registry::Client::Document list = client_.manifest(tagged(update.tag));
-    if (list.descriptor.digest != update.list)
+    // The registry itself is asked what the tag names, not a mirror.
+    const std::optional<oci::Descriptor> named = client_.find_manifest(tagged(update.tag));
+    if (!named || named->digest != update.list)
       fail("the list {} has changed meanwhile; try again", update.tag);
+    const registry::Client::Document list = client_.manifest(exact(update.list));
     client_.put_manifest(repository_, update.tag, list.descriptor.media_type,
                          rewritten_list(list.bytes, update));
   }
@@ -286,8 +287,9 @@ class RegistryTarget : public PruneTarget {
 
   bool remove_tag(const trust::TagDecision& one, const trust::RetentionPlan& fresh, PruneResult& result,
                   const std::function<void(const std::string&)>& told) {
-    const registry::Client::Document image = client_.manifest(tagged(one.tag));
-    if (image.descriptor.digest != one.digest) return true;  // it was moved meanwhile
+    const std::optional<oci::Descriptor> named = client_.find_manifest(tagged(one.tag));
+    if (!named || named->digest != one.digest) return true;  // it was moved meanwhile
+    const registry::Client::Document image = client_.manifest(exact(one.digest));
     const auto deletion = client_.delete_manifest(repository_, one.tag);
     if (deletion == registry::Client::Deletion::unsupported) return false;
     if (deletion == registry::Client::Deletion::missing) return true;

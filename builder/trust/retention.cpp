@@ -221,15 +221,18 @@ bool natural_less(const std::string& a, const std::string& b) {
 }
 
 std::string age_text(int64_t seconds) {
+  constexpr int64_t minute = 60;
+  constexpr int64_t hour = 3600;
   constexpr int64_t day = 86400;
+  constexpr int64_t year = 365 * day;
   const auto counted = [](int64_t count, std::string_view unit) {
     return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
   };
-  if (seconds < 120) return "just now";
-  if (seconds < 2 * 3600) return fmt::format("{} min", seconds / 60);
-  if (seconds < 2 * day) return counted(seconds / 3600, "hour");
-  if (seconds < 2 * 365 * day) return counted(seconds / day, "day");
-  return counted(seconds / (365 * day), "year");
+  if (seconds < 2 * minute) return "just now";
+  if (seconds < 2 * hour) return fmt::format("{} min", seconds / minute);
+  if (seconds < 2 * day) return counted(seconds / hour, "hour");
+  if (seconds < 2 * year) return counted(seconds / day, "day");
+  return counted(seconds / year, "year");
 }
 
 RetentionPlan plan_retention(const spec::Retention& policy, const Holdings& holdings, int64_t now,
