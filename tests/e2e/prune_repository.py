@@ -199,7 +199,7 @@ def push(url, seconds):
         entry, _ = repository.index([dict(entry, platform={"os": "linux", "architecture": "amd64"})], f"new-index-{number}")
         pushed[f"new-index-{number}"] = entry["digest"]
         number += 1
-        time.sleep(0.02)
+        time.sleep(0.1)
     print(json.dumps(pushed))
 
 
