@@ -137,6 +137,25 @@ rm -rf layout.before && cp -a layout layout.before
 prune oci:layout --policy two.json --yes
 same "again" "$? $(diff -r layout layout.before)" "0 "
 
+# Signatures that minibuild makes, in both forms and both places.
+openssl ecparam -name prime256v1 -genkey -noout 2> /dev/null | openssl pkcs8 -topk8 -nocrypt -out key.pem && openssl pkey -in key.pem -pubout -out pub.pem
+cp -a layout signed && build v.yaml -o oci:signed:v1.0.3 > /dev/null && printf 'minibuild: 1\nfiles: [{ file: /v, content: "0" }]\nuser: 1\n' > v.yaml && build v.yaml -o oci:signed:v1.0.0 > /dev/null
+for version in 0 2 3; do
+  check "copy $version" "$MINIBUILD" copy "oci:signed:v1.0.$version" "docker://$real/team/signed:v1.0.$version" --plain-http "$real"
+  check "sign $version" "$MINIBUILD" sign "docker://$real/team/signed:v1.0.$version" --key key.pem --plain-http "$real"
+  check "sign $version in the layout" "$MINIBUILD" sign "oci:signed:v1.0.$version" --key key.pem
+done
+prune "$real/team/signed" --plain-http "$real" --policy two.json --yes
+same "signed images" "$? $(sed -n 's/.*: deleted \(.*\), kept.*/\1/p' err)" "0 4 manifests (3 tags)"
+prune oci:signed --policy two.json --yes
+same "signed images of a layout" "$? $(sed -n 's/.*: deleted \([0-9]* manifests ([0-9]* tags)\).*/\1/p' err)" "0 3 manifests (2 tags)"
+for version in 2 3; do
+  check "verify $version" "$MINIBUILD" verify "docker://$real/team/signed:v1.0.$version" --key pub.pem --plain-http "$real"
+  check "verify $version in the layout" "$MINIBUILD" verify "oci:signed:v1.0.$version" --key pub.pem
+done
+listed() { jq -r '.manifests[].digest' signed/index.json; jq -r '.manifests[].digest' signed/index.json | while read -r one; do jq -r '.config.digest, .layers[].digest' "signed/blobs/sha256/${one#sha256:}"; done; }
+same "no blob is left over" "$(ls signed/blobs/sha256 | xargs)" "$(listed | sed 's/sha256://' | sort -u | xargs)"
+
 # What is said to those who say it wrong.
 prune "$real/team/app:latest" $A
 same "a tag" "$? $(grep -c "it names one tag, but a policy is about a whole repository; write docker://$real/team/app" err)" "2 1"
