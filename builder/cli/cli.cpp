@@ -288,6 +288,23 @@ void add_copy(CLI::App& app, CopyArguments& a) {
   app.footer("Example:\n  minibuild copy oci:hello.oci:1.0 docker://registry.example.com/team/hello:1.0");
 }
 
+void add_prune(CLI::App& app, PruneArguments& a) {
+  app.add_option("REPO", a.repository, "docker://HOST/REPOSITORY or oci:DIR, without a tag")->required();
+  app.add_option("--policy", a.policy, "The file with the 'retention' rules")->required();
+  app.add_flag("--yes", a.yes, "Delete what the rules do not keep, instead of only listing it");
+  app.add_option("--format", a.format, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  app.add_option("--max-deletions", a.max_deletions,
+                 "Refuse to delete anything if more manifests would go (default: the policy's max-deletions, "
+                 "else 1000, and never every tag)");
+  add_registry(app, a.registry);
+  app.footer(
+      "Exit status 3 if too much would go.\nExample:\n  minibuild prune "
+      "docker://registry.example.com/team/app "
+      "--policy retention.yaml");
+}
+
 void add_cache(CLI::App& app, CacheArguments& a, const std::function<void(std::function<int()>)>& choose) {
   app.require_subcommand(1);
   CLI::App* list = app.add_subcommand("ls", "List what the cache holds");
@@ -329,6 +346,7 @@ int run_command(int argc, char** argv) {
   LockArguments lock_arguments;
   CopyArguments copy_arguments;
   InitArguments init_arguments;
+  PruneArguments prune_arguments;
   CacheArguments cache_arguments;
   std::string shell;
   std::string document = "spec";
@@ -377,6 +395,9 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("copy", "Copy an image from one place to another, byte for byte");
   add_copy(*sub, copy_arguments);
   sub->callback([&] { choose([&] { return copy(copy_arguments); }); });
+  sub = app.add_subcommand("prune", "Delete the images of a repository that no rule of a policy keeps");
+  add_prune(*sub, prune_arguments);
+  sub->callback([&] { choose([&] { return prune(prune_arguments); }); });
   sub = app.add_subcommand("schema", "Print the JSON Schema of the spec language, for editors");
   sub->add_option("DOCUMENT", document, "spec or lock")
       ->check(CLI::IsMember({"spec", "lock"}))

@@ -159,6 +159,16 @@ struct CopyArguments {
 };
 int copy(const CopyArguments& arguments);
 
+struct PruneArguments {
+  std::string repository;
+  std::string policy;
+  std::string format = "table";
+  std::string max_deletions;  // a number; empty: what the policy says
+  bool yes = false;
+  RegistryArguments registry;
+};
+int prune(const PruneArguments& arguments);
+
 struct InitArguments {
   std::string directory = ".";
   bool print = false;

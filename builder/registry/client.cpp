@@ -186,6 +186,9 @@ Client::Document Client::manifest(const oci::Reference& reference) {
     document.descriptor.media_type = media_type_of(response);
     document.descriptor.size = document.bytes.size();
     document.descriptor.digest = oci::digest_of(document.bytes);
+    // A mirror's date says when the mirror got it.
+    if (place.host == session_->origin(reference).host)
+      document.modified = parse_http_date(response.header("last-modified"));
     check_media_type(document.descriptor.media_type, what);
     if (reference.digest && document.descriptor.digest != *reference.digest)
       fail("{}: what arrived has the digest {}", what, oci::to_string(document.descriptor.digest));
@@ -551,32 +554,58 @@ bool Client::put_manifest(const oci::Reference& repository, const std::string& n
   return !response.header("oci-subject").empty();
 }
 
-std::vector<oci::Descriptor> Client::referrers(const oci::Reference& repository, const oci::Digest& subject) {
+std::optional<std::vector<oci::Descriptor>> Client::referrers_by_api(const oci::Reference& repository,
+                                                                     const oci::Digest& subject) {
   const std::string what = fmt::format("the referrers of {}/{}@{}", repository.host, repository.repository,
                                        oci::to_string(subject));
   const Place place = session_->origin(repository);
   std::vector<oci::Descriptor> found;
-  const auto add = [&](const std::string& bytes) {
-    for (oci::Descriptor& entry : oci::parse_index(bytes, what).manifests) found.push_back(std::move(entry));
-  };
   Call call;
   call.path = "/referrers/" + oci::to_string(subject);
   for (int page = 0; page < max_pages; ++page) {
     const HttpResponse response = session_->call(place, call);
-    if (response.status != 200) break;
-    add(response.body);
+    if (response.status != 200) {
+      // Half a list would be taken for the whole.
+      if (page > 0) session_->refuse(place, response, what);
+      return std::nullopt;
+    }
+    for (oci::Descriptor& entry : oci::parse_index(response.body, what).manifests)
+      found.push_back(std::move(entry));
     const std::string next = next_link(response.header("link"));
     if (next.empty()) return found;
     const Url url = parse_url(next, &place.base);
     if (!url.same_origin(place.base)) fail("{}: the list goes on at another host", what);
     call.path = url.text;
   }
+  fail("{}: the list has more than {} pages", what, max_pages);
+}
+
+std::vector<oci::Descriptor> Client::referrers(const oci::Reference& repository, const oci::Digest& subject) {
+  if (std::optional<std::vector<oci::Descriptor>> found = referrers_by_api(repository, subject))
+    return std::move(*found);
   // A registry without that API: its clients keep a list under a tag.
   oci::Reference list = repository;
   list.digest.reset();
   list.tag = "sha256-" + oci::hex(subject);
-  if (find_manifest(list)) add(manifest(list).bytes);
-  return found;
+  if (!find_manifest(list)) return {};
+  return oci::parse_index(manifest(list).bytes, "the list " + oci::to_string(list)).manifests;
+}
+
+Client::Deletion Client::delete_manifest(const oci::Reference& repository, const std::string& name) {
+  const bool by_digest = name.starts_with("sha256:");
+  const std::string what = fmt::format("cannot delete {}/{}{}{}", repository.host, repository.repository,
+                                       by_digest ? "@" : ":", name);
+  const Place place = session_->origin(repository);
+  Call call;
+  call.method = "DELETE";
+  call.path = "/manifests/" + name;
+  call.access = Access::remove;
+  const HttpResponse response = session_->call(place, call);
+  if (response.status == 202 || response.status == 200 || response.status == 204) return Deletion::done;
+  if (response.status == 404) return Deletion::missing;
+  if (response.status == 405 || response.status == 501 || (response.status == 400 && !by_digest))
+    return Deletion::unsupported;
+  session_->refuse(place, response, what);
 }
 
 }  // namespace minibuild::registry

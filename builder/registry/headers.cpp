@@ -1,5 +1,7 @@
 #include "builder/registry/headers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -154,6 +156,20 @@ std::string percent_encode(std::string_view text) {
     }
   }
   return out;
+}
+
+std::optional<int64_t> parse_http_date(std::string_view text) {
+  constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  // Only the form that servers must send: `Sun, 06 Nov 1994 08:49:37 GMT`.
+  if (text.size() != 29 || text.substr(3, 2) != ", " || text[7] != ' ' || text[11] != ' ' ||
+      !text.ends_with(" GMT"))
+    return std::nullopt;
+  const size_t month = months.find(text.substr(8, 3));
+  if (month == std::string_view::npos || month % 3 != 0) return std::nullopt;
+  const auto year = base::parse_number(text.substr(12, 4), 9999);
+  if (!year) return std::nullopt;
+  return base::parse_time(
+      fmt::format("{:04}-{:02}-{}T{}Z", *year, month / 3 + 1, text.substr(5, 2), text.substr(17, 8)));
 }
 
 }  // namespace minibuild::registry

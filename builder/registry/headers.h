@@ -29,6 +29,9 @@ struct ContentRange {
 };
 std::optional<ContentRange> parse_content_range(std::string_view text);
 
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7) in seconds since 1970; nothing for other forms.
+std::optional<int64_t> parse_http_date(std::string_view text);
+
 /// Everything but unreserved characters (RFC 3986, section 2.3) as %XX.
 std::string percent_encode(std::string_view text);
 

@@ -191,8 +191,10 @@ HttpResponse Client::Session::call(const Place& place, const Call& call) {
 }
 
 std::string Client::Session::scope_of(const Place& place, const Call& call) const {
-  std::string scope =
-      fmt::format("repository:{}:{}", place.repository, call.access == Access::push ? "pull,push" : "pull");
+  const std::string_view actions = call.access == Access::remove ? "pull,push,delete"
+                                   : call.access == Access::push ? "pull,push"
+                                                                 : "pull";
+  std::string scope = fmt::format("repository:{}:{}", place.repository, actions);
   if (!call.also_pull.empty()) scope += fmt::format(" repository:{}:pull", call.also_pull);
   return scope;
 }

@@ -29,7 +29,7 @@ struct Expected {
 };
 
 /// What an exchange may do, for the token server.
-enum class Access { pull, push };
+enum class Access { pull, push, remove };
 
 /// A request to a registry, before authentication.
 struct Call {

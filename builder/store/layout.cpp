@@ -184,7 +184,8 @@ std::string index_with(const std::string& path, const std::vector<Attachment>& a
   return index.dump();
 }
 
-// One writer at a time; the lock is on the directory itself and leaves nothing behind.
+}  // namespace
+
 base::Fd lock_layout(const std::string& directory) {
   base::Fd lock = base::open_file(directory);
   while (::flock(lock.get(), LOCK_EX) != 0)
@@ -193,8 +194,6 @@ base::Fd lock_layout(const std::string& directory) {
   base::remove_stale_temporaries(directory + "/blobs/sha256");
   return lock;
 }
-
-}  // namespace
 
 void add_attachments(const std::string& directory, const std::vector<Attachment>& attachments, Cache& cache) {
   const base::Fd lock = lock_layout(directory);
@@ -206,6 +205,34 @@ void add_attachments(const std::string& directory, const std::vector<Attachment>
   add_blobs(directory, {&set, {}, nullptr, 0}, cache, added);
   write_if_changed(path, index);
   added.keep();
+}
+
+LayoutCleaning clean_layout(const std::string& directory, const std::string& index_json,
+                            const std::set<oci::Digest>& needed) {
+  const std::string blobs = directory + "/blobs/sha256";
+  // First the index: a blob that it names is never missing, whenever this ends.
+  write_if_changed(directory + "/index.json", index_json);
+  std::set<std::string> names;
+  for (const oci::Digest& digest : needed) names.insert(oci::hex(digest));
+  std::vector<std::string> old;
+  if (DIR* dir = ::opendir(blobs.c_str()); dir != nullptr) {
+    while (const dirent* entry = ::readdir(dir)) {
+      const std::string name = entry->d_name;
+      const bool is_blob =
+          name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+      if (is_blob && !names.contains(name)) old.push_back(blobs + "/" + name);
+    }
+    ::closedir(dir);
+  }
+  LayoutCleaning cleaning;
+  for (const std::string& path : old) {
+    struct stat st {};
+    if (!base::lstat_path(path, st) || S_ISDIR(st.st_mode)) continue;
+    if (::unlink(path.c_str()) != 0) fail("cannot remove {}: {}", path, base::errno_text());
+    ++cleaning.blobs;
+    cleaning.freed += static_cast<uint64_t>(st.st_size);
+  }
+  return cleaning;
 }
 
 void check_layout(const std::string& directory) {

@@ -79,5 +79,13 @@ TEST(PercentEncoding, LeavesWhatIsUnreserved) {
   EXPECT_EQ(percent_encode("sha256:a/b c+\xC3\xA9"), "sha256%3Aa%2Fb%20c%2B%C3%A9");
 }
 
+TEST(HttpDate, ReadsTheFormThatServersSend) {
+  EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), 784111777);  // of RFC 9110
+  for (const char* other :
+       {"", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 ovD 1994 08:49:37 GMT",
+        "Sun, 36 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 UTC"})
+    EXPECT_EQ(parse_http_date(other), std::nullopt) << other;
+}
+
 }  // namespace
 }  // namespace minibuild::registry

@@ -49,6 +49,8 @@ class Client {
   struct Document {
     oci::Descriptor descriptor;
     std::string bytes;
+    /// When the registry got it, by its Last-Modified header, in seconds since 1970; most send none.
+    std::optional<int64_t> modified{};
   };
   /// By the reference's digest if it has one, else by its tag (`latest` if none). The bytes have the digest,
   /// and the media type is one of OCI or Docker and agrees with the document's own.
@@ -85,6 +87,14 @@ class Client {
   /// The manifests that name `subject`: by the referrers API, else by the tag `sha256-HEX`
   /// (distribution-spec, "Listing Referrers").
   std::vector<oci::Descriptor> referrers(const oci::Reference& repository, const oci::Digest& subject);
+  /// The same by the API alone; nothing if the registry has none.
+  std::optional<std::vector<oci::Descriptor>> referrers_by_api(const oci::Reference& repository,
+                                                               const oci::Digest& subject);
+
+  enum class Deletion { done, missing, unsupported };
+  /// Deletes a manifest by its digest, with all its tags, or a tag alone (distribution-spec, "Deleting
+  /// tags"). Registries may do neither, or only the first.
+  Deletion delete_manifest(const oci::Reference& repository, const std::string& name);
 
   /// One place that would be asked, in order, and who we would be there.
   struct Route {

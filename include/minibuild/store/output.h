@@ -1,9 +1,11 @@
 // Writing images to disk in every form. A destination appears complete or stays as it was.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
+#include "minibuild/base/file.h"
 #include "minibuild/oci/reference.h"
 #include "minibuild/store/image.h"
 
@@ -27,5 +29,18 @@ void write_output(const oci::ImageLocation& destination, const Product& product,
 
 /// Says what is wrong with a destination before any work is done: throws Error as `write_output` would.
 void check_output(const oci::ImageLocation& destination);
+
+/// Waits until nobody else writes to the layout, and keeps others waiting until the result is destroyed. The
+/// lock is on the directory itself and leaves nothing behind. What killed writers left is removed.
+base::Fd lock_layout(const std::string& directory);
+
+struct LayoutCleaning {
+  size_t blobs = 0;    // removed
+  uint64_t freed = 0;  // bytes
+};
+/// Puts `index_json` in the place of index.json, whole or not at all, then removes the blobs that are not
+/// `needed`. The caller holds the layout's lock.
+LayoutCleaning clean_layout(const std::string& directory, const std::string& index_json,
+                            const std::set<oci::Digest>& needed);
 
 }  // namespace minibuild::store

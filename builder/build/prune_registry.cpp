@@ -1,0 +1,334 @@
+// Retention in a repository of a registry.
+#include <algorithm>
+#include <mutex>
+
+#include "builder/build/prune.h"
+#include "builder/build/side_by_side.h"
+#include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
+
+namespace minibuild::build {
+
+using base::fail;
+using trust::Fate;
+
+namespace {
+
+constexpr size_t max_manifests = 200'000;
+// How many are deleted before everything is looked at again.
+constexpr size_t round_size = 25;
+
+class RegistryTarget : public PruneTarget {
+ public:
+  RegistryTarget(oci::Reference repository, const spec::Retention& policy, const Registries& registries)
+      : repository_(std::move(repository)),
+        client_(registries.client()),
+        needs_created_(std::any_of(policy.rules.begin(), policy.rules.end(), [](const auto& rule) {
+          return std::find(rule.by.begin(), rule.by.end(), spec::KeepBy::created) != rule.by.end();
+        })) {}
+
+  trust::Holdings read() override {
+    return naming([&] {
+      trust::Holdings holdings = read_all();
+      known_.remember(holdings);
+      return holdings;
+    });
+  }
+
+  PruneResult remove(const spec::Retention& policy, const trust::RetentionPlan& plan, int64_t now,
+                     const std::function<void(const std::string&)>& told) override {
+    return naming([&] {
+      PruneResult result;
+      const std::set<oci::Digest> agreed = going(plan);
+      std::set<oci::Digest> saved;
+      while (true) {
+        const trust::Holdings holdings = read_all();
+        const trust::RetentionPlan fresh =
+            trust::plan_retention(policy, holdings, now, known_.news(holdings));
+        for (const trust::ManifestDecision& one : fresh.manifests)
+          if (one.keep && agreed.contains(one.digest) && saved.insert(one.digest).second)
+            result.remarks.push_back(
+                fmt::format("{} stays after all: {}", oci::to_string(one.digest), one.why));
+        const std::vector<oci::Digest> round = next_round(fresh, agreed);
+        if (round.empty()) {
+          remove_tags(plan, fresh, result, told);
+          return result;
+        }
+        for (const oci::Digest& digest : round) remove_one(digest, holdings, fresh, result, told);
+      }
+    });
+  }
+
+ private:
+  struct Document {
+    ReadManifest read;
+    oci::Descriptor descriptor;
+  };
+
+  template <typename Task>
+  auto naming(Task task) -> decltype(task()) {
+    try {
+      return task();
+    } catch (const base::Error& error) {
+      const std::string start = fmt::format("cannot prune {}: ", name());
+      if (error.code() == base::Code::interrupted) throw;
+      throw base::Error(error.code(), start + error.what());
+    }
+  }
+
+  std::string name() const { return repository_.host + "/" + repository_.repository; }
+  oci::Reference tagged(const std::string& tag) const {
+    return {repository_.host, repository_.repository, tag, std::nullopt};
+  }
+  oci::Reference exact(const oci::Digest& digest) const {
+    return {repository_.host, repository_.repository, "", digest};
+  }
+
+  // --- Reading -----------------------------------------------------------------------------------------
+
+  trust::Holdings read_all() {
+    trust::Holdings holdings;
+    holdings.repository = repository_.repository;
+    present_.clear();
+    std::map<oci::Digest, oci::Descriptor> wanted;
+    // First of all what each tag names: after that, whatever a tag is moved to is noticed as news.
+    for (auto& [tag, descriptor] : resolve_tags()) {
+      wanted.emplace(descriptor.digest, descriptor);
+      holdings.tags[tag] = descriptor.digest;
+      // Somebody pushed it again after it was deleted.
+      if (deleted_.erase(descriptor.digest) > 0) known_.forget(descriptor.digest);
+    }
+    // What lost its parent in an earlier round is not named by anything any more.
+    for (const auto& [digest, document] : documents_) wanted.emplace(digest, document.descriptor);
+    while (!wanted.empty()) wanted = read_wave(wanted);
+    // A tag whose manifest went between two questions is gone too.
+    std::erase_if(holdings.tags, [&](const auto& tag) { return !present_.contains(tag.second); });
+    for (const oci::Digest& digest : present_) holdings.manifests[digest] = documents_.at(digest).read.stored;
+    for (auto& [digest, manifest] : holdings.manifests)
+      if (const auto it = referred_.find(digest); it != referred_.end() && !manifest.subject)
+        manifest.subject = it->second;
+    inherit_times(holdings.manifests);
+    return holdings;
+  }
+
+  std::map<std::string, oci::Descriptor> resolve_tags() {
+    std::vector<std::string> names = client_.tags(repository_);
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    std::mutex mutex;
+    std::map<std::string, oci::Descriptor> found;
+    side_by_side(names.size(), client_.parallel(), [&](size_t i) {
+      const std::optional<oci::Descriptor> descriptor = client_.find_manifest(tagged(names[i]));
+      const std::lock_guard lock(mutex);
+      if (descriptor) found[names[i]] = *descriptor;
+    });
+    return found;
+  }
+
+  // Reads manifests and asks who refers to them; gives what they name.
+  std::map<oci::Digest, oci::Descriptor> read_wave(const std::map<oci::Digest, oci::Descriptor>& wanted) {
+    std::vector<oci::Descriptor> list;
+    for (const auto& [digest, descriptor] : wanted)
+      if (!present_.contains(digest) && !deleted_.contains(digest)) list.push_back(descriptor);
+    if (present_.size() + list.size() > max_manifests) fail("it has more than {} manifests", max_manifests);
+    std::mutex mutex;
+    std::vector<std::vector<oci::Descriptor>> next(list.size());
+    side_by_side(list.size(), client_.parallel(), [&](size_t i) {
+      if (!load(list[i], mutex)) return;
+      next[i] = referrers_of(list[i].digest, mutex);
+      const std::lock_guard lock(mutex);
+      present_.insert(list[i].digest);
+      const std::vector<oci::Descriptor>& entries = documents_.at(list[i].digest).read.entries;
+      next[i].insert(next[i].end(), entries.begin(), entries.end());
+    });
+    std::map<oci::Digest, oci::Descriptor> below;
+    for (const std::vector<oci::Descriptor>& some : next)
+      for (const oci::Descriptor& one : some)
+        if (!present_.contains(one.digest) && !deleted_.contains(one.digest)) below.emplace(one.digest, one);
+    return below;
+  }
+
+  // Makes sure that the document is known; false if the registry has not got it.
+  bool load(const oci::Descriptor& descriptor, std::mutex& mutex) {
+    {
+      const std::lock_guard lock(mutex);
+      if (documents_.contains(descriptor.digest)) return true;
+    }
+    Document document;
+    document.descriptor = descriptor;
+    const std::optional<oci::Descriptor> legacy = find_legacy(descriptor);
+    if (!legacy) {
+      registry::Client::Document served;
+      try {
+        served = client_.manifest(exact(descriptor.digest));
+      } catch (const registry::Refused& refused) {
+        if (refused.status() == 404) return false;
+        throw;
+      }
+      document.descriptor = served.descriptor;
+      document.read = read_manifest(served.descriptor, served.bytes, oci::to_string(descriptor.digest));
+      set_times(document.read.stored, served.modified, config_of(document.read, served.modified));
+    } else {
+      document.read = read_manifest(*legacy, "", "");
+    }
+    const std::lock_guard lock(mutex);
+    documents_.emplace(descriptor.digest, std::move(document));
+    return true;
+  }
+
+  // Docker's schema 1 names no other manifest, so it need not be understood. What else there may be has to
+  // be: reading it fails.
+  std::optional<oci::Descriptor> find_legacy(const oci::Descriptor& descriptor) {
+    if (oci::is_index(descriptor.media_type) || oci::is_manifest(descriptor.media_type)) return std::nullopt;
+    const auto there = client_.find_manifest(exact(descriptor.digest));
+    const bool legacy =
+        there && there->media_type.starts_with("application/vnd.docker.distribution.manifest.v1");
+    return legacy ? there : std::nullopt;
+  }
+
+  // The config, if the time in it is needed.
+  std::optional<std::string> config_of(const ReadManifest& read, std::optional<int64_t> modified) {
+    const bool known = read.stored.pushed || trust::is_known_time(modified);
+    if (read.blobs.empty() || (known && !needs_created_)) return std::nullopt;
+    const oci::Descriptor& config = read.blobs.front();
+    if (config.media_type != oci::media_type::config && config.media_type != oci::media_type::docker_config)
+      return std::nullopt;
+    if (config.size > oci::max_json_size) return std::nullopt;
+    try {
+      return client_.small_blob(repository_, config);
+    } catch (const registry::Refused& refused) {
+      if (refused.status() == 404) return std::nullopt;
+      throw;
+    }
+  }
+
+  // By the API, where there is one; the lists under tags are found by their tags.
+  std::vector<oci::Descriptor> referrers_of(const oci::Digest& digest, std::mutex& mutex) {
+    {
+      const std::lock_guard lock(mutex);
+      if (no_api_) return {};
+    }
+    const auto found = client_.referrers_by_api(repository_, digest);
+    const std::lock_guard lock(mutex);
+    if (!found) no_api_ = true;
+    if (!found) return {};
+    for (const oci::Descriptor& one : *found) referred_.try_emplace(one.digest, digest);
+    return *found;
+  }
+
+  // --- Deleting ----------------------------------------------------------------------------------------
+
+  std::vector<oci::Digest> next_round(const trust::RetentionPlan& fresh,
+                                      const std::set<oci::Digest>& agreed) const {
+    std::vector<oci::Digest> round;
+    for (const std::vector<oci::Digest>& group : fresh.groups) {
+      if (!round.empty() && round.size() + group.size() > round_size) break;
+      for (const oci::Digest& digest : group)
+        if (agreed.contains(digest) && !deleted_.contains(digest)) round.push_back(digest);
+    }
+    return round;
+  }
+
+  void remove_one(const oci::Digest& digest, const trust::Holdings& holdings,
+                  const trust::RetentionPlan& fresh, PruneResult& result,
+                  const std::function<void(const std::string&)>& told) {
+    std::vector<std::string> tags;
+    for (const auto& [tag, named] : holdings.tags)
+      if (named == digest) tags.push_back(tag);
+    for (const trust::ListUpdate& update : fresh.lists) {
+      if (update.list != digest) continue;
+      rewrite(update);
+      std::erase(tags, update.tag);
+      told(fmt::format("{}: lists only what stays", update.tag));
+    }
+    const auto deletion = client_.delete_manifest(repository_, oci::to_string(digest));
+    if (deletion == registry::Client::Deletion::unsupported)
+      fail(
+          "the registry deletes no manifests; deletion has to be switched on there (docker-registry: "
+          "'storage: {{delete: {{enabled: true}}}}' in its configuration, or "
+          "REGISTRY_STORAGE_DELETE_ENABLED=true). {}",
+          result.manifests == 0 ? "Nothing was deleted" : fmt::format("{} were deleted", result.manifests));
+    deleted_.insert(digest);
+    documents_.erase(digest);
+    if (deletion == registry::Client::Deletion::missing) return;
+    ++result.manifests;
+    result.tags += tags.size();
+    told(fmt::format("deleted {}{}", oci::to_string(digest),
+                     tags.empty() ? "" : " (" + base::join(tags, ", ") + ")"));
+  }
+
+  void rewrite(const trust::ListUpdate& update) {
+    // The registry itself is asked what the tag names, not a mirror.
+    const std::optional<oci::Descriptor> named = client_.find_manifest(tagged(update.tag));
+    if (!named || named->digest != update.list)
+      fail("the list {} has changed meanwhile; try again", update.tag);
+    const registry::Client::Document list = client_.manifest(exact(update.list));
+    client_.put_manifest(repository_, update.tag, list.descriptor.media_type,
+                         rewritten_list(list.bytes, update));
+  }
+
+  // Tags whose image stays: deleted by name, where the registry can do that.
+  void remove_tags(const trust::RetentionPlan& plan, const trust::RetentionPlan& fresh, PruneResult& result,
+                   const std::function<void(const std::string&)>& told) {
+    const std::map<std::string, oci::Digest> agreed = dropped_tags(plan);
+    std::vector<std::string> stay;
+    bool supported = true;
+    for (const trust::TagDecision& one : fresh.tags) {
+      const auto it = agreed.find(one.tag);
+      if (one.fate != Fate::untag || it == agreed.end() || it->second != one.digest) continue;
+      if (supported) supported = remove_tag(one, fresh, result, told);
+      if (!supported) stay.push_back(one.tag);
+    }
+    if (!stay.empty())
+      result.remarks.push_back(fmt::format(
+          "{} tag{} because the image has another name that stays, and the registry deletes no tag alone: {}",
+          stay.size(), stay.size() == 1 ? " stays" : "s stay", base::join(stay, ", ")));
+  }
+
+  bool remove_tag(const trust::TagDecision& one, const trust::RetentionPlan& fresh, PruneResult& result,
+                  const std::function<void(const std::string&)>& told) {
+    const std::optional<oci::Descriptor> named = client_.find_manifest(tagged(one.tag));
+    if (!named || named->digest != one.digest) return true;  // it was moved meanwhile
+    const registry::Client::Document image = client_.manifest(exact(one.digest));
+    const auto deletion = client_.delete_manifest(repository_, one.tag);
+    if (deletion == registry::Client::Deletion::unsupported) return false;
+    if (deletion == registry::Client::Deletion::missing) return true;
+    if (!client_.find_manifest(exact(one.digest))) restore(one, fresh, image);
+    ++result.tags;
+    told(fmt::format("deleted the tag {}", one.tag));
+    return true;
+  }
+
+  // Some registries take the image away with any of its tags.
+  [[noreturn]] void restore(const trust::TagDecision& one, const trust::RetentionPlan& fresh,
+                            const registry::Client::Document& image) {
+    client_.put_manifest(repository_, oci::to_string(one.digest), image.descriptor.media_type, image.bytes);
+    for (const trust::TagDecision& other : fresh.tags)
+      if (other.digest == one.digest && other.fate == Fate::keep && !client_.find_manifest(tagged(other.tag)))
+        client_.put_manifest(repository_, other.tag, image.descriptor.media_type, image.bytes);
+    fail(
+        "the registry deleted the image {} with its tag {}, although other tags name it; it was put back "
+        "with "
+        "them",
+        oci::to_string(one.digest), one.tag);
+  }
+
+  oci::Reference repository_;
+  registry::Client& client_;
+  bool needs_created_;
+  bool no_api_ = false;
+  Known known_;
+  std::map<oci::Digest, Document> documents_;    // all that was ever read and not deleted
+  std::map<oci::Digest, oci::Digest> referred_;  // to what, as the API says
+  std::set<oci::Digest> present_;                // in the last reading
+  std::set<oci::Digest> deleted_;
+};
+
+}  // namespace
+
+std::unique_ptr<PruneTarget> open_registry_target(oci::Reference repository, const spec::Retention& policy,
+                                                  const Registries& registries) {
+  return std::make_unique<RegistryTarget>(std::move(repository), policy, registries);
+}
+
+}  // namespace minibuild::build
