@@ -171,6 +171,42 @@ void add_rebase(CLI::App& app, RebaseArguments& a) {
       "docker://registry.example.com/base:2");
 }
 
+void add_scan(CLI::App& app, ScanArguments& a) {
+  app.add_option("IMAGE", a.image, "An image, wherever it is");
+  CLI::Option* databases =
+      app.add_option(
+             "--db", a.databases,
+             "Advisories: the Debian tracker's JSON, an Alpine secdb, OSV records (JSON or zip), or a "
+             "directory of such files; may be repeated. Default: what --update fetched")
+          ->allow_extra_args(false);
+  app.add_option("--format", a.format, "table, json or sarif")
+      ->check(CLI::IsMember({"table", "json", "sarif"}))
+      ->capture_default_str();
+  app.add_option("--vex", a.vex,
+                 "OpenVEX document whose not_affected and fixed are left out; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--fail-on", a.fail_on,
+         "Exit status 3 if there is one as bad as this: any, negligible, low, medium, high or critical")
+      ->check(CLI::IsMember({"any", "negligible", "low", "medium", "high", "critical"}));
+  app.add_flag("--only-fixed", a.only_fixed, "Leave out what no newer package fixes");
+  app.add_option("--max-db-age", a.max_age_days,
+                 "Days after which advisories are too old to go without a warning")
+      ->check(CLI::Range(0, 36500))
+      ->capture_default_str();
+  app.add_flag("--update", a.update, "Fetch the feeds into the cache first; without IMAGE, only that")
+      ->excludes(databases);
+  app.add_option(
+         "--from", a.from,
+         "URL of a feed for --update; may be repeated (default: $MINIBUILD_ADVISORY_FEEDS, else the feeds "
+         "of Debian and Alpine)")
+      ->allow_extra_args(false);
+  app.add_option("--platform", a.platform, "The platform to scan, of an index (default: this machine's)");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild scan oci:hello.oci:1.0 --db debian.json --fail-on high");
+}
+
 void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_flag("--update", a.update, "Resolve again what the lock has: all, or the names that are given")
@@ -248,6 +284,7 @@ int run_command(int argc, char** argv) {
   WhyArguments why_arguments;
   ReproduceArguments reproduce_arguments;
   RebaseArguments rebase_arguments;
+  ScanArguments scan_arguments;
   PlanArguments plan_arguments;
   LockArguments lock_arguments;
   CopyArguments copy_arguments;
@@ -282,6 +319,9 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("rebase", "Put an image on another base without building it again");
   add_rebase(*sub, rebase_arguments);
   sub->callback([&] { choose([&] { return rebase(rebase_arguments); }); });
+  sub = app.add_subcommand("scan", "List the known vulnerabilities of an image's packages");
+  add_scan(*sub, scan_arguments);
+  sub->callback([&] { choose([&] { return scan(scan_arguments); }); });
   sub = app.add_subcommand("plan", "Say what a build would fetch, run, write and push, and why");
   add_plan(*sub, plan_arguments);
   sub->callback([&] { choose([&] { return plan(plan_arguments); }); });
