@@ -197,7 +197,7 @@ double number_of(const Vulnerability& one) {
 std::string to_table(const ScanReport& report, bool colours) {
   std::string text = table_of(report, colours);
   const auto line = [&text](const char* name, const std::string& value) {
-    if (!value.empty()) text += fmt::format("{:<10}{}\n", name, base::printable(value));
+    if (!value.empty()) text += fmt::format("{:<12}{}\n", name, base::printable(value));
   };
   line("image", fmt::format("{} {} ({})", report.image, report.digest, report.platform));
   const auto end = end_of_life(report.inventory.os);
