@@ -150,15 +150,15 @@ class Splitter : public nlohmann::json_sax<Value> {
   }
 
   [[noreturn]] void misplaced(const Value& v) const {
-    if (shape_ == Shape::tracker)
+    if (shape_ == Shape::tracker && any_)
       fail("{} has {} where an object belongs", depth_ < 2 ? "it" : base::printable(package_), v.type_name());
     throw NotAdvisories(base::Code::failed, fmt::format("it has {} where a record belongs", v.type_name()));
   }
 
   void finish() {
-    if (shape_ == Shape::tracker) {
+    if (shape_ == Shape::tracker && (any_ || record_.contains("releases"))) {
       read_tracker_record(package_, id_, record_, sink_);
-    } else if (looks_like_osv(record_)) {
+    } else if (shape_ != Shape::tracker && looks_like_osv(record_)) {
       newest_ = std::max(newest_, read_osv_record(record_, sink_));
     } else if (shape_ == Shape::document && looks_like_secdb(record_)) {
       read_secdb(record_, sink_);
@@ -166,6 +166,7 @@ class Splitter : public nlohmann::json_sax<Value> {
       throw NotAdvisories(base::Code::failed,
                           "it is neither the Debian tracker's JSON nor an Alpine secdb nor OSV records");
     }
+    any_ = true;
     record_ = Value();
     input_.mark();
   }
@@ -173,6 +174,7 @@ class Splitter : public nlohmann::json_sax<Value> {
   Input& input_;
   const AdvisorySink& sink_;
   Shape shape_ = Shape::unknown;
+  bool any_ = false;  // a record was read: the document is what it seemed to be
   size_t depth_ = 0;
   std::string package_;        // of the tracker; the first key of any other object
   std::string id_;             // of the tracker's record

@@ -34,7 +34,11 @@ constexpr const char* schema =
     " vector TEXT NOT NULL, urgency TEXT NOT NULL, note TEXT NOT NULL, title INTEGER NOT NULL, url TEXT NOT "
     "NULL);"
     "BEGIN";
-constexpr const char* indexes = "CREATE INDEX by_package ON advisories(ecosystem, package); COMMIT";
+constexpr const char* indexes =
+    "CREATE INDEX by_package ON advisories(ecosystem, package);"
+    "CREATE TABLE facts AS SELECT ecosystem, feed, document, COUNT(*) AS records FROM advisories"
+    " GROUP BY ecosystem, feed, document;"
+    "COMMIT";
 
 std::string versions_text(const Advisory& advisory) {
   if (advisory.ranges.empty() && advisory.versions.empty()) return {};
@@ -225,8 +229,8 @@ void Advisories::add_store(const std::string& path, const std::vector<int64_t>& 
   auto store = std::make_shared<Store>(file_uri(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, source);
   std::map<std::pair<std::string, Feed>, FeedFacts> facts;
   Statement groups(store->database,
-                   "SELECT a.ecosystem, a.feed, a.document, COUNT(*), d.newest FROM advisories a"
-                   " JOIN documents d ON d.number = a.document GROUP BY a.ecosystem, a.feed, a.document");
+                   "SELECT f.ecosystem, f.feed, f.document, f.records, d.newest FROM facts f"
+                   " JOIN documents d ON d.number = f.document");
   while (groups.step()) {
     const auto document = static_cast<size_t>(groups.number(2));
     if (document >= dates.size() || groups.number(1) > static_cast<int64_t>(Feed::osv))

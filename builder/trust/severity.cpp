@@ -54,8 +54,8 @@ std::optional<Metrics> read_vector(std::string_view text) {
 // A); 3.0 means the same, and differs in those bits only.
 double round_up(double value) {
   const auto scaled = static_cast<int64_t>(std::llround(value * 100000));
-  if (scaled % 10000 == 0) return static_cast<double>(scaled / 10000) / 10.0;
-  return static_cast<double>(scaled / 10000 + 1) / 10.0;
+  const int64_t tenths = scaled / 10000 + (scaled % 10000 == 0 ? 0 : 1);
+  return static_cast<double>(tenths) / 10.0;
 }
 
 }  // namespace

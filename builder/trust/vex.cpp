@@ -204,12 +204,7 @@ bool is_package(const VexStatement::Component& component, const std::string& url
                      [&](const std::string& name) { return package_url_matches(name, url); });
 }
 
-bool speaks_of(const VexStatement& statement, const Vulnerability& found, const ImageNames& image,
-               const std::string& url) {
-  const auto& names = statement.vulnerabilities;
-  if (!has(names, found.id) && std::none_of(found.aliases.begin(), found.aliases.end(),
-                                            [&](const std::string& alias) { return has(names, alias); }))
-    return false;
+bool is_about(const VexStatement& statement, const ImageNames& image, const std::string& url) {
   return std::any_of(
       statement.products.begin(), statement.products.end(), [&](const VexStatement::Product& product) {
         if (is_package(product.self, url)) return true;
@@ -218,6 +213,26 @@ bool speaks_of(const VexStatement& statement, const Vulnerability& found, const 
                std::any_of(product.subcomponents.begin(), product.subcomponents.end(),
                            [&](const VexStatement::Component& part) { return is_package(part, url); });
       });
+}
+
+// Statements by the vulnerabilities that they name.
+using ByName = std::map<std::string, std::vector<const VexStatement*>>;
+
+// The statement with the latest time that speaks of a vulnerability; null if none does.
+const VexStatement* latest_about(const Vulnerability& found, const ByName& by_name, const ImageNames& image,
+                                 const std::string& url) {
+  std::vector<const VexStatement*> named;
+  std::vector<std::string> names = found.aliases;
+  names.push_back(found.id);
+  for (const std::string& name : names)
+    if (const auto place = by_name.find(name); place != by_name.end())
+      named.insert(named.end(), place->second.begin(), place->second.end());
+  std::sort(named.begin(), named.end());  // they are in one vector: in the order of the documents
+  const VexStatement* latest = nullptr;
+  for (const VexStatement* statement : named)
+    if ((latest == nullptr || statement->time >= latest->time) && is_about(*statement, image, url))
+      latest = statement;
+  return latest;
 }
 
 }  // namespace
@@ -264,12 +279,11 @@ std::vector<Suppressed> suppress(std::vector<Vulnerability>& found,
                                  const OperatingSystem& os) {
   std::vector<Suppressed> suppressed;
   std::vector<Vulnerability> kept;
+  ByName by_name;
+  for (const VexStatement& statement : statements)
+    for (const std::string& name : statement.vulnerabilities) by_name[name].push_back(&statement);
   for (Vulnerability& one : found) {
-    const std::string url = package_url(one.package, os);
-    const VexStatement* latest = nullptr;
-    for (const VexStatement& statement : statements)
-      if (speaks_of(statement, one, image, url) && (latest == nullptr || statement.time >= latest->time))
-        latest = &statement;
+    const VexStatement* latest = latest_about(one, by_name, image, package_url(one.package, os));
     if (latest != nullptr && (latest->status == "not_affected" || latest->status == "fixed"))
       suppressed.push_back({std::move(one), *latest});
     else

@@ -15,10 +15,16 @@ import re
 import sys
 
 
-def deb_compare(a, b):
+@functools.cache
+def apt():
     import apt_pkg
     apt_pkg.init_system()
-    return apt_pkg.version_compare(a, b)
+    return apt_pkg
+
+
+@functools.cache
+def deb_compare(a, b):
+    return apt().version_compare(a, b)
 
 
 SUFFIXES = {"alpha": -4, "beta": -3, "pre": -2, "rc": -1, "": 0, "p": 5}

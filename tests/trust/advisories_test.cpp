@@ -56,7 +56,9 @@ TEST(Tracker, RefusesWhatHasNotItsForm) {
   EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": {"releases": []}}})")
                 .find("'releases' of CVE-2024-0001 of a is array"),
             std::string::npos);
-  EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": {}}})").find("has no 'releases'"), std::string::npos);
+  EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": {"releases": {}}, "CVE-2024-0002": {}}})")
+                .find("has no 'releases'"),
+            std::string::npos);
   EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": {"releases": {"sid": 1}}}})").find("in sid is number"),
             std::string::npos);
   EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": {"releases": {"sid": {"status": 1}}}}})").find("'status'"),
@@ -69,8 +71,12 @@ TEST(Tracker, RefusesWhatHasNotItsForm) {
           R"({"a": {"CVE-2024-0001": {"releases": {"sid": {"status": "resolved", "fixed_version": "1\u0000"}}}}})")
           .find("control characters"),
       std::string::npos);
-  EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": []}})").find("where an object belongs"), std::string::npos);
-  EXPECT_NE(error_of(R"({"a": {}, "b": 1})").find("where an object belongs"), std::string::npos);
+  EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": {"releases": {}}, "CVE-2024-0002": []}})")
+                .find("a has array where an object belongs"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"a": {"CVE-2024-0001": {"releases": {}}}, "b": 1})")
+                .find("it has number where an object belongs"),
+            std::string::npos);
   EXPECT_NE(error_of(R"({"a": {}} {"b": {}})").find("something follows"), std::string::npos);
 }
 
@@ -189,6 +195,8 @@ TEST(Documents, HostileOnesAreErrors) {
   EXPECT_NE(error_of("{}").find("empty object"), std::string::npos);
   EXPECT_NE(error_of("[1]").find("where a record belongs"), std::string::npos);
   EXPECT_NE(error_of("{\"a\": 1}").find("neither"), std::string::npos);
+  EXPECT_NE(error_of("{\"a\": {\"b\": 1}}").find("where a record belongs"), std::string::npos);
+  EXPECT_NE(error_of("{\"a\": {\"b\": {\"c\": 1}}}").find("neither"), std::string::npos);
   EXPECT_NE(error_of("[{\"a\": 1}]").find("neither"), std::string::npos);
   EXPECT_NE(error_of("{\"a\": {\"b\": {\"releases\": {").find("not valid JSON"), std::string::npos);
   EXPECT_NE(error_of(std::string("{\"a\"\0: 1}", 9)).find("not valid JSON"), std::string::npos);
