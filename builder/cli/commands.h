@@ -127,6 +127,22 @@ struct AttestArguments {
 };
 int attest(const AttestArguments& arguments);
 
+struct ScanArguments {
+  std::string image;
+  std::vector<std::string> databases;
+  std::vector<std::string> vex;
+  std::vector<std::string> from;
+  std::string format = "table";
+  std::string fail_on;
+  std::string platform;
+  std::string cache_dir;
+  int max_age_days = 7;
+  bool only_fixed = false;
+  bool update = false;
+  RegistryArguments registry;
+};
+int scan(const ScanArguments& arguments);
+
 struct PlanArguments {
   std::string spec = "minibuild.yaml";
   std::vector<std::string> outputs;

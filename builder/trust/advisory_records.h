@@ -1,0 +1,66 @@
+// The records of each kind of document, once their JSON is a value.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/base/error.h"
+#include "minibuild/packages/package_file.h"
+#include "minibuild/trust/advisories.h"
+
+namespace minibuild::trust {
+
+/// Objects by key, so that a hostile one with many keys costs no more than its size.
+using Value = nlohmann::json;
+
+/// A document that is none of the three kinds.
+class NotAdvisories : public base::Error {
+ public:
+  using Error::Error;
+};
+
+/// Each throws Error that says what is wrong with which record, without naming the document.
+void read_tracker_record(const std::string& source_package, const std::string& id, const Value& record,
+                         const AdvisorySink& sink);
+bool looks_like_secdb(const Value& document);
+void read_secdb(const Value& document, const AdvisorySink& sink);
+bool looks_like_osv(const Value& document);
+/// When the record was modified, seconds since 1970; 0 if it does not say so.
+int64_t read_osv_record(const Value& record, const AdvisorySink& sink);
+
+/// The text under `key`; empty if it is absent or null. Throws Error if it is something else, naming `of`.
+std::string text_at(const Value& object, const char* key, std::string_view of);
+/// The value under `key` if it is of that type; null if it is absent or null. Throws Error if it is something
+/// else.
+const Value* object_at(const Value& object, const char* key, std::string_view of);
+const Value* array_at(const Value& object, const char* key, std::string_view of);
+/// Texts of an array; throws Error if one is none.
+std::vector<std::string> texts_at(const Value& object, const char* key, std::string_view of);
+
+/// What can be compared and shown: without control characters, at most 512 bytes. Throws Error naming `of`.
+std::string plain_text(std::string text, const char* what, std::string_view of);
+/// One line of at most 300 bytes, for people.
+std::string one_line(std::string_view text);
+bool is_cve(std::string_view id);
+/// The CVEs that a text names, each once, sorted.
+std::vector<std::string> cves_in(std::string_view text);
+void sort_unique(std::vector<std::string>& list);
+/// The order of versions that an ecosystem has; nothing if it is none of packages that are known here.
+std::optional<packages::Format> format_of(std::string_view ecosystem);
+/// The place of a CVE in a distribution's tracker; empty for other ids.
+std::string tracker_url(std::string_view ecosystem, const std::string& id);
+
+/// A release of a distribution, and how long it lives.
+struct Release {
+  const char* number;    // `12`, `v3.20`
+  const char* codename;  // `bookworm`; empty for Alpine
+  const char* last_day;  // `2028-06-30`; empty if there is no such day yet
+};
+const std::vector<Release>& debian_releases();
+const std::vector<Release>& alpine_releases();
+/// `Debian:12` of `bookworm` or `12`; other names are kept, `unstable` is `sid`.
+std::string debian_ecosystem(std::string_view release);
+
+}  // namespace minibuild::trust

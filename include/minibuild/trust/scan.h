@@ -1,0 +1,133 @@
+// Known vulnerabilities of an image: its packages against what distributions say about them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minibuild/trust/advisories.h"
+#include "minibuild/trust/inventory.h"
+
+namespace minibuild::trust {
+
+/// A vulnerability of an installed package.
+struct Vulnerability {
+  std::string id;  // the CVE where there is one
+  std::vector<std::string> aliases;
+  InstalledPackage package;
+  std::string fixed_version;  // of the source package; empty: there is no fix
+  Severity severity = Severity::unknown;
+  double score = -1;    // CVSS v3 base score; below 0: none
+  std::string vector;   // CVSS
+  std::string urgency;  // the distribution's own word
+  std::string status;   // `fix-available`, `affected`, `no-dsa`, `ignored`, `postponed`, `end-of-life`
+  std::string title;
+  std::string url;
+  std::vector<Feed> feeds;  // who says so; sorted
+  bool operator==(const Vulnerability&) const = default;
+};
+
+/// The ecosystems whose advisories speak of a system's packages, in OSV's names; empty for a system that is
+/// not known.
+std::vector<std::string> ecosystems_of(const OperatingSystem& os);
+
+/// Why nothing can be said about an image: no packages, an unknown system, nothing in the advisories about
+/// this release. Empty if something can be said.
+std::string nothing_to_say(const Inventory& inventory, const Advisories& advisories);
+
+/// Every vulnerability of every package, by package, then by severity (worst first), then by id; each id once
+/// a package. Source packages are matched by name and source version, in the order of versions of their
+/// format. Where the distribution's own database (tracker, secdb) says something about a CVE and a package,
+/// that decides; OSV adds severities and titles, and what the others do not have. Throws Error{Code::failed}
+/// with `nothing_to_say`.
+std::vector<Vulnerability> scan(const Inventory& inventory, const Advisories& advisories);
+/// The ids that are `undetermined` for an installed package, and therefore not among the vulnerabilities.
+std::vector<std::string> undetermined(const Inventory& inventory, const Advisories& advisories);
+
+/// True if `version` is in the range or the list (OSV schema, "Evaluation").
+bool is_affected(const Advisory& advisory, std::string_view version, packages::Format format);
+
+Severity worst(const std::vector<Vulnerability>& found);
+/// Those of at least this severity. `unknown` means all.
+std::vector<Vulnerability> at_least(const std::vector<Vulnerability>& found, Severity severity);
+
+/// The last day on which the release gets security updates of its distribution (Debian: LTS), seconds since
+/// 1970 at its end; nothing if not known, or if there is no such day yet.
+std::optional<int64_t> end_of_life(const OperatingSystem& os);
+
+/// What makes the result less than it looks: advisories of this system older than `max_age` seconds at `now`,
+/// a release past its end of life, packages that the system's advisories do not speak of. A sentence each.
+std::vector<std::string> doubts(const Inventory& inventory, const Advisories& advisories, int64_t now,
+                                int64_t max_age);
+
+/// What an image is called, for the products of VEX statements.
+struct ImageNames {
+  std::vector<std::string> digests;     // `sha256:…`: of the manifest, the config's index
+  std::vector<std::string> references;  // `registry.example.com/team/app:1.0`
+  std::string architecture;             // Go's name
+};
+
+/// One statement of an OpenVEX document (OpenVEX 0.2.0; 0.0.1's plain strings too).
+struct VexStatement {
+  struct Component {
+    std::vector<std::string> names;  // `@id`, identifiers, hashes as `sha256:HEX`
+    bool operator==(const Component&) const = default;
+  };
+  struct Product {
+    Component self;
+    std::vector<Component> subcomponents;
+    bool operator==(const Product&) const = default;
+  };
+  std::vector<std::string> vulnerabilities;  // name and aliases
+  std::vector<Product> products;
+  std::string status;  // `not_affected`, `affected`, `fixed`, `under_investigation`
+  std::string justification;
+  std::string impact;  // impact_statement
+  int64_t time = 0;    // seconds since 1970: its own, else the document's
+  std::string source;  // the document
+  bool operator==(const VexStatement&) const = default;
+};
+/// Throws Error `cannot read WHAT: cause` for what is no OpenVEX document.
+std::vector<VexStatement> parse_vex(std::string_view text, const std::string& what);
+/// Whether a package URL of a statement means that of a package: what the statement's leaves out may be
+/// anything.
+bool package_url_matches(std::string_view wanted, std::string_view actual);
+
+struct Suppressed {
+  Vulnerability vulnerability;
+  VexStatement statement;
+};
+/// Takes out of `found` what the statement with the latest time that speaks of it says to be `not_affected`
+/// or `fixed`; of equal times, the one that comes last.
+std::vector<Suppressed> suppress(std::vector<Vulnerability>& found,
+                                 const std::vector<VexStatement>& statements, const ImageNames& image,
+                                 const OperatingSystem& os);
+
+/// All that a report says.
+struct ScanReport {
+  std::string image;  // as the user wrote it
+  std::string digest;
+  std::string platform;
+  std::string created;  // RFC 3339; empty if it is not known, or the epoch
+  std::string base_name;
+  std::string base_digest;
+  Inventory inventory;
+  std::vector<FeedFacts> feeds;  // those that speak of this system
+  std::vector<Vulnerability> found;
+  std::vector<Suppressed> suppressed;
+  std::vector<std::string> undetermined;
+  std::vector<std::string> doubts;
+  uint64_t not_fixed = 0;                             // left out of `found` by --only-fixed
+  std::map<packages::Format, std::string> databases;  // where the packages are listed, a path in the image
+  int64_t now = 0;
+};
+/// For people: a table by package, and a summary.
+std::string to_table(const ScanReport& report, bool colours);
+/// docs/scan.md, "JSON".
+std::string to_json(const ScanReport& report);
+std::string to_sarif(const ScanReport& report);
+
+}  // namespace minibuild::trust
