@@ -243,246 +243,243 @@ void add_attest(CLI::App& app, AttestArguments& a) {
   app.footer(
       "Prints the digest that it is about.\nExample:\n  minibuild attest "
       "docker://registry.example.com/team/hello:1.0 --key cosign.key --type spdxjson --predicate sbom.json");
-  void add_scan(CLI::App & app, ScanArguments & a) {
-    app.add_option("IMAGE", a.image, "An image, wherever it is");
-    CLI::Option* databases =
-        app.add_option(
-               "--db", a.databases,
-               "Advisories: the Debian tracker's JSON, an Alpine secdb, OSV records (JSON or zip), or a "
-               "directory of such files; may be repeated. Default: what --update fetched")
-            ->allow_extra_args(false);
-    app.add_option("--format", a.format, "table, json or sarif")
-        ->check(CLI::IsMember({"table", "json", "sarif"}))
-        ->capture_default_str();
-    app.add_option("--vex", a.vex,
-                   "OpenVEX document whose not_affected and fixed are left out; may be repeated")
-        ->allow_extra_args(false);
-    app.add_option(
-           "--fail-on", a.fail_on,
-           "Exit status 3 if there is one as bad as this: any, negligible, low, medium, high or critical")
-        ->check(CLI::IsMember({"any", "negligible", "low", "medium", "high", "critical"}));
-    app.add_flag("--only-fixed", a.only_fixed, "Leave out what no newer package fixes");
-    app.add_option("--max-db-age", a.max_age_days,
-                   "Days after which advisories are too old to go without a warning")
-        ->check(CLI::Range(0, 36500))
-        ->capture_default_str();
-    app.add_flag("--update", a.update, "Fetch the feeds into the cache first; without IMAGE, only that")
-        ->excludes(databases);
-    app.add_option(
-           "--from", a.from,
-           "URL of a feed for --update; may be repeated (default: $MINIBUILD_ADVISORY_FEEDS, else the feeds "
-           "of Debian and Alpine)")
-        ->allow_extra_args(false);
-    app.add_option("--platform", a.platform, "The platform to scan, of an index (default: this machine's)");
-    app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
-    add_registry(app, a.registry);
-    app.footer("Example:\n  minibuild scan oci:hello.oci:1.0 --db debian.json --fail-on high");
-  }
+}
 
-  void add_lock(CLI::App & app, LockArguments & a) {
-    app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
-    app.add_flag("--update", a.update, "Resolve again what the lock has: all, or the names that are given")
-        ->disable_flag_override();
-    app.add_option("NAME", a.names,
-                   "Packages, sources, images and URLs to update, as the spec has them (with --update)");
-    app.add_option("--platform", a.platforms, "Platforms whose images are resolved (default: the spec's)")
-        ->allow_extra_args(false);
-    app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")
-        ->allow_extra_args(false);
-    app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
-    add_registry(app, a.registry);
-    app.footer("Example:\n  minibuild lock minibuild.yaml --update");
-  }
+void add_scan(CLI::App& app, ScanArguments& a) {
+  app.add_option("IMAGE", a.image, "An image, wherever it is");
+  CLI::Option* databases =
+      app.add_option(
+             "--db", a.databases,
+             "Advisories: the Debian tracker's JSON, an Alpine secdb, OSV records (JSON or zip), or a "
+             "directory of such files; may be repeated. Default: what --update fetched")
+          ->allow_extra_args(false);
+  app.add_option("--format", a.format, "table, json or sarif")
+      ->check(CLI::IsMember({"table", "json", "sarif"}))
+      ->capture_default_str();
+  app.add_option("--vex", a.vex,
+                 "OpenVEX document whose not_affected and fixed are left out; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--fail-on", a.fail_on,
+         "Exit status 3 if there is one as bad as this: any, negligible, low, medium, high or critical")
+      ->check(CLI::IsMember({"any", "negligible", "low", "medium", "high", "critical"}));
+  app.add_flag("--only-fixed", a.only_fixed, "Leave out what no newer package fixes");
+  app.add_option("--max-db-age", a.max_age_days,
+                 "Days after which advisories are too old to go without a warning")
+      ->check(CLI::Range(0, 36500))
+      ->capture_default_str();
+  app.add_flag("--update", a.update, "Fetch the feeds into the cache first; without IMAGE, only that")
+      ->excludes(databases);
+  app.add_option(
+         "--from", a.from,
+         "URL of a feed for --update; may be repeated (default: $MINIBUILD_ADVISORY_FEEDS, else the feeds "
+         "of Debian and Alpine)")
+      ->allow_extra_args(false);
+  app.add_option("--platform", a.platform, "The platform to scan, of an index (default: this machine's)");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild scan oci:hello.oci:1.0 --db debian.json --fail-on high");
+}
 
-  void add_plan(CLI::App & app, PlanArguments & a) {
-    app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
-    app.add_option("-o,--output", a.outputs, "Where the image would go; may be repeated")
-        ->allow_extra_args(false);
-    app.add_option("--platform", a.platforms, "Platforms to build for (default: the spec's)")
-        ->allow_extra_args(false);
-    app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")
-        ->allow_extra_args(false);
-    app.add_flag("--json", a.json, "As one JSON document");
-    app.add_flag("--offline", a.registry.offline, "Ask nobody: what the cache does not hold is an error");
-    app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
-    add_registry(app, a.registry);
-    app.footer("Example:\n  minibuild plan minibuild.yaml -o docker://registry.example.com/team/hello:1.0");
-  }
+void add_lock(CLI::App& app, LockArguments& a) {
+  app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
+  app.add_flag("--update", a.update, "Resolve again what the lock has: all, or the names that are given")
+      ->disable_flag_override();
+  app.add_option("NAME", a.names,
+                 "Packages, sources, images and URLs to update, as the spec has them (with --update)");
+  app.add_option("--platform", a.platforms, "Platforms whose images are resolved (default: the spec's)")
+      ->allow_extra_args(false);
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild lock minibuild.yaml --update");
+}
 
-  void add_copy(CLI::App & app, CopyArguments & a) {
-    app.add_option(
-           "SOURCE", a.source,
-           "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE")
-        ->required();
-    app.add_option("DESTINATION", a.destination, "One of these, or tar:FILE or dir:DIR for the merged files")
-        ->required();
-    app.add_option("--platform", a.platform,
-                   "Copy this platform's image only (default: all, with their index)");
-    app.add_flag("--referrers", a.referrers,
-                 "Also what belongs to the image: signatures, SBOMs, attestations");
-    app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
-    add_registry(app, a.registry);
-    app.footer("Example:\n  minibuild copy oci:hello.oci:1.0 docker://registry.example.com/team/hello:1.0");
-  }
+void add_plan(CLI::App& app, PlanArguments& a) {
+  app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
+  app.add_option("-o,--output", a.outputs, "Where the image would go; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--platform", a.platforms, "Platforms to build for (default: the spec's)")
+      ->allow_extra_args(false);
+  app.add_option("--set", a.set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
+  app.add_flag("--json", a.json, "As one JSON document");
+  app.add_flag("--offline", a.registry.offline, "Ask nobody: what the cache does not hold is an error");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild plan minibuild.yaml -o docker://registry.example.com/team/hello:1.0");
+}
 
-  void add_prune(CLI::App & app, PruneArguments & a) {
-    app.add_option("REPO", a.repository, "docker://HOST/REPOSITORY or oci:DIR, without a tag")->required();
-    app.add_option("--policy", a.policy, "The file with the 'retention' rules")->required();
-    app.add_flag("--yes", a.yes, "Delete what the rules do not keep, instead of only listing it");
-    app.add_option("--format", a.format, "table or json")
-        ->check(CLI::IsMember({"table", "json"}))
-        ->capture_default_str();
-    app.add_option(
-        "--max-deletions", a.max_deletions,
-        "Refuse to delete anything if more manifests would go (default: the policy's max-deletions, "
-        "else 1000, and never every tag)");
-    add_registry(app, a.registry);
-    app.footer(
-        "Exit status 3 if too much would go.\nExample:\n  minibuild prune "
-        "docker://registry.example.com/team/app "
-        "--policy retention.yaml");
-  }
+void add_copy(CLI::App& app, CopyArguments& a) {
+  app.add_option(
+         "SOURCE", a.source,
+         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE")
+      ->required();
+  app.add_option("DESTINATION", a.destination, "One of these, or tar:FILE or dir:DIR for the merged files")
+      ->required();
+  app.add_option("--platform", a.platform,
+                 "Copy this platform's image only (default: all, with their index)");
+  app.add_flag("--referrers", a.referrers, "Also what belongs to the image: signatures, SBOMs, attestations");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild copy oci:hello.oci:1.0 docker://registry.example.com/team/hello:1.0");
+}
 
-  void add_cache(CLI::App & app, CacheArguments & a,
-                 const std::function<void(std::function<int()>)>& choose) {
-    app.require_subcommand(1);
-    CLI::App* list = app.add_subcommand("ls", "List what the cache holds");
-    list->add_option("--cache-dir", a.cache_dir, "The cache's directory");
-    list->footer("Example:\n  minibuild cache ls");
-    list->callback([&a, choose] { choose([&a] { return cache_list(a); }); });
-    CLI::App* collect = app.add_subcommand("gc", "Remove what was not used for longest");
-    collect->add_option("--max-size", a.max_size, "What may stay, such as 500MB or 10GB")
-        ->capture_default_str();
-    collect->add_option("--cache-dir", a.cache_dir, "The cache's directory");
-    collect->footer("Example:\n  minibuild cache gc --max-size 2GB");
-    collect->callback([&a, choose] { choose([&a] { return cache_collect(a); }); });
-    app.footer("Example:\n  minibuild cache gc --max-size 2GB");
-  }
+void add_prune(CLI::App& app, PruneArguments& a) {
+  app.add_option("REPO", a.repository, "docker://HOST/REPOSITORY or oci:DIR, without a tag")->required();
+  app.add_option("--policy", a.policy, "The file with the 'retention' rules")->required();
+  app.add_flag("--yes", a.yes, "Delete what the rules do not keep, instead of only listing it");
+  app.add_option("--format", a.format, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  app.add_option("--max-deletions", a.max_deletions,
+                 "Refuse to delete anything if more manifests would go (default: the policy's max-deletions, "
+                 "else 1000, and never every tag)");
+  add_registry(app, a.registry);
+  app.footer(
+      "Exit status 3 if too much would go.\nExample:\n  minibuild prune "
+      "docker://registry.example.com/team/app "
+      "--policy retention.yaml");
+}
 
-  int run_command(int argc, char** argv) {
-    CLI::App app{
-        "Builds minimal container images from a spec: no daemon, no root, the same digest everywhere."};
-    app.name("minibuild");
-    app.set_version_flag("--version", "minibuild " MINIBUILD_VERSION);
-    app.require_subcommand(1);
-    app.footer(
-        "Example:\n  minibuild hello.yaml -o oci:hello.oci:1.0\n\n'minibuild SPEC' is 'minibuild build "
-        "SPEC'. "
-        "Every command has --help.");
-    std::function<int()> command;
-    const auto choose = [&command](std::function<int()> chosen) { command = std::move(chosen); };
+void add_cache(CLI::App& app, CacheArguments& a, const std::function<void(std::function<int()>)>& choose) {
+  app.require_subcommand(1);
+  CLI::App* list = app.add_subcommand("ls", "List what the cache holds");
+  list->add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  list->footer("Example:\n  minibuild cache ls");
+  list->callback([&a, choose] { choose([&a] { return cache_list(a); }); });
+  CLI::App* collect = app.add_subcommand("gc", "Remove what was not used for longest");
+  collect->add_option("--max-size", a.max_size, "What may stay, such as 500MB or 10GB")
+      ->capture_default_str();
+  collect->add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  collect->footer("Example:\n  minibuild cache gc --max-size 2GB");
+  collect->callback([&a, choose] { choose([&a] { return cache_collect(a); }); });
+  app.footer("Example:\n  minibuild cache gc --max-size 2GB");
+}
 
-    BuildArguments build_arguments;
-    CheckArguments check_arguments;
-    InspectArguments inspect_arguments;
-    DiffArguments diff_arguments;
-    WhyArguments why_arguments;
-    ReproduceArguments reproduce_arguments;
-    RebaseArguments rebase_arguments;
-    SignArguments sign_arguments;
-    VerifyArguments verify_arguments;
-    AttestArguments attest_arguments;
-    ScanArguments scan_arguments;
-    PlanArguments plan_arguments;
-    LockArguments lock_arguments;
-    CopyArguments copy_arguments;
-    InitArguments init_arguments;
-    PruneArguments prune_arguments;
-    CacheArguments cache_arguments;
-    std::string shell;
-    std::string document = "spec";
+int run_command(int argc, char** argv) {
+  CLI::App app{
+      "Builds minimal container images from a spec: no daemon, no root, the same digest everywhere."};
+  app.name("minibuild");
+  app.set_version_flag("--version", "minibuild " MINIBUILD_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Example:\n  minibuild hello.yaml -o oci:hello.oci:1.0\n\n'minibuild SPEC' is 'minibuild build "
+      "SPEC'. "
+      "Every command has --help.");
+  std::function<int()> command;
+  const auto choose = [&command](std::function<int()> chosen) { command = std::move(chosen); };
 
-    CLI::App* sub = app.add_subcommand("build", "Build an image from a spec");
-    add_build(*sub, build_arguments);
-    sub->callback([&] { choose([&] { return build(build_arguments); }); });
-    sub = app.add_subcommand("check", "Say everything about a spec that can be said without building");
-    add_check(*sub, check_arguments);
-    sub->callback([&] { choose([&] { return check(check_arguments); }); });
-    sub = app.add_subcommand("init", "Write a starting spec for the project in this directory");
-    sub->add_option("DIRECTORY", init_arguments.directory, "The project")->capture_default_str();
-    sub->add_flag("--print", init_arguments.print, "Print it instead of writing minibuild.yaml");
-    sub->footer("Example:\n  minibuild init && minibuild build");
-    sub->callback([&] { choose([&] { return init(init_arguments); }); });
-    sub = app.add_subcommand("inspect", "Show an image: config, layers, files, sizes");
-    add_inspect(*sub, inspect_arguments);
-    sub->callback([&] { choose([&] { return inspect(inspect_arguments); }); });
-    sub = app.add_subcommand("diff", "Say what differs between two images");
-    add_diff(*sub, diff_arguments);
-    sub->callback([&] { choose([&] { return diff(diff_arguments); }); });
-    sub = app.add_subcommand("why", "Say which layer and package brought a file into an image");
-    add_why(*sub, why_arguments);
-    sub->callback([&] { choose([&] { return why(why_arguments); }); });
-    sub = app.add_subcommand("reproduce", "Build a spec again, and compare the result with an image");
-    add_reproduce(*sub, reproduce_arguments);
-    sub->callback([&] { choose([&] { return reproduce(reproduce_arguments); }); });
-    sub = app.add_subcommand("rebase", "Put an image on another base without building it again");
-    add_rebase(*sub, rebase_arguments);
-    sub->callback([&] { choose([&] { return rebase(rebase_arguments); }); });
-    sub = app.add_subcommand("sign", "Sign an image");
-    add_sign(*sub, sign_arguments);
-    sub->callback([&] { choose([&] { return sign(sign_arguments); }); });
-    sub = app.add_subcommand("verify", "Check that an image is signed by a key");
-    add_verify(*sub, verify_arguments);
-    sub->callback([&] { choose([&] { return verify(verify_arguments); }); });
-    sub = app.add_subcommand("attest", "Sign a statement about an image, such as an SBOM");
-    add_attest(*sub, attest_arguments);
-    sub->callback([&] { choose([&] { return attest(attest_arguments); }); });
-    sub = app.add_subcommand("scan", "List the known vulnerabilities of an image's packages");
-    add_scan(*sub, scan_arguments);
-    sub->callback([&] { choose([&] { return scan(scan_arguments); }); });
-    sub = app.add_subcommand("plan", "Say what a build would fetch, run, write and push, and why");
-    add_plan(*sub, plan_arguments);
-    sub->callback([&] { choose([&] { return plan(plan_arguments); }); });
-    sub = app.add_subcommand("lock", "Resolve packages, tags and URLs of the spec, and write the lock file");
-    add_lock(*sub, lock_arguments);
-    sub->callback([&] { choose([&] { return lock(lock_arguments); }); });
-    sub = app.add_subcommand("copy", "Copy an image from one place to another, byte for byte");
-    add_copy(*sub, copy_arguments);
-    sub->callback([&] { choose([&] { return copy(copy_arguments); }); });
-    sub = app.add_subcommand("prune", "Delete the images of a repository that no rule of a policy keeps");
-    add_prune(*sub, prune_arguments);
-    sub->callback([&] { choose([&] { return prune(prune_arguments); }); });
-    sub = app.add_subcommand("schema", "Print the JSON Schema of the spec language, for editors");
-    sub->add_option("DOCUMENT", document, "spec or lock")
-        ->check(CLI::IsMember({"spec", "lock"}))
-        ->capture_default_str();
-    sub->footer("Example:\n  minibuild schema > minibuild.schema.json");
-    sub->callback([&] {
-      choose([&document] {
-        print_result(document == "lock" ? build::lock_schema() : spec::json_schema());
-        return 0;
-      });
+  BuildArguments build_arguments;
+  CheckArguments check_arguments;
+  InspectArguments inspect_arguments;
+  DiffArguments diff_arguments;
+  WhyArguments why_arguments;
+  ReproduceArguments reproduce_arguments;
+  RebaseArguments rebase_arguments;
+  SignArguments sign_arguments;
+  VerifyArguments verify_arguments;
+  AttestArguments attest_arguments;
+  ScanArguments scan_arguments;
+  PlanArguments plan_arguments;
+  LockArguments lock_arguments;
+  CopyArguments copy_arguments;
+  InitArguments init_arguments;
+  PruneArguments prune_arguments;
+  CacheArguments cache_arguments;
+  std::string shell;
+  std::string document = "spec";
+
+  CLI::App* sub = app.add_subcommand("build", "Build an image from a spec");
+  add_build(*sub, build_arguments);
+  sub->callback([&] { choose([&] { return build(build_arguments); }); });
+  sub = app.add_subcommand("check", "Say everything about a spec that can be said without building");
+  add_check(*sub, check_arguments);
+  sub->callback([&] { choose([&] { return check(check_arguments); }); });
+  sub = app.add_subcommand("init", "Write a starting spec for the project in this directory");
+  sub->add_option("DIRECTORY", init_arguments.directory, "The project")->capture_default_str();
+  sub->add_flag("--print", init_arguments.print, "Print it instead of writing minibuild.yaml");
+  sub->footer("Example:\n  minibuild init && minibuild build");
+  sub->callback([&] { choose([&] { return init(init_arguments); }); });
+  sub = app.add_subcommand("inspect", "Show an image: config, layers, files, sizes");
+  add_inspect(*sub, inspect_arguments);
+  sub->callback([&] { choose([&] { return inspect(inspect_arguments); }); });
+  sub = app.add_subcommand("diff", "Say what differs between two images");
+  add_diff(*sub, diff_arguments);
+  sub->callback([&] { choose([&] { return diff(diff_arguments); }); });
+  sub = app.add_subcommand("why", "Say which layer and package brought a file into an image");
+  add_why(*sub, why_arguments);
+  sub->callback([&] { choose([&] { return why(why_arguments); }); });
+  sub = app.add_subcommand("reproduce", "Build a spec again, and compare the result with an image");
+  add_reproduce(*sub, reproduce_arguments);
+  sub->callback([&] { choose([&] { return reproduce(reproduce_arguments); }); });
+  sub = app.add_subcommand("rebase", "Put an image on another base without building it again");
+  add_rebase(*sub, rebase_arguments);
+  sub->callback([&] { choose([&] { return rebase(rebase_arguments); }); });
+  sub = app.add_subcommand("sign", "Sign an image");
+  add_sign(*sub, sign_arguments);
+  sub->callback([&] { choose([&] { return sign(sign_arguments); }); });
+  sub = app.add_subcommand("verify", "Check that an image is signed by a key");
+  add_verify(*sub, verify_arguments);
+  sub->callback([&] { choose([&] { return verify(verify_arguments); }); });
+  sub = app.add_subcommand("attest", "Sign a statement about an image, such as an SBOM");
+  add_attest(*sub, attest_arguments);
+  sub->callback([&] { choose([&] { return attest(attest_arguments); }); });
+  sub = app.add_subcommand("scan", "List the known vulnerabilities of an image's packages");
+  add_scan(*sub, scan_arguments);
+  sub->callback([&] { choose([&] { return scan(scan_arguments); }); });
+  sub = app.add_subcommand("plan", "Say what a build would fetch, run, write and push, and why");
+  add_plan(*sub, plan_arguments);
+  sub->callback([&] { choose([&] { return plan(plan_arguments); }); });
+  sub = app.add_subcommand("lock", "Resolve packages, tags and URLs of the spec, and write the lock file");
+  add_lock(*sub, lock_arguments);
+  sub->callback([&] { choose([&] { return lock(lock_arguments); }); });
+  sub = app.add_subcommand("copy", "Copy an image from one place to another, byte for byte");
+  add_copy(*sub, copy_arguments);
+  sub->callback([&] { choose([&] { return copy(copy_arguments); }); });
+  sub = app.add_subcommand("prune", "Delete the images of a repository that no rule of a policy keeps");
+  add_prune(*sub, prune_arguments);
+  sub->callback([&] { choose([&] { return prune(prune_arguments); }); });
+  sub = app.add_subcommand("schema", "Print the JSON Schema of the spec language, for editors");
+  sub->add_option("DOCUMENT", document, "spec or lock")
+      ->check(CLI::IsMember({"spec", "lock"}))
+      ->capture_default_str();
+  sub->footer("Example:\n  minibuild schema > minibuild.schema.json");
+  sub->callback([&] {
+    choose([&document] {
+      print_result(document == "lock" ? build::lock_schema() : spec::json_schema());
+      return 0;
     });
-    add_cache(*app.add_subcommand("cache", "Look at the cache, or make it smaller"), cache_arguments, choose);
-    sub = app.add_subcommand("completion", "Print the completion script of a shell");
-    sub->add_option("SHELL", shell, "bash, zsh or fish")
-        ->required()
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-    sub->footer("Example:\n  source <(minibuild completion bash)");
-    sub->callback([&] { choose([&] { return completion(shell); }); });
-    sub = app.add_subcommand("version", "Print the version");
-    sub->footer("Example:\n  minibuild version");
-    sub->callback([&] {
-      choose([] {
-        print_result("minibuild " MINIBUILD_VERSION "\n");
-        return 0;
-      });
+  });
+  add_cache(*app.add_subcommand("cache", "Look at the cache, or make it smaller"), cache_arguments, choose);
+  sub = app.add_subcommand("completion", "Print the completion script of a shell");
+  sub->add_option("SHELL", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  sub->footer("Example:\n  source <(minibuild completion bash)");
+  sub->callback([&] { choose([&] { return completion(shell); }); });
+  sub = app.add_subcommand("version", "Print the version");
+  sub->footer("Example:\n  minibuild version");
+  sub->callback([&] {
+    choose([] {
+      print_result("minibuild " MINIBUILD_VERSION "\n");
+      return 0;
     });
+  });
 
-    std::vector<std::string> names;
-    for (const CLI::App* one : app.get_subcommands([](const CLI::App*) { return true; }))
-      names.push_back(one->get_name());
-    std::vector<std::string> arguments = with_command(argc, argv, names);
-    std::reverse(arguments.begin(), arguments.end());
-    try {
-      app.parse(arguments);
-    } catch (const CLI::ParseError& error) {
-      if (error.get_exit_code() == 0) return app.exit(error);  // help and version
-      print_error(fmt::format("{}; see 'minibuild --help'", error.what()));
-      return static_cast<int>(Code::usage);
-    }
-    return command ? command() : 0;
+  std::vector<std::string> names;
+  for (const CLI::App* one : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(one->get_name());
+  std::vector<std::string> arguments = with_command(argc, argv, names);
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // help and version
+    print_error(fmt::format("{}; see 'minibuild --help'", error.what()));
+    return static_cast<int>(Code::usage);
   }
+  return command ? command() : 0;
+}
 
 }  // namespace
 
