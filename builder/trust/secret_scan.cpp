@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <cstring>
 #include <map>
@@ -38,12 +39,8 @@ constexpr size_t max_findings = 1000;
 // The compiled patterns, each compiled when it is first needed.
 class Engine {
  public:
-  Engine() : filter_(secret_table()), patterns_(secret_table().size()), once_(secret_table().size()) {
-    for (size_t i = 0; i < secret_table().size(); ++i)
-      if (secret_table()[i].id == "twilio-key") hex_rule_ = i;
-  }
+  Engine() : filter_(secret_table()), patterns_(secret_table().size()), once_(secret_table().size()) {}
   const KeywordFilter& filter() const { return filter_; }
-  size_t hex_rule() const { return hex_rule_; }
   const RE2& pattern(size_t rule) const {
     std::call_once(once_[rule], [&] {
       RE2::Options options;
@@ -57,7 +54,6 @@ class Engine {
 
  private:
   KeywordFilter filter_;
-  size_t hex_rule_ = 0;
   mutable std::vector<std::unique_ptr<RE2>> patterns_;
   mutable std::vector<std::once_flag> once_;
 };
@@ -194,10 +190,9 @@ struct SecretScanner::State {
 
   void test(const View& view, bool last);
   void test_stretch(const View& view, size_t size);
-  void test_group(const View& view, uint64_t at, const char* bytes, size_t size);
+  void test_positions(const View& view, uint64_t at, const char* bytes, uint32_t positions);
   void count_lines(const View& view, uint64_t up_to);
   void keyword_at(const View& view, uint64_t at, size_t rule, size_t keyword);
-  void hex_at(const View& view, uint64_t at);
   void match(const View& view, uint64_t at, size_t rule);
   void judge(const View& view, uint64_t at, size_t rule, std::string_view window, uint64_t first,
              size_t begin, size_t size);
@@ -220,27 +215,30 @@ void SecretScanner::State::test(const View& view, bool last) {
     std::array<char, KeywordFilter::group + KeywordFilter::beyond> padded{};
     const size_t size = std::min<uint64_t>(padded.size(), end - next);
     std::memcpy(padded.data(), view.bytes.data() + (next - view.begin), size);
-    test_group(view, next, padded.data(), std::min<size_t>(size, KeywordFilter::group));
+    const KeywordFilter::Hit hit = engine().filter().next(padded.data(), 0, KeywordFilter::group);
+    if (hit.positions != 0) test_positions(view, next, padded.data(), hit.positions);
   }
 }
 
 void SecretScanner::State::test_stretch(const View& view, size_t size) {
   const char* const bytes = view.bytes.data() + (next - view.begin);
   const KeywordFilter& filter = engine().filter();
-  for (size_t at = filter.next(bytes, 0, size); at < size;
-       at = filter.next(bytes, at + KeywordFilter::group, size))
-    test_group(view, next + at, bytes + at, KeywordFilter::group);
+  for (size_t at = 0; at < size; at += KeywordFilter::group) {
+    const KeywordFilter::Hit hit = filter.next(bytes, at, size);
+    at = hit.at;
+    if (hit.positions != 0) test_positions(view, next + at, bytes + at, hit.positions);
+  }
   next += size;
 }
 
-void SecretScanner::State::test_group(const View& view, uint64_t at, const char* bytes, size_t size) {
-  for (size_t i = 0; i < size; i += 2)
+// Looks closer at the positions behind `at` whose bits are set.
+void SecretScanner::State::test_positions(const View& view, uint64_t at, const char* bytes, uint32_t positions) {
+  for (; positions != 0; positions &= positions - 1) {
+    const auto i = static_cast<uint64_t>(std::countr_zero(positions));
     engine().filter().pieces_at(bytes + i, [&](const KeywordFilter::Piece& piece) {
-      if (at + i < static_cast<uint64_t>(std::max<int>(piece.shift, 0))) return;
-      keyword_at(view, at + i - static_cast<uint64_t>(static_cast<int64_t>(piece.shift)), piece.rule,
-                 piece.keyword);
+      if (at + i >= piece.shift) keyword_at(view, at + i - piece.shift, piece.rule, piece.keyword);
     });
-  if (size == KeywordFilter::group && KeywordFilter::hex_group(bytes)) hex_at(view, at);
+  }
 }
 
 void SecretScanner::State::count_lines(const View& view, uint64_t up_to) {
@@ -269,15 +267,6 @@ void SecretScanner::State::keyword_at(const View& view, uint64_t at, size_t rule
   window = window.substr(from, one.before + one.after);
   if (const auto value = assigned_value(window, at - first - from, literal.size()))
     judge(view, at, rule, window, first + from, value->begin, value->size);
-}
-
-// `SK` and 32 digits, of which the sixteen at `at` are some.
-void SecretScanner::State::hex_at(const View& view, uint64_t at) {
-  if (found.size() >= max_findings) return;
-  const size_t here = at - view.begin;
-  for (size_t i = 2; i <= 18 && i <= here; ++i)
-    if (view.bytes[here - i] == 'S' && view.bytes[here - i + 1] == 'K')
-      match(view, at - i, engine().hex_rule());
 }
 
 void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {

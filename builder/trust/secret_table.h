@@ -23,8 +23,8 @@ enum class SecretEnd { any, word, word_dash, base64 };
 
 struct SecretRule {
   std::string_view id;
-  /// Texts of which one stands in the credential or beside it. `[…]` at the end names what may follow, for those
-  /// too short to be looked for by themselves; the character is not part of the keyword.
+  /// Texts of which one stands in the credential or beside it. Those of less than four
+  /// characters are filled up with classes of what may follow, which are not part of the keyword: `SK[0-9a-f][0-9a-f]`.
   std::vector<std::string_view> keywords;
   /// RE2; group 1 is the credential, or the whole match if there is none.
   std::string_view pattern;
