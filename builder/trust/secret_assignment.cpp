@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "builder/trust/secret_value.h"
+#include "minibuild/base/text.h"
 
 namespace minibuild::trust {
 namespace {
@@ -46,11 +47,19 @@ bool is_about(std::string_view rest) {
   });
 }
 
-// `izer` of `tokenizer`: the keyword is a part of a longer word.
-bool continues_word(std::string_view rest) {
-  if (rest.empty() || !is_lower(rest[0])) return false;
-  return !(rest[0] == 's' && (rest.size() == 1 || !is_alpha(rest[1]))) && !rest.starts_with("key") &&
-         !rest.starts_with("hash");
+// `izer` of `tokenizer`, `LESS` of `SECRETLESS`: the keyword, which ends with `last`, is a part of a longer word.
+bool continues_word(char last, std::string_view rest) {
+  if (rest.empty() || !(is_lower(rest[0]) || (is_upper(last) && is_upper(rest[0])))) return false;
+  const std::string small = lower(rest.substr(0, 3));
+  return !(small[0] == 's' && (rest.size() == 1 || !is_alpha(rest[1]))) && small != "key";
+}
+
+// What makes a name one of tests and documents, or of something that is no secret: `nextToken`, `TEST_KEY`.
+bool is_no_secret(std::string_view before) {
+  static constexpr auto words = {"test"sv, "example"sv, "dummy"sv, "fake"sv, "sample"sv, "mock"sv, "next"sv, "page"sv,
+                                 "continu"sv, "public"sv, "csrf"sv, "xsrf"sv, "notso"sv, "not_so"sv, "no_"sv, "sync"sv};
+  const std::string small = lower(before);
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return small.find(word) != std::string::npos; });
 }
 
 bool all_of(std::string_view text, bool (*test)(char)) { return std::all_of(text.begin(), text.end(), test); }
@@ -67,7 +76,7 @@ bool is_checksum(std::string_view v) {
        {"sha256:"sv, "sha512:"sv, "sha1:"sv, "md5:"sv, "sha256-"sv, "sha384-"sv, "sha512-"sv, "sha1-"sv})
     if (v.starts_with(prefix)) return true;
   const size_t n = v.size();
-  return (n == 32 || n == 40 || n == 56 || n == 64 || n == 96 || n == 128) && all_of(v, is_hex);
+  return (n == 32 || n == 40 || n == 56 || n >= 64) && all_of(v, is_hex);
 }
 
 // Words joined by capitals, `_`, `-`, `.`, `:` or `/`, each with at most two digits at its end: a name, not a
@@ -107,6 +116,8 @@ bool is_secret_value(std::string_view v) {
   if (v.size() < 8 || v.size() > 256) return false;
   if (std::none_of(v.begin(), v.end(), is_digit) || std::none_of(v.begin(), v.end(), is_alpha)) return false;
   if (!std::all_of(v.begin(), v.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; })) return false;
+  const std::optional<std::string> plain = base::unbase64(v);
+  if (plain && base::is_utf8(*plain) && is_stock_password(*plain)) return false;
   return !is_stock_password(v) && !is_path_or_url(v) && !is_uuid(v) && !is_checksum(v) && !is_name(v);
 }
 
@@ -144,9 +155,9 @@ std::optional<Span> quoted_value(std::string_view text, size_t at, size_t quote)
 // A value without quotes ends with a space, the line, the text, or what separates parameters.
 std::optional<Span> bare_value(std::string_view text, size_t at, char separator) {
   size_t end = at;
-  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|"sv, text[end]))
-    ++end;
+  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|\\"sv, text[end])) ++end;
   if (end == at || (end < text.size() && in("`<(){}["sv, text[end]))) return std::nullopt;
+  if (end + 1 < text.size() && text[end] == '\\' && !in("nrt\"'"sv, text[end + 1])) return std::nullopt;
   const std::string_view value = text.substr(at, end - at);
   // `token: A1` and `x = y.z9` are code more often than not: a value without quotes looks drawn at random.
   size_t changes = 0;
@@ -165,14 +176,15 @@ std::optional<Span> assigned_value(std::string_view window, size_t keyword, size
          (is_alpha(window[at]) || is_digit(window[at]) || in("_-."sv, window[at])))
     ++at;
   const std::string_view tail = window.substr(rest, at - rest);
-  if (continues_word(tail) || is_about(tail)) return std::nullopt;
+  if (continues_word(window[rest - 1], tail) || is_about(tail)) return std::nullopt;
   size_t begin = keyword;
-  while (begin > 0 &&
-         (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1])))
-    --begin;
+  while (begin > 0 && (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1]))) --begin;
+  const bool spaced = begin >= 5 && begin == keyword && window[begin - 1] == ' ';  // `Next page token`
+  if (is_no_secret(window.substr(begin, keyword - begin)) || (spaced && is_no_secret(window.substr(begin - 5, 4)))) return std::nullopt;
 
   // <password>value</password>
   if (begin > 0 && window[begin - 1] == '<' && at < window.size() && window[at] == '>') {
+    if (begin > 1 && in("P?"sv, window[begin - 2])) return std::nullopt;  // (?P<token>…
     const size_t end = window.find('<', at);
     if (end == std::string_view::npos) return std::nullopt;
     const Span span{at + 1, end - at - 1};
@@ -206,7 +218,7 @@ bool names_a_secret(std::string_view name) {
     const size_t at = small.find(word);
     if (at == std::string::npos) continue;
     const std::string_view tail = std::string_view(name).substr(at + word.size());
-    if (!continues_word(tail) && !is_about(tail) && !small.ends_with("_file")) return true;
+    if (!continues_word(name[at + word.size() - 1], tail) && !is_about(tail)) return true;
   }
   return false;
 }

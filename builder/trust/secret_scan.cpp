@@ -18,6 +18,7 @@
 #include <tuple>
 
 #include "builder/trust/keyword_filter.h"
+#include "builder/trust/published_secrets.h"
 #include "builder/trust/secret_files.h"
 #include "builder/trust/secret_table.h"
 #include "builder/trust/secret_value.h"
@@ -331,7 +332,7 @@ void SecretScanner::State::judge(const View& view, uint64_t at, size_t rule, std
       if (!is_docker_json(text)) return;
       break;
     case SecretCheck::password:
-      if (is_stock_password(text)) return;
+      if (!is_chosen_password(text)) return;
       break;
     default:
       break;
@@ -358,6 +359,7 @@ void SecretScanner::State::add(const View& view, uint64_t at, size_t rule, uint6
       INT32_MAX));
   finding.excerpt = excerpt(secret);
   finding.fingerprint = fingerprint(one.id, path, secret);
+  if (is_published(fingerprint(one.id, "", secret))) return;
   found.push_back({std::move(finding), offset + secret.size(), one.rank});
 }
 
@@ -416,7 +418,7 @@ std::vector<SecretFinding> SecretScanner::finish() {
     finding.rule = s.file_rule->id;
     finding.excerpt = "…";
     finding.fingerprint = fingerprint(finding.rule, s.path, s.head);
-    findings.push_back(std::move(finding));
+    if (!is_published(fingerprint(finding.rule, "", s.head))) findings.push_back(std::move(finding));
   }
   s.found.clear();
   s.tail.clear();

@@ -36,6 +36,8 @@ bool is_jwt(std::string_view token);
 bool is_basic_auth(std::string_view base64);
 /// base64 (maybe cut off) of a document with `auth`.
 bool is_docker_json(std::string_view base64);
+/// A password that somebody chose for use: letters with digits, or with capitals and marks, and no stock word.
+bool is_chosen_password(std::string_view password);
 /// For a URL's password and host.
 bool is_url_password(std::string_view user, std::string_view password, std::string_view host);
 
