@@ -139,14 +139,15 @@ KeywordFilter::KeywordFilter(const std::vector<SecretRule>& rules, Kind kind) {
       }
       for (const uint32_t bytes : products(places, from)) {
         bits_[hash(bytes) >> 6U] |= uint64_t{1} << (hash(bytes) & 63U);
-        pieces_.push_back(
-            {bytes, static_cast<uint16_t>(rule), static_cast<uint16_t>(keyword), static_cast<uint16_t>(from)});
+        pieces_.push_back({bytes, static_cast<uint16_t>(rule), static_cast<uint16_t>(keyword),
+                           static_cast<uint16_t>(from)});
       }
       // Into the set that lets the least more pass because of it.
       size_t best = 0;
       double cost = std::numeric_limits<double>::max();
       for (size_t set = 0; set < sets; ++set)
-        if (const double more = dealt[set].with(places, from).passing(often) - dealt[set].passing(often); more < cost) {
+        if (const double more = dealt[set].with(places, from).passing(often) - dealt[set].passing(often);
+            more < cost) {
           cost = more;
           best = set;
         }
@@ -156,8 +157,10 @@ KeywordFilter::KeywordFilter(const std::vector<SecretRule>& rules, Kind kind) {
     for (size_t byte = 0; byte < 4; ++byte)
       for (size_t half = 0; half < 16; ++half) {
         const uint32_t bit = 1U << (set % 8);
-        if (((dealt[set].low[byte] >> half) & 1U) != 0) tables_.low[set / 8][byte][half] |= static_cast<uint8_t>(bit);
-        if (((dealt[set].high[byte] >> half) & 1U) != 0) tables_.high[set / 8][byte][half] |= static_cast<uint8_t>(bit);
+        if (((dealt[set].low[byte] >> half) & 1U) != 0)
+          tables_.low[set / 8][byte][half] |= static_cast<uint8_t>(bit);
+        if (((dealt[set].high[byte] >> half) & 1U) != 0)
+          tables_.high[set / 8][byte][half] |= static_cast<uint8_t>(bit);
       }
   std::stable_sort(pieces_.begin(), pieces_.end(),
                    [](const Piece& a, const Piece& b) { return head_of(a.bytes) < head_of(b.bytes); });
@@ -181,7 +184,8 @@ uint32_t KeywordFilter::folded(const char* place) {
   return bytes | 0x20202020U;
 }
 
-KeywordFilter::Hit KeywordFilter::next_scalar(const KeywordFilter& filter, const char* bytes, size_t begin, size_t end) {
+KeywordFilter::Hit KeywordFilter::next_scalar(const KeywordFilter& filter, const char* bytes, size_t begin,
+                                              size_t end) {
   for (size_t at = begin; at < end; at += group) {
     uint32_t positions = 0;
     for (size_t i = 0; i < group; ++i)
@@ -196,10 +200,14 @@ KeywordFilter::Hit KeywordFilter::next_scalar(const KeywordFilter& filter, const
 __attribute__((target("avx2"))) KeywordFilter::Hit KeywordFilter::next_vector(const KeywordFilter& filter,
                                                                               const char* bytes, size_t begin,
                                                                               size_t end) {
-  const auto table = [](const std::array<uint8_t, 16>& entries) __attribute__((target("avx2"))) {
-    return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(entries.data())));
-  };
-  const Tables& tables = filter.tables_;
+  __m256i low_tables[2][4], high_tables[2][4];
+  for (size_t part = 0; part < 2; ++part)
+    for (size_t i = 0; i < 4; ++i) {
+      low_tables[part][i] = _mm256_broadcastsi128_si256(
+          _mm_load_si128(reinterpret_cast<const __m128i*>(filter.tables_.low[part][i].data())));
+      high_tables[part][i] = _mm256_broadcastsi128_si256(
+          _mm_load_si128(reinterpret_cast<const __m128i*>(filter.tables_.high[part][i].data())));
+    }
   const __m256i half = _mm256_set1_epi8(15);
   for (size_t at = begin; at < end; at += group) {
     __m256i first = _mm256_set1_epi8(-1), second = first;
@@ -208,13 +216,14 @@ __attribute__((target("avx2"))) KeywordFilter::Hit KeywordFilter::next_vector(co
       const __m256i here = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes + at + i));
       const __m256i low = _mm256_and_si256(here, half);
       const __m256i high = _mm256_and_si256(_mm256_srli_epi16(here, 4), half);
-      first = _mm256_and_si256(first, _mm256_and_si256(_mm256_shuffle_epi8(table(tables.low[0][i]), low),
-                                                       _mm256_shuffle_epi8(table(tables.high[0][i]), high)));
-      second = _mm256_and_si256(second, _mm256_and_si256(_mm256_shuffle_epi8(table(tables.low[1][i]), low),
-                                                         _mm256_shuffle_epi8(table(tables.high[1][i]), high)));
+      first = _mm256_and_si256(first, _mm256_and_si256(_mm256_shuffle_epi8(low_tables[0][i], low),
+                                                       _mm256_shuffle_epi8(high_tables[0][i], high)));
+      second = _mm256_and_si256(second, _mm256_and_si256(_mm256_shuffle_epi8(low_tables[1][i], low),
+                                                         _mm256_shuffle_epi8(high_tables[1][i], high)));
     }
     const __m256i none = _mm256_cmpeq_epi8(_mm256_or_si256(first, second), _mm256_setzero_si256());
-    if (const uint32_t positions = ~static_cast<uint32_t>(_mm256_movemask_epi8(none)); positions != 0) [[unlikely]]
+    if (const uint32_t positions = ~static_cast<uint32_t>(_mm256_movemask_epi8(none)); positions != 0)
+        [[unlikely]]
       return {at, positions};
   }
   return {end, 0};
@@ -222,7 +231,8 @@ __attribute__((target("avx2"))) KeywordFilter::Hit KeywordFilter::next_vector(co
 
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 
-KeywordFilter::Hit KeywordFilter::next_vector(const KeywordFilter& filter, const char* bytes, size_t begin, size_t end) {
+KeywordFilter::Hit KeywordFilter::next_vector(const KeywordFilter& filter, const char* bytes, size_t begin,
+                                              size_t end) {
   const Tables& tables = filter.tables_;
   const uint8x16_t half = vdupq_n_u8(15);
   for (size_t at = begin; at < end; at += group) {

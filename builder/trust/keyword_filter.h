@@ -1,8 +1,8 @@
-// Finds where keywords of the rules may stand, at several gigabytes a second. Of each keyword four neighbouring bytes
-// are looked for, the rarest ones. The keywords are dealt into sixteen sets; for each set and each of the four bytes,
-// two tables of sixteen entries say which low and which high halves occur. Table look-ups of sixteen entries are one
-// instruction for sixteen or 32 bytes (pshufb, tbl), so every position is tested. What passes is looked up by its
-// four bytes, in lower case.
+// Finds where keywords of the rules may stand, at several gigabytes a second. Of each keyword four
+// neighbouring bytes are looked for, the rarest ones. The keywords are dealt into sixteen sets; for each set
+// and each of the four bytes, two tables of sixteen entries say which low and which high halves occur. Table
+// look-ups of sixteen entries are one instruction for sixteen or 32 bytes (pshufb, tbl), so every position is
+// tested. What passes is looked up by its four bytes, in lower case.
 #pragma once
 
 #include <array>
@@ -38,8 +38,8 @@ class KeywordFilter {
 
   explicit KeywordFilter(const std::vector<SecretRule>& rules, Kind kind = Kind::vector);
 
-  /// The first group from `begin` on that may hold a piece; `at == end` if there is none. `end - begin` is a multiple
-  /// of `group`; `beyond` bytes behind `end` must be readable.
+  /// The first group from `begin` on that may hold a piece; `at == end` if there is none. `end - begin` is a
+  /// multiple of `group`; `beyond` bytes behind `end` must be readable.
   Hit next(const char* bytes, size_t begin, size_t end) const { return next_(*this, bytes, begin, end); }
 
   /// Calls `found(piece)` for each keyword of which the piece stands at `place`. Four bytes are read.

@@ -1,5 +1,5 @@
-// Credentials that everybody has: keys for self-tests inside of libraries, values from standards and manuals. What is
-// published is no secret, wherever it stands.
+// Credentials that everybody has: keys for self-tests inside of libraries, values from standards and manuals.
+// What is published is no secret, wherever it stands.
 #pragma once
 
 #include <string_view>

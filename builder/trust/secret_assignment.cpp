@@ -47,7 +47,8 @@ bool is_about(std::string_view rest) {
   });
 }
 
-// `izer` of `tokenizer`, `LESS` of `SECRETLESS`: the keyword, which ends with `last`, is a part of a longer word.
+// `izer` of `tokenizer`, `LESS` of `SECRETLESS`: the keyword, which ends with `last`, is a part of a longer
+// word.
 bool continues_word(char last, std::string_view rest) {
   if (rest.empty() || !(is_lower(rest[0]) || (is_upper(last) && is_upper(rest[0])))) return false;
   const std::string small = lower(rest.substr(0, 3));
@@ -56,10 +57,12 @@ bool continues_word(char last, std::string_view rest) {
 
 // What makes a name one of tests and documents, or of something that is no secret: `nextToken`, `TEST_KEY`.
 bool is_no_secret(std::string_view before) {
-  static constexpr auto words = {"test"sv, "example"sv, "dummy"sv, "fake"sv, "sample"sv, "mock"sv, "next"sv, "page"sv,
-                                 "continu"sv, "public"sv, "csrf"sv, "xsrf"sv, "notso"sv, "not_so"sv, "no_"sv, "sync"sv};
+  static constexpr auto words = {"test"sv,  "example"sv, "dummy"sv,   "fake"sv,   "sample"sv, "mock"sv,
+                                 "next"sv,  "page"sv,    "continu"sv, "public"sv, "csrf"sv,   "xsrf"sv,
+                                 "notso"sv, "not_so"sv,  "no_"sv,     "sync"sv};
   const std::string small = lower(before);
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return small.find(word) != std::string::npos; });
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return small.find(word) != std::string::npos; });
 }
 
 bool all_of(std::string_view text, bool (*test)(char)) { return std::all_of(text.begin(), text.end(), test); }
@@ -155,7 +158,8 @@ std::optional<Span> quoted_value(std::string_view text, size_t at, size_t quote)
 // A value without quotes ends with a space, the line, the text, or what separates parameters.
 std::optional<Span> bare_value(std::string_view text, size_t at, char separator) {
   size_t end = at;
-  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|\\"sv, text[end])) ++end;
+  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|\\"sv, text[end]))
+    ++end;
   if (end == at || (end < text.size() && in("`<(){}["sv, text[end]))) return std::nullopt;
   if (end + 1 < text.size() && text[end] == '\\' && !in("nrt\"'"sv, text[end + 1])) return std::nullopt;
   const std::string_view value = text.substr(at, end - at);
@@ -178,9 +182,13 @@ std::optional<Span> assigned_value(std::string_view window, size_t keyword, size
   const std::string_view tail = window.substr(rest, at - rest);
   if (continues_word(window[rest - 1], tail) || is_about(tail)) return std::nullopt;
   size_t begin = keyword;
-  while (begin > 0 && (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1]))) --begin;
+  while (begin > 0 &&
+         (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1])))
+    --begin;
   const bool spaced = begin >= 5 && begin == keyword && window[begin - 1] == ' ';  // `Next page token`
-  if (is_no_secret(window.substr(begin, keyword - begin)) || (spaced && is_no_secret(window.substr(begin - 5, 4)))) return std::nullopt;
+  if (is_no_secret(window.substr(begin, keyword - begin)) ||
+      (spaced && is_no_secret(window.substr(begin - 5, 4))))
+    return std::nullopt;
 
   // <password>value</password>
   if (begin > 0 && window[begin - 1] == '<' && at < window.size() && window[at] == '>') {

@@ -233,7 +233,8 @@ void SecretScanner::State::test_stretch(const View& view, size_t size) {
 }
 
 // Looks closer at the positions behind `at` whose bits are set.
-void SecretScanner::State::test_positions(const View& view, uint64_t at, const char* bytes, uint32_t positions) {
+void SecretScanner::State::test_positions(const View& view, uint64_t at, const char* bytes,
+                                          uint32_t positions) {
   for (; positions != 0; positions &= positions - 1) {
     const auto i = static_cast<uint64_t>(std::countr_zero(positions));
     engine().filter().pieces_at(bytes + i, [&](const KeywordFilter::Piece& piece) {
@@ -359,7 +360,9 @@ void SecretScanner::State::add(const View& view, uint64_t at, size_t rule, uint6
       INT32_MAX));
   finding.excerpt = excerpt(secret);
   finding.fingerprint = fingerprint(one.id, path, secret);
-  if (is_published(fingerprint(one.id, "", secret))) return;
+  // A key is the same in whatever document it stands.
+  if (is_published(fingerprint(one.check == SecretCheck::private_key ? "private-key" : one.id, "", secret)))
+    return;
   found.push_back({std::move(finding), offset + secret.size(), one.rank});
 }
 

@@ -24,7 +24,8 @@ enum class SecretEnd { any, word, word_dash, base64 };
 struct SecretRule {
   std::string_view id;
   /// Texts of which one stands in the credential or beside it. Those of less than four
-  /// characters are filled up with classes of what may follow, which are not part of the keyword: `SK[0-9a-f][0-9a-f]`.
+  /// characters are filled up with classes of what may follow, which are not part of the keyword:
+  /// `SK[0-9a-f][0-9a-f]`.
   std::vector<std::string_view> keywords;
   /// RE2; group 1 is the credential, or the whole match if there is none.
   std::string_view pattern;
@@ -41,10 +42,11 @@ struct SecretRule {
   bool fold = false;  // keywords in any case
   SecretCheck check = SecretCheck::none;
   bool beside = false;  // the credential is near the keyword and does not hold it
-  int rank = 1;  // of two findings at one place the lower rank stays
+  int rank = 1;         // of two findings at one place the lower rank stays
 };
 
-/// The rules for contents. `twilio-key` is has no keyword: its hexadecimal digits are looked for, see `keyword_filter.h`.
+/// The rules for contents. `twilio-key` is has no keyword: its hexadecimal digits are looked for, see
+/// `keyword_filter.h`.
 const std::vector<SecretRule>& secret_table();
 
 }  // namespace minibuild::trust

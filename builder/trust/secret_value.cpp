@@ -96,11 +96,11 @@ bool is_stock_password(std::string_view value) {
     if (const size_t at = from.find(c); at != std::string_view::npos) c = to[at];
   }
   if (has(plain, "password") || has(plain, "passwd") || has(plain, "secret")) return true;
-  static constexpr auto words = {"pass"sv, "secret"sv, "passwd"sv, "pwd"sv, "dummy"sv, "sample"sv, "foobar"sv,
-                                 "hunter2"sv, "tiger"sv, "qwerty"sv, "letmein"sv, "s3cret"sv, "test"sv, "demo"sv,
-                                 "fake"sv, "token"sv, "mypw"sv, "admin"sv, "guest"sv, "anonymous"sv, "12345"sv,
-                                 "abcdef"sv, "abc123"sv, "none"sv, "null"sv, "default"sv, "string"sv, "true"sv,
-                                 "false"sv, "user"sv, "host"sv, "port"sv};
+  static constexpr auto words = {
+      "pass"sv,  "secret"sv,  "passwd"sv,  "pwd"sv,       "dummy"sv, "sample"sv, "foobar"sv, "hunter2"sv,
+      "tiger"sv, "qwerty"sv,  "letmein"sv, "s3cret"sv,    "test"sv,  "demo"sv,   "fake"sv,   "token"sv,
+      "mypw"sv,  "admin"sv,   "guest"sv,   "anonymous"sv, "12345"sv, "abcdef"sv, "abc123"sv, "none"sv,
+      "null"sv,  "default"sv, "string"sv,  "true"sv,      "false"sv, "user"sv,   "host"sv,   "port"sv};
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return has(small, word); });
 }
 
@@ -175,14 +175,17 @@ bool is_chosen_password(std::string_view password) {
   const auto any = [&](int (*test)(int)) {
     return std::any_of(password.begin(), password.end(), [&](unsigned char c) { return test(c) != 0; });
   };
-  return any(std::isalpha) && (any(std::isdigit) || (any(std::isupper) && any(std::ispunct))) && !is_stock_password(password);
+  return any(std::isalpha) && (any(std::isdigit) || (any(std::isupper) && any(std::ispunct))) &&
+         !is_stock_password(password);
 }
 
 bool is_url_password(std::string_view user, std::string_view password, std::string_view host) {
   const std::string small_host = lower(host);
   if (is_placeholder(user) || password.front() == '%' || user == password) return false;
-  static constexpr auto documentation = {"example."sv, "host"sv, "foo."sv, "bar."sv, ".test"sv, "domain"sv, "server"sv};
-  if (std::any_of(documentation.begin(), documentation.end(), [&](std::string_view word) { return has(small_host, word); }))
+  static constexpr auto documentation = {"example."sv, "host"sv,   "foo."sv,  "bar."sv,
+                                         ".test"sv,    "domain"sv, "server"sv};
+  if (std::any_of(documentation.begin(), documentation.end(),
+                  [&](std::string_view word) { return has(small_host, word); }))
     return false;
   std::string plain;  // without percent-encoding
   for (size_t i = 0; i < password.size(); ++i) {
