@@ -12,14 +12,13 @@ namespace {
 
 using namespace std::string_view_literals;
 
-bool matches(std::string_view name, std::string_view path) {
-  if (name.find('/') != std::string_view::npos)
-    return path.ends_with(name) && (path.size() == name.size() || path[path.size() - name.size() - 1] == '/');
-  const std::string_view file = path.substr(path.rfind('/') + 1);
-  if (name.starts_with('*')) return file.size() >= name.size() && file.ends_with(name.substr(1));
-  if (name.ends_with('*'))
+// `file` is the last component of `path`.
+bool matches(std::string_view name, std::string_view path, std::string_view file) {
+  if (name.front() == '*') return file.size() >= name.size() && file.ends_with(name.substr(1));
+  if (name.back() == '*')
     return file.size() >= name.size() && file.starts_with(name.substr(0, name.size() - 1));
-  return file == name;
+  if (file.size() >= name.size()) return file == name;
+  return path.ends_with(name) && (path.size() == name.size() || path[path.size() - name.size() - 1] == '/');
 }
 
 // Names of patterns and of code, which hold no secret of their own.
@@ -153,17 +152,17 @@ const std::vector<SecretFileRule>& secret_file_rules() {
 const SecretFileRule* secret_file_rule(std::string_view path) {
   if (path.find('/') == std::string_view::npos && path.find(':') != std::string_view::npos)
     return nullptr;  // `env:NAME`
-  if (is_harmless(path)) return nullptr;
+  const std::string_view file = path.substr(path.rfind('/') + 1);
   // More components say more: `.aws/credentials` before `credentials`.
   const SecretFileRule* best = nullptr;
   size_t longest = 0;
   for (const SecretFileRule& rule : secret_file_rules())
     for (const std::string_view name : rule.names)
-      if (name.size() > longest && matches(name, path)) {
+      if (name.size() > longest && matches(name, path, file)) {
         best = &rule;
         longest = name.size();
       }
-  return best;
+  return best == nullptr || is_harmless(path) ? nullptr : best;
 }
 
 bool holds_secret(SecretLook look, std::string_view head) {

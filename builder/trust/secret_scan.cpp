@@ -189,6 +189,8 @@ struct SecretScanner::State {
     }
   };
 
+  void note(std::string_view bytes);
+  std::vector<SecretFinding> results();
   void test(const View& view, bool last);
   void test_stretch(const View& view, size_t size);
   void test_positions(const View& view, uint64_t at, const char* bytes, uint32_t positions);
@@ -371,13 +373,32 @@ SecretScanner::~SecretScanner() = default;
 SecretScanner::SecretScanner(SecretScanner&&) noexcept = default;
 SecretScanner& SecretScanner::operator=(SecretScanner&&) noexcept = default;
 
+// What is kept of the beginning, whatever becomes of the rest.
+void SecretScanner::State::note(std::string_view bytes) {
+  if (total < binary_head && bytes.substr(0, binary_head - total).find('\0') != std::string_view::npos)
+    binary = true;
+  if (file_rule != nullptr && head.size() < kept_head) head += bytes.substr(0, kept_head - head.size());
+}
+
+std::vector<SecretFinding> SecretScanner::State::results() {
+  std::vector<SecretFinding> findings = without_overlaps(std::move(found));
+  if (binary)
+    for (SecretFinding& finding : findings) finding.line = finding.column = 0;
+  if (findings.empty() && file_rule != nullptr && holds_secret(file_rule->look, head) &&
+      !is_published(fingerprint(file_rule->id, "", head))) {
+    SecretFinding finding;
+    finding.rule = file_rule->id;
+    finding.excerpt = "…";
+    finding.fingerprint = fingerprint(finding.rule, path, head);
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
 void SecretScanner::write(std::string_view bytes) {
   State& s = *state_;
   if (bytes.empty()) return;
-  if (s.total < binary_head && bytes.substr(0, binary_head - s.total).find('\0') != std::string_view::npos)
-    s.binary = true;
-  if (s.file_rule != nullptr && s.head.size() < kept_head)
-    s.head += bytes.substr(0, kept_head - s.head.size());
+  s.note(bytes);
   // A large part is tested where it lies, once what was kept of the earlier ones is done with.
   constexpr uint64_t joint = back + ahead + 2 * stretch;
   while (!bytes.empty()) {
@@ -411,27 +432,16 @@ void SecretScanner::write(std::string_view bytes) {
 }
 
 std::vector<SecretFinding> SecretScanner::finish() {
-  State& s = *state_;
-  s.test({s.tail, s.tail_begin}, true);
-  std::vector<SecretFinding> findings = without_overlaps(std::move(s.found));
-  if (s.binary)
-    for (SecretFinding& finding : findings) finding.line = finding.column = 0;
-  if (findings.empty() && s.file_rule != nullptr && holds_secret(s.file_rule->look, s.head)) {
-    SecretFinding finding;
-    finding.rule = s.file_rule->id;
-    finding.excerpt = "…";
-    finding.fingerprint = fingerprint(finding.rule, s.path, s.head);
-    if (!is_published(fingerprint(finding.rule, "", s.head))) findings.push_back(std::move(finding));
-  }
-  s.found.clear();
-  s.tail.clear();
-  return findings;
+  state_->test({state_->tail, state_->tail_begin}, true);
+  state_->tail.clear();
+  return state_->results();
 }
 
 std::vector<SecretFinding> scan_secrets(std::string_view path, std::string_view bytes) {
-  SecretScanner scanner{std::string(path)};
-  scanner.write(bytes);
-  return scanner.finish();
+  SecretScanner::State state{std::string(path)};
+  state.note(bytes);
+  state.test({bytes, 0}, true);  // nothing is copied
+  return state.results();
 }
 
 }  // namespace minibuild::trust

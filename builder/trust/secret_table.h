@@ -30,12 +30,11 @@ struct SecretRule {
   /// RE2; group 1 is the credential, or the whole match if there is none.
   std::string_view pattern;
   double entropy = 0;  // least Shannon entropy of the credential, in bits a byte
-  std::string_view description;
-  std::string_view advice;
-
+  std::string_view description = {};
+  std::string_view advice = {};
   /// How far before the keyword the pattern may begin, in bytes; at 0 it begins at the keyword.
   size_t before = 0;
-  size_t after = 512;  // how far the pattern may reach from the keyword's beginning
+  size_t after = 4096;  // how far the pattern may reach from the keyword's beginning
   /// No letter, digit or `_` stands before the match.
   bool boundary = true;
   SecretEnd end = SecretEnd::word;
