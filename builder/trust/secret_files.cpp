@@ -32,7 +32,7 @@ bool any_line(std::string_view text, const std::function<bool(std::string_view)>
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = base::trim(text.substr(at, end - at));
-    if (!line.empty() && line[0] != '#' && line[0] != ';' && !line.starts_with("//") && test(line))
+    if (!line.empty() && line[0] != '#' && line[0] != ';' && !line.starts_with("// ") && test(line))
       return true;
     at = end + 1;
   }
@@ -49,13 +49,13 @@ std::string_view unquoted(std::string_view value) {
 
 // `NAME=value` or `NAME: value`, with quotes around either.
 bool is_assignment(std::string_view line) {
-  const size_t at = line.find_first_of("=:");
+  const size_t at = line.find_first_of(line.starts_with("//") ? "=" : "=:");  // `//host/:_auth=` of npm
   if (at == std::string_view::npos) return false;
   std::string_view name = base::trim(line.substr(0, at));
   if (name.starts_with("export ")) name.remove_prefix(7);
   const std::string_view value = unquoted(line.substr(at + 1));
-  return names_a_secret(unquoted(name)) && value.size() >= 4 && value[0] != '/' && !is_placeholder(value) &&
-         value != "null" && value != "true" && value != "false";
+  return (names_a_secret(unquoted(name)) || name.ends_with("_auth")) && value.size() >= 4 &&
+         value[0] != '/' && !is_placeholder(value) && value != "null" && value != "true" && value != "false";
 }
 
 bool is_value(std::string_view line) {
@@ -66,8 +66,10 @@ bool is_value(std::string_view line) {
 }
 
 bool has_fields(std::string_view line) {
-  const size_t at = line.rfind(':', line.find('@') == std::string_view::npos ? line.size() : line.find('@'));
-  return at != std::string_view::npos && at + 4 < line.size() && !is_placeholder(line.substr(at + 1));
+  line = line.substr(0, line.find('@'));  // `https://user:password@host`
+  const size_t at = line.rfind(':');
+  const std::string_view value = at == std::string_view::npos ? "" : line.substr(at + 1);
+  return value.size() >= 3 && !value.starts_with("//") && !is_placeholder(value);
 }
 
 bool has_key_store(std::string_view head) {

@@ -84,7 +84,8 @@ bool is_placeholder(std::string_view value) {
       "xxxx"sv,       "1234567890abcdef"sv, "abcdefghijkl"sv, "0123456789abcdef"sv};
   for (const std::string_view word : words)
     if (has(small, word)) return true;
-  return longest_run(small) >= 8 || (small.size() <= 24 && longest_run(small) >= small.size() / 2 + 1);
+  return longest_run(small) >= 8 ||
+         (small.size() >= 8 && small.size() <= 24 && longest_run(small) >= small.size() / 2 + 1);
 }
 
 bool is_stock_password(std::string_view value) {
@@ -101,7 +102,10 @@ bool is_stock_password(std::string_view value) {
       "tiger"sv, "qwerty"sv,  "letmein"sv, "s3cret"sv,    "test"sv,  "demo"sv,   "fake"sv,   "token"sv,
       "mypw"sv,  "admin"sv,   "guest"sv,   "anonymous"sv, "12345"sv, "abcdef"sv, "abc123"sv, "none"sv,
       "null"sv,  "default"sv, "string"sv,  "true"sv,      "false"sv, "user"sv,   "host"sv,   "port"sv};
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return has(small, word); });
+  // A short word may stand in a long random text by chance.
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return (word.size() >= 5 || small.size() <= 16) && has(small, word);
+  });
 }
 
 std::string key_body(std::string_view text) {
@@ -172,11 +176,13 @@ bool is_docker_json(std::string_view text) {
 }
 
 bool is_chosen_password(std::string_view password) {
-  const auto any = [&](int (*test)(int)) {
-    return std::any_of(password.begin(), password.end(), [&](unsigned char c) { return test(c) != 0; });
+  const auto count = [&](int (*test)(int)) {
+    return std::count_if(password.begin(), password.end(), [&](unsigned char c) { return test(c) != 0; });
   };
-  return any(std::isalpha) && (any(std::isdigit) || (any(std::isupper) && any(std::ispunct))) &&
-         !is_stock_password(password);
+  const auto capitals = count(std::isupper), small = count(std::islower);
+  const bool mixed =
+      count(std::isdigit) > 0 || (capitals > 0 && count(std::ispunct) > 0) || (capitals >= 3 && small >= 3);
+  return capitals + small > 0 && mixed && !is_stock_password(password);
 }
 
 bool is_url_password(std::string_view user, std::string_view password, std::string_view host) {
