@@ -54,7 +54,10 @@ constexpr auto published = std::to_array<std::string_view>({
     "f5e590df0ee85b9d62a6c70b9a26dc51b6e42a4a0873c5f9e8f1b4472400bb2a",
     // boto: a key of its tests
     "e9959966eb8d56c1ebb030373b023c19d36a59f5ac9eb8047904b91e4f5d7fef",
-    // google-auth: keys of its tests
+    // PyJWT: the token of its manual
+    "30916151befc75d7fb1753be44356925abc7e920ab842b346e5bbedc23baa3ca",
+    // google-auth: keys of its tests, and a token
+    "da2ad3ed182b5184adc6c68768a4406a17f2ba35c379c83d15a46e6b6310b072",
     "db67a1fa938fa08d2b349365acc6d30be80bb3c6cc1f637ecf6f0cc42003c0b6",
     "01f3c8ef8769fa8bb8cc7708faf5a2e23f0583cfbfcd72fe298941dab2ee8a74",
     "17042fdbf54546279adcea220565be187b54d1c8259db428073da1389c8cfe3c",

@@ -27,6 +27,24 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// True if one of the words begins a part of `name`: `type` in `_type` and in `TokenType`, not in `prototype`.
+// Words of three letters or less are the whole part: `id` is not in `identity`.
+template <typename Words>
+bool has_word(std::string_view name, const Words& words) {
+  const std::string small = lower(name);
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    for (size_t at = small.find(word); at != std::string::npos; at = small.find(word, at + 1)) {
+      const size_t end = at + word.size();
+      const bool begins =
+          at == 0 || !is_alpha(name[at - 1]) || (is_upper(name[at]) && is_lower(name[at - 1]));
+      const bool ends =
+          word.size() > 3 || end == name.size() || !is_lower(name[end]) || name.substr(end) == "s";
+      if (begins && ends) return true;
+    }
+    return false;
+  });
+}
+
 // What makes a name mean something about a secret instead of one: `token_type`, `secretName`,
 // `password-file`.
 bool is_about(std::string_view rest) {
@@ -40,11 +58,7 @@ bool is_about(std::string_view rest) {
       "handler"sv, "option"sv, "mode"sv,   "location"sv, "dir"sv,      "page"sv,      "source"sv,
       "error"sv,   "title"sv,  "text"sv,   "message"sv,  "msg"sv,      "list"sv,      "map"sv,
       "set"sv,     "view"sv,   "input"sv,  "icon"sv,     "help"sv,     "desc"sv};
-  const std::string small = lower(rest);
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-    const size_t at = small.find(word);
-    return at != std::string::npos && at <= 24;
-  });
+  return has_word(rest, words);
 }
 
 // `izer` of `tokenizer`, `LESS` of `SECRETLESS`: the keyword, which ends with `last`, is a part of a longer
@@ -59,10 +73,8 @@ bool continues_word(char last, std::string_view rest) {
 bool is_no_secret(std::string_view before) {
   static constexpr auto words = {"test"sv,  "example"sv, "dummy"sv,   "fake"sv,   "sample"sv, "mock"sv,
                                  "next"sv,  "page"sv,    "continu"sv, "public"sv, "csrf"sv,   "xsrf"sv,
-                                 "notso"sv, "not_so"sv,  "no_"sv,     "sync"sv};
-  const std::string small = lower(before);
-  return std::any_of(words.begin(), words.end(),
-                     [&](std::string_view word) { return small.find(word) != std::string::npos; });
+                                 "notso"sv, "not"sv,     "no"sv,      "sync"sv};
+  return has_word(before, words);
 }
 
 bool all_of(std::string_view text, bool (*test)(char)) { return std::all_of(text.begin(), text.end(), test); }
@@ -95,9 +107,7 @@ bool is_name(std::string_view v) {
     if (is_digit(v[i])) {
       while (end < v.size() && is_digit(v[end])) ++end;
       ++digits;
-    } else if (is_upper(v[i]) && end < v.size() && is_lower(v[end])) {
-      while (end < v.size() && is_lower(v[end])) ++end;
-    } else if (is_upper(v[i])) {
+    } else if (is_upper(v[i]) && end < v.size() && is_upper(v[end])) {
       while (end < v.size() && is_upper(v[end])) ++end;
     } else {
       while (end < v.size() && is_lower(v[end])) ++end;

@@ -102,9 +102,12 @@ bool is_stock_password(std::string_view value) {
       "tiger"sv, "qwerty"sv,  "letmein"sv, "s3cret"sv,    "test"sv,  "demo"sv,   "fake"sv,   "token"sv,
       "mypw"sv,  "admin"sv,   "guest"sv,   "anonymous"sv, "12345"sv, "abcdef"sv, "abc123"sv, "none"sv,
       "null"sv,  "default"sv, "string"sv,  "true"sv,      "false"sv, "user"sv,   "host"sv,   "port"sv};
-  // A short word may stand in a long random text by chance.
+  // A short word may stand in a long random text by chance: there it must be a part of its own.
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-    return (word.size() >= 5 || small.size() <= 16) && has(small, word);
+    const size_t at = small.find(word);
+    if (at == std::string::npos) return false;
+    return word.size() >= 5 || small.size() <= 16 || at == 0 ||
+           std::isalnum(static_cast<unsigned char>(small[at - 1])) == 0;
   });
 }
 

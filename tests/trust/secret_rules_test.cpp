@@ -99,7 +99,7 @@ TEST(SecretRules, KnowsWhatDocumentationUses) {
   const std::string docs = "AKIA" + std::string("IOSFODNN7EXAMPLE");
   EXPECT_EQ(found("/srv/a", "aws_access_key_id = " + docs), "");
   EXPECT_EQ(
-      found("/srv/a", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfi" + std::string("CYEXAMPLEKEY")),
+      found("/srv/a", "aws_secret_access_key = wJalrXUtn" + std::string("FEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")),
       "");
   for (const std::string text : {"password = getpass.getpass()",
                                  "token = parser.next_token2()",
