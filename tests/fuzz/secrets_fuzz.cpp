@@ -1,15 +1,31 @@
-// Credentials in anything: a file that is searched in parts gives what it gives in one piece; nothing that is
-// shown holds more than four characters; baselines that are read are written as they were.
+// Credentials in anything (a byte from 0xF0 on stands for a sample that the next byte chooses): a file that
+// is searched in parts gives what it gives in one piece; nothing that is shown holds more than four
+// characters; baselines that are read are written as they were.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 #include "minibuild/base/error.h"
 #include "minibuild/trust/secret_rules.h"
+#include "tests/trust/secret_samples.h"
 
 namespace {
 
 using namespace minibuild;
+
+std::string with_samples(std::string_view input) {
+  static const std::vector<trust::samples::Sample> samples = trust::samples::all(1);
+  std::string out;
+  for (size_t i = 0; i < input.size() && out.size() < (size_t{1} << 18U); ++i) {
+    if (static_cast<uint8_t>(input[i]) < 0xF0 || i + 1 == input.size()) {
+      out += input[i];
+      continue;
+    }
+    const trust::samples::Sample& one = samples[static_cast<uint8_t>(input[++i]) % samples.size()];
+    out += static_cast<uint8_t>(input[i - 1]) < 0xFC ? one.text : one.miss;
+  }
+  return out;
+}
 
 void check_parts(std::string_view bytes, std::string_view cuts) {
   const std::vector<trust::SecretFinding> whole = trust::scan_secrets("/app/.env", bytes);
@@ -33,10 +49,10 @@ void check_parts(std::string_view bytes, std::string_view cuts) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const std::string_view cuts = input.substr(0, std::min<size_t>(size, 8));
-  check_parts(input.substr(cuts.size()), cuts);
+  const std::string bytes = with_samples(input.substr(cuts.size()));
+  check_parts(bytes, cuts);
   // The same far from the beginning, where windows have moved.
-  if (size > 8)
-    check_parts(std::string(static_cast<uint8_t>(cuts[0]) * 97U + 4000, ' ').append(input.substr(8)), cuts);
+  if (size > 8) check_parts(std::string(static_cast<uint8_t>(cuts[0]) * 97U + 4000, ' ').append(bytes), cuts);
   trust::scan_texts({{"env:APP_SECRET", std::string(input)}, {"history:0", std::string(input)}});
   try {
     const trust::Baseline baseline = trust::parse_baseline(input, "input");

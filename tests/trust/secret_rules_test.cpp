@@ -322,9 +322,9 @@ TEST(SecretRules, FileNames) {
       {"/app/terraform.tfstate", "{\n \"version\": 4\n}\n", ""},
       {"/etc/ssl/java/cacerts.jks", std::string("\xFE\xED\xFE\xED\0\0\0\2\0\0\0\1\0\0\0\2\0\1", 18), ""},
       {"/app/server.jks", std::string("\xFE\xED\xFE\xED\0\0\0\2\0\0\0\1\0\0\0\1\0\1", 18), "file-key-store"},
-      {"/app/server.p12", std::string("\x30\x82\1\2..\x2A\x86\x48\x86\xF7\x0D\x01\x0C\x0A\x01\x02..", 22),
+      {"/app/server.p12", std::string("\x30\x82\1\2..\x2A\x86\x48\x86\xF7\x0D\x01\x0C\x0A\x01\x02..", 19),
        "file-key-store"},
-      {"/app/trust.p12", std::string("\x30\x82\1\2..\x2A\x86\x48\x86\xF7\x0D\x01\x0C\x0A\x01\x03..", 22), ""},
+      {"/app/trust.p12", std::string("\x30\x82\1\2..\x2A\x86\x48\x86\xF7\x0D\x01\x0C\x0A\x01\x03..", 19), ""},
       {"env:.env", "PASSWORD_X=abc\n", ""},
   };
   for (const auto& one : cases)
