@@ -168,11 +168,14 @@ std::optional<Span> quoted_value(std::string_view text, size_t at, size_t quote)
 // A value without quotes ends with a space, the line, the text, or what separates parameters.
 std::optional<Span> bare_value(std::string_view text, size_t at, char separator) {
   size_t end = at;
-  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|\\"sv, text[end]))
+  while (end < text.size() && end - at <= 256 && text[end] > 0x20 && text[end] < 0x7F &&
+         !in("\"'`<>;,(){}[]&|\\"sv, text[end]))
     ++end;
   if (end == at || (end < text.size() && in("`<(){}["sv, text[end]))) return std::nullopt;
   if (end + 1 < text.size() && text[end] == '\\' && !in("nrt\"'"sv, text[end + 1])) return std::nullopt;
   const std::string_view value = text.substr(at, end - at);
+  // `=` is the end of base64, or this is the next name.
+  if (const size_t equal = value.find('='); equal < value.find_last_not_of('=')) return std::nullopt;
   // `token: A1` and `x = y.z9` are code more often than not: a value without quotes looks drawn at random.
   size_t changes = 0;
   for (size_t i = 1; i < value.size(); ++i)

@@ -36,6 +36,10 @@ constexpr size_t enough = size_t{64} << 10U;     // small parts are gathered up 
 constexpr size_t binary_head = 8000;             // a NUL in it makes a file binary, as in git
 constexpr size_t kept_head = size_t{64} << 10U;  // for rules about names
 constexpr size_t max_findings = 1000;
+// A file made of keywords would take the time of its windows: rules that look far stop when they have looked
+// at so many bytes more than a few times the file.
+constexpr uint64_t far_budget = uint64_t{64} << 20U;
+constexpr uint64_t far_share = 4;
 
 // The compiled patterns, each compiled when it is first needed.
 class Engine {
@@ -176,6 +180,7 @@ struct SecretScanner::State {
   uint64_t lines = 0;       // line ends before `counted`
   uint64_t line_begin = 0;  // of the last line that begins before `counted` or there
   bool binary = false;
+  uint64_t looked_far = 0;  // bytes in windows of rules that look far
   std::vector<Found> found;
   std::set<std::pair<size_t, uint64_t>> seen;  // rule and offset of what was found
 
@@ -283,6 +288,7 @@ void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
   const re2::StringPiece text(window.data(), window.size());
   size_t from = keyword < one.before ? 0 : keyword - one.before;
   const size_t to = std::min<size_t>(window.size(), keyword + one.after);
+  if (one.far && (looked_far += to - from) > far_budget + far_share * at) return;
   const RE2::Anchor anchor = one.before == 0 && !one.beside ? RE2::ANCHOR_START : RE2::UNANCHORED;
   std::array<re2::StringPiece, 4> groups;
   const int wanted = std::min(pattern.NumberOfCapturingGroups(), 3) + 1;
@@ -290,7 +296,8 @@ void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
     const auto begin = static_cast<size_t>(groups[0].data() - window.data());
     const size_t end = begin + groups[0].size();
     const bool covers = one.beside || (begin <= keyword && keyword < end);
-    if (covers && (!one.boundary || begins_word(window, begin)) && ends(one.end, window, end)) {
+    if (covers && (!one.boundary || begins_word(window, begin)) &&
+        (end == to || ends(one.end, window, end))) {
       size_t secret = begin, size = groups[0].size();
       bool good = true;
       if (one.check == SecretCheck::url) {

@@ -35,6 +35,7 @@ struct SecretRule {
   /// How far before the keyword the pattern may begin, in bytes; at 0 it begins at the keyword.
   size_t before = 0;
   size_t after = 4096;  // how far the pattern may reach from the keyword's beginning
+  bool far = false;     // it takes time in proportion to that, and not to the credential
   /// No letter, digit or `_` stands before the match.
   bool boundary = true;
   SecretEnd end = SecretEnd::word;
