@@ -1,13 +1,12 @@
-// Finds where keywords of the rules may stand, at several gigabytes a second. Every second position is tested: the
-// four bytes there, in lower case and hashed, against a table of bits. Of each keyword two neighbouring pieces of
-// four bytes are in the table, so one of them lies at a tested position. A keyword of three bytes, or of four, is
-// made longer by what may stand before it or follow it, which gives many pieces instead of one.
-//
-// Runs of hexadecimal digits (`SK` and 32 of them have no keyword worth the name) are seen by one test of eight
-// bytes in sixteen: 31 digits cover an aligned group of sixteen, wherever they begin.
+// Finds where keywords of the rules may stand, at several gigabytes a second. Of each keyword four
+// neighbouring bytes are looked for, the rarest ones. The keywords are dealt into sixteen sets; for each set
+// and each of the four bytes, two tables of sixteen entries say which low and which high halves occur. Table
+// look-ups of sixteen entries are one instruction for sixteen or 32 bytes (pshufb, tbl), so every position is
+// tested. What passes is looked up by its four bytes, in lower case.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -18,45 +17,59 @@ namespace minibuild::trust {
 
 class KeywordFilter {
  public:
-  /// A piece of a keyword: it stands at `place - shift` if it stands there at all.
+  /// Four bytes of a keyword; it stands at `place - shift` if it stands there at all.
   struct Piece {
     uint32_t bytes;  // in lower case
     uint16_t rule;   // in the table of rules
     uint16_t keyword;
-    int16_t shift;  // of the piece in the keyword; -1 for one that begins before it
+    uint16_t shift;
   };
-  static constexpr int max_shift = 32;  // no larger shift is used
-  static constexpr size_t group = 16;   // positions are tested in groups of so many bytes
-  static constexpr size_t beyond = 4;   // bytes behind a group that are read as well
+  static constexpr size_t max_shift = 32;
+  static constexpr size_t group = 32;   // positions are tested in groups of so many
+  static constexpr size_t beyond = 16;  // bytes behind a group that are read as well
 
-  explicit KeywordFilter(const std::vector<SecretRule>& rules);
+  /// Positions of a group at which a piece may stand: bit i is position `at + i`.
+  struct Hit {
+    size_t at;
+    uint32_t positions;
+  };
+  /// Which instructions to use; all give the same positions but for false ones.
+  enum class Kind { scalar, vector };
 
-  /// The offset of the first group, from `begin` on, that may hold a piece or hexadecimal digits; `end` if there is
-  /// none. `end - begin` is a multiple of 16; `beyond` bytes after `end` must be readable.
-  size_t next(const char* bytes, size_t begin, size_t end) const;
+  explicit KeywordFilter(const std::vector<SecretRule>& rules, Kind kind = Kind::vector);
 
-  /// Calls `found(piece)` for each keyword of which a piece stands at `place`. Four bytes are read.
+  /// The first group from `begin` on that may hold a piece; `at == end` if there is none. `end - begin` is a
+  /// multiple of `group`; `beyond` bytes behind `end` must be readable.
+  Hit next(const char* bytes, size_t begin, size_t end) const { return next_(*this, bytes, begin, end); }
+
+  /// Calls `found(piece)` for each keyword of which the piece stands at `place`. Four bytes are read.
   template <typename Found>
   void pieces_at(const char* place, const Found& found) const {
     const uint32_t bytes = folded(place);
     if (!marked(bytes)) return;
-    for (uint32_t at = heads_[head_of(bytes)]; at < pieces_.size() && head_of(pieces_[at].bytes) == head_of(bytes);
-         ++at)
+    for (uint32_t at = heads_[head_of(bytes)]; at < heads_[head_of(bytes) + 1]; ++at)
       if (pieces_[at].bytes == bytes) found(pieces_[at]);
   }
-  /// True if all sixteen bytes there are lower-case hexadecimal digits.
-  static bool hex_group(const char* place);
+
+  /// Entry n of a table is for half-bytes of value n; bit b of it for the set b of keywords.
+  struct Tables {
+    alignas(16) std::array<std::array<std::array<uint8_t, 16>, 4>, 2> low{}, high{};  // [set / 8][byte]
+  };
 
  private:
+  using Next = Hit (*)(const KeywordFilter&, const char*, size_t, size_t);
+  static Hit next_scalar(const KeywordFilter& filter, const char* bytes, size_t begin, size_t end);
+  static Hit next_vector(const KeywordFilter& filter, const char* bytes, size_t begin, size_t end);
   static uint32_t folded(const char* place);
   static uint32_t hash(uint32_t bytes) { return (bytes * 0x9E3779B1U) >> 15U; }
   static uint32_t head_of(uint32_t bytes) { return hash(bytes) >> 5U; }
-  bool marked(uint32_t bytes) const { return (bits_[hash(bytes) >> 6U] >> (hash(bytes) & 63U)) & 1U; }
-  void add(const SecretRule& rule, uint16_t rule_number, uint16_t keyword_number);
+  bool marked(uint32_t bytes) const { return ((bits_[hash(bytes) >> 6U] >> (hash(bytes) & 63U)) & 1U) != 0; }
 
-  std::array<uint64_t, 2048> bits_{};       // 2^17 bits, 16 KiB: stays in the first cache
-  std::vector<Piece> pieces_;               // by head
-  std::array<uint32_t, 4097> heads_{};      // where the pieces of a head begin
+  Tables tables_;
+  Next next_ = next_scalar;
+  std::array<uint64_t, 2048> bits_{};   // 2^17 bits: which hashes occur
+  std::vector<Piece> pieces_;           // by head
+  std::array<uint32_t, 4097> heads_{};  // where the pieces of a head begin
 };
 
 /// The keyword without what may follow it: `ghp_` of `ghp_[A-Za-z0-9]`.

@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "builder/trust/secret_value.h"
+#include "minibuild/base/text.h"
 
 namespace minibuild::trust {
 namespace {
@@ -26,6 +27,24 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// True if one of the words begins a part of `name`: `type` in `_type` and in `TokenType`, not in `prototype`.
+// Words of three letters or less are the whole part: `id` is not in `identity`.
+template <typename Words>
+bool has_word(std::string_view name, const Words& words) {
+  const std::string small = lower(name);
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    for (size_t at = small.find(word); at != std::string::npos; at = small.find(word, at + 1)) {
+      const size_t end = at + word.size();
+      const bool begins =
+          at == 0 || !is_alpha(name[at - 1]) || (is_upper(name[at]) && is_lower(name[at - 1]));
+      const bool ends =
+          word.size() > 3 || end == name.size() || !is_lower(name[end]) || name.substr(end) == "s";
+      if (begins && ends) return true;
+    }
+    return false;
+  });
+}
+
 // What makes a name mean something about a secret instead of one: `token_type`, `secretName`,
 // `password-file`.
 bool is_about(std::string_view rest) {
@@ -39,18 +58,23 @@ bool is_about(std::string_view rest) {
       "handler"sv, "option"sv, "mode"sv,   "location"sv, "dir"sv,      "page"sv,      "source"sv,
       "error"sv,   "title"sv,  "text"sv,   "message"sv,  "msg"sv,      "list"sv,      "map"sv,
       "set"sv,     "view"sv,   "input"sv,  "icon"sv,     "help"sv,     "desc"sv};
-  const std::string small = lower(rest);
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-    const size_t at = small.find(word);
-    return at != std::string::npos && at <= 24;
-  });
+  return has_word(rest, words);
 }
 
-// `izer` of `tokenizer`: the keyword is a part of a longer word.
-bool continues_word(std::string_view rest) {
-  if (rest.empty() || !is_lower(rest[0])) return false;
-  return !(rest[0] == 's' && (rest.size() == 1 || !is_alpha(rest[1]))) && !rest.starts_with("key") &&
-         !rest.starts_with("hash");
+// `izer` of `tokenizer`, `LESS` of `SECRETLESS`: the keyword, which ends with `last`, is a part of a longer
+// word.
+bool continues_word(char last, std::string_view rest) {
+  if (rest.empty() || !(is_lower(rest[0]) || (is_upper(last) && is_upper(rest[0])))) return false;
+  const std::string small = lower(rest.substr(0, 3));
+  return !(small[0] == 's' && (rest.size() == 1 || !is_alpha(rest[1]))) && small != "key";
+}
+
+// What makes a name one of tests and documents, or of something that is no secret: `nextToken`, `TEST_KEY`.
+bool is_no_secret(std::string_view before) {
+  static constexpr auto words = {"test"sv,  "example"sv, "dummy"sv,   "fake"sv,   "sample"sv, "mock"sv,
+                                 "next"sv,  "page"sv,    "continu"sv, "public"sv, "csrf"sv,   "xsrf"sv,
+                                 "notso"sv, "not"sv,     "no"sv,      "sync"sv};
+  return has_word(before, words);
 }
 
 bool all_of(std::string_view text, bool (*test)(char)) { return std::all_of(text.begin(), text.end(), test); }
@@ -67,7 +91,7 @@ bool is_checksum(std::string_view v) {
        {"sha256:"sv, "sha512:"sv, "sha1:"sv, "md5:"sv, "sha256-"sv, "sha384-"sv, "sha512-"sv, "sha1-"sv})
     if (v.starts_with(prefix)) return true;
   const size_t n = v.size();
-  return (n == 32 || n == 40 || n == 56 || n == 64 || n == 96 || n == 128) && all_of(v, is_hex);
+  return (n == 32 || n == 40 || n == 56 || n >= 64) && all_of(v, is_hex);
 }
 
 // Words joined by capitals, `_`, `-`, `.`, `:` or `/`, each with at most two digits at its end: a name, not a
@@ -83,9 +107,7 @@ bool is_name(std::string_view v) {
     if (is_digit(v[i])) {
       while (end < v.size() && is_digit(v[end])) ++end;
       ++digits;
-    } else if (is_upper(v[i]) && end < v.size() && is_lower(v[end])) {
-      while (end < v.size() && is_lower(v[end])) ++end;
-    } else if (is_upper(v[i])) {
+    } else if (is_upper(v[i]) && end < v.size() && is_upper(v[end])) {
       while (end < v.size() && is_upper(v[end])) ++end;
     } else {
       while (end < v.size() && is_lower(v[end])) ++end;
@@ -107,6 +129,8 @@ bool is_secret_value(std::string_view v) {
   if (v.size() < 8 || v.size() > 256) return false;
   if (std::none_of(v.begin(), v.end(), is_digit) || std::none_of(v.begin(), v.end(), is_alpha)) return false;
   if (!std::all_of(v.begin(), v.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; })) return false;
+  const std::optional<std::string> plain = base::unbase64(v);
+  if (plain && base::is_utf8(*plain) && is_stock_password(*plain)) return false;
   return !is_stock_password(v) && !is_path_or_url(v) && !is_uuid(v) && !is_checksum(v) && !is_name(v);
 }
 
@@ -144,10 +168,14 @@ std::optional<Span> quoted_value(std::string_view text, size_t at, size_t quote)
 // A value without quotes ends with a space, the line, the text, or what separates parameters.
 std::optional<Span> bare_value(std::string_view text, size_t at, char separator) {
   size_t end = at;
-  while (end < text.size() && text[end] > 0x20 && text[end] < 0x7F && !in("\"'`<>;,(){}[]&|"sv, text[end]))
+  while (end < text.size() && end - at <= 256 && text[end] > 0x20 && text[end] < 0x7F &&
+         !in("\"'`<>;,(){}[]&|\\"sv, text[end]))
     ++end;
   if (end == at || (end < text.size() && in("`<(){}["sv, text[end]))) return std::nullopt;
+  if (end + 1 < text.size() && text[end] == '\\' && !in("nrt\"'"sv, text[end + 1])) return std::nullopt;
   const std::string_view value = text.substr(at, end - at);
+  // `=` is the end of base64, or this is the next name.
+  if (const size_t equal = value.find('='); equal < value.find_last_not_of('=')) return std::nullopt;
   // `token: A1` and `x = y.z9` are code more often than not: a value without quotes looks drawn at random.
   size_t changes = 0;
   for (size_t i = 1; i < value.size(); ++i)
@@ -165,14 +193,19 @@ std::optional<Span> assigned_value(std::string_view window, size_t keyword, size
          (is_alpha(window[at]) || is_digit(window[at]) || in("_-."sv, window[at])))
     ++at;
   const std::string_view tail = window.substr(rest, at - rest);
-  if (continues_word(tail) || is_about(tail)) return std::nullopt;
+  if (continues_word(window[rest - 1], tail) || is_about(tail)) return std::nullopt;
   size_t begin = keyword;
   while (begin > 0 &&
          (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1])))
     --begin;
+  const bool spaced = begin >= 5 && begin == keyword && window[begin - 1] == ' ';  // `Next page token`
+  if (is_no_secret(window.substr(begin, keyword - begin)) ||
+      (spaced && is_no_secret(window.substr(begin - 5, 4))))
+    return std::nullopt;
 
   // <password>value</password>
   if (begin > 0 && window[begin - 1] == '<' && at < window.size() && window[at] == '>') {
+    if (begin > 1 && in("P?"sv, window[begin - 2])) return std::nullopt;  // (?P<token>…
     const size_t end = window.find('<', at);
     if (end == std::string_view::npos) return std::nullopt;
     const Span span{at + 1, end - at - 1};
@@ -206,7 +239,7 @@ bool names_a_secret(std::string_view name) {
     const size_t at = small.find(word);
     if (at == std::string::npos) continue;
     const std::string_view tail = std::string_view(name).substr(at + word.size());
-    if (!continues_word(tail) && !is_about(tail) && !small.ends_with("_file")) return true;
+    if (!continues_word(name[at + word.size() - 1], tail) && !is_about(tail)) return true;
   }
   return false;
 }

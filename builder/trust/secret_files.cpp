@@ -12,14 +12,13 @@ namespace {
 
 using namespace std::string_view_literals;
 
-bool matches(std::string_view name, std::string_view path) {
-  if (name.find('/') != std::string_view::npos)
-    return path.ends_with(name) && (path.size() == name.size() || path[path.size() - name.size() - 1] == '/');
-  const std::string_view file = path.substr(path.rfind('/') + 1);
-  if (name.starts_with('*')) return file.size() >= name.size() && file.ends_with(name.substr(1));
-  if (name.ends_with('*'))
+// `file` is the last component of `path`.
+bool matches(std::string_view name, std::string_view path, std::string_view file) {
+  if (name.front() == '*') return file.size() >= name.size() && file.ends_with(name.substr(1));
+  if (name.back() == '*')
     return file.size() >= name.size() && file.starts_with(name.substr(0, name.size() - 1));
-  return file == name;
+  if (file.size() >= name.size()) return file == name;
+  return path.ends_with(name) && (path.size() == name.size() || path[path.size() - name.size() - 1] == '/');
 }
 
 // Names of patterns and of code, which hold no secret of their own.
@@ -33,7 +32,7 @@ bool any_line(std::string_view text, const std::function<bool(std::string_view)>
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = base::trim(text.substr(at, end - at));
-    if (!line.empty() && line[0] != '#' && line[0] != ';' && !line.starts_with("//") && test(line))
+    if (!line.empty() && line[0] != '#' && line[0] != ';' && !line.starts_with("// ") && test(line))
       return true;
     at = end + 1;
   }
@@ -50,13 +49,13 @@ std::string_view unquoted(std::string_view value) {
 
 // `NAME=value` or `NAME: value`, with quotes around either.
 bool is_assignment(std::string_view line) {
-  const size_t at = line.find_first_of("=:");
+  const size_t at = line.find_first_of(line.starts_with("//") ? "=" : "=:");  // `//host/:_auth=` of npm
   if (at == std::string_view::npos) return false;
   std::string_view name = base::trim(line.substr(0, at));
   if (name.starts_with("export ")) name.remove_prefix(7);
   const std::string_view value = unquoted(line.substr(at + 1));
-  return names_a_secret(unquoted(name)) && value.size() >= 4 && value[0] != '/' && !is_placeholder(value) &&
-         value != "null" && value != "true" && value != "false";
+  return (names_a_secret(unquoted(name)) || name.ends_with("_auth")) && value.size() >= 4 &&
+         value[0] != '/' && !is_placeholder(value) && value != "null" && value != "true" && value != "false";
 }
 
 bool is_value(std::string_view line) {
@@ -67,8 +66,10 @@ bool is_value(std::string_view line) {
 }
 
 bool has_fields(std::string_view line) {
-  const size_t at = line.rfind(':', line.find('@') == std::string_view::npos ? line.size() : line.find('@'));
-  return at != std::string_view::npos && at + 4 < line.size() && !is_placeholder(line.substr(at + 1));
+  line = line.substr(0, line.find('@'));  // `https://user:password@host`
+  const size_t at = line.rfind(':');
+  const std::string_view value = at == std::string_view::npos ? "" : line.substr(at + 1);
+  return value.size() >= 3 && !value.starts_with("//") && !is_placeholder(value);
 }
 
 bool has_key_store(std::string_view head) {
@@ -153,17 +154,17 @@ const std::vector<SecretFileRule>& secret_file_rules() {
 const SecretFileRule* secret_file_rule(std::string_view path) {
   if (path.find('/') == std::string_view::npos && path.find(':') != std::string_view::npos)
     return nullptr;  // `env:NAME`
-  if (is_harmless(path)) return nullptr;
+  const std::string_view file = path.substr(path.rfind('/') + 1);
   // More components say more: `.aws/credentials` before `credentials`.
   const SecretFileRule* best = nullptr;
   size_t longest = 0;
   for (const SecretFileRule& rule : secret_file_rules())
     for (const std::string_view name : rule.names)
-      if (name.size() > longest && matches(name, path)) {
+      if (name.size() > longest && matches(name, path, file)) {
         best = &rule;
         longest = name.size();
       }
-  return best;
+  return best == nullptr || is_harmless(path) ? nullptr : best;
 }
 
 bool holds_secret(SecretLook look, std::string_view head) {

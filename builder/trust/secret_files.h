@@ -9,7 +9,8 @@ namespace minibuild::trust {
 /// What of its beginning makes such a file a finding.
 enum class SecretLook {
   any,          // it is not empty
-  assignments,  // `NAME=value` or `NAME: value`, where the name is one of a secret and the value no placeholder
+  assignments,  // `NAME=value` or `NAME: value`, where the name is one of a secret and the value no
+                // placeholder
   values,       // a line that is neither comment nor section nor placeholder
   fields,       // `user:secret`, the secret no placeholder
   ssh,          // a private key: a marker, or bytes that are no text

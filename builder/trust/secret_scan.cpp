@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <cstring>
 #include <map>
@@ -17,6 +18,7 @@
 #include <tuple>
 
 #include "builder/trust/keyword_filter.h"
+#include "builder/trust/published_secrets.h"
 #include "builder/trust/secret_files.h"
 #include "builder/trust/secret_table.h"
 #include "builder/trust/secret_value.h"
@@ -34,16 +36,16 @@ constexpr size_t enough = size_t{64} << 10U;     // small parts are gathered up 
 constexpr size_t binary_head = 8000;             // a NUL in it makes a file binary, as in git
 constexpr size_t kept_head = size_t{64} << 10U;  // for rules about names
 constexpr size_t max_findings = 1000;
+// A file made of keywords would take the time of its windows: rules that look far stop when they have looked
+// at so many bytes more than a few times the file.
+constexpr uint64_t far_budget = uint64_t{64} << 20U;
+constexpr uint64_t far_share = 4;
 
 // The compiled patterns, each compiled when it is first needed.
 class Engine {
  public:
-  Engine() : filter_(secret_table()), patterns_(secret_table().size()), once_(secret_table().size()) {
-    for (size_t i = 0; i < secret_table().size(); ++i)
-      if (secret_table()[i].id == "twilio-key") hex_rule_ = i;
-  }
+  Engine() : filter_(secret_table()), patterns_(secret_table().size()), once_(secret_table().size()) {}
   const KeywordFilter& filter() const { return filter_; }
-  size_t hex_rule() const { return hex_rule_; }
   const RE2& pattern(size_t rule) const {
     std::call_once(once_[rule], [&] {
       RE2::Options options;
@@ -57,7 +59,6 @@ class Engine {
 
  private:
   KeywordFilter filter_;
-  size_t hex_rule_ = 0;
   mutable std::vector<std::unique_ptr<RE2>> patterns_;
   mutable std::vector<std::once_flag> once_;
 };
@@ -179,6 +180,7 @@ struct SecretScanner::State {
   uint64_t lines = 0;       // line ends before `counted`
   uint64_t line_begin = 0;  // of the last line that begins before `counted` or there
   bool binary = false;
+  uint64_t looked_far = 0;  // bytes in windows of rules that look far
   std::vector<Found> found;
   std::set<std::pair<size_t, uint64_t>> seen;  // rule and offset of what was found
 
@@ -192,12 +194,13 @@ struct SecretScanner::State {
     }
   };
 
+  void note(std::string_view bytes);
+  std::vector<SecretFinding> results();
   void test(const View& view, bool last);
   void test_stretch(const View& view, size_t size);
-  void test_group(const View& view, uint64_t at, const char* bytes, size_t size);
+  void test_positions(const View& view, uint64_t at, const char* bytes, uint32_t positions);
   void count_lines(const View& view, uint64_t up_to);
   void keyword_at(const View& view, uint64_t at, size_t rule, size_t keyword);
-  void hex_at(const View& view, uint64_t at);
   void match(const View& view, uint64_t at, size_t rule);
   void judge(const View& view, uint64_t at, size_t rule, std::string_view window, uint64_t first,
              size_t begin, size_t size);
@@ -220,27 +223,31 @@ void SecretScanner::State::test(const View& view, bool last) {
     std::array<char, KeywordFilter::group + KeywordFilter::beyond> padded{};
     const size_t size = std::min<uint64_t>(padded.size(), end - next);
     std::memcpy(padded.data(), view.bytes.data() + (next - view.begin), size);
-    test_group(view, next, padded.data(), std::min<size_t>(size, KeywordFilter::group));
+    const KeywordFilter::Hit hit = engine().filter().next(padded.data(), 0, KeywordFilter::group);
+    if (hit.positions != 0) test_positions(view, next, padded.data(), hit.positions);
   }
 }
 
 void SecretScanner::State::test_stretch(const View& view, size_t size) {
   const char* const bytes = view.bytes.data() + (next - view.begin);
   const KeywordFilter& filter = engine().filter();
-  for (size_t at = filter.next(bytes, 0, size); at < size;
-       at = filter.next(bytes, at + KeywordFilter::group, size))
-    test_group(view, next + at, bytes + at, KeywordFilter::group);
+  for (size_t at = 0; at < size; at += KeywordFilter::group) {
+    const KeywordFilter::Hit hit = filter.next(bytes, at, size);
+    at = hit.at;
+    if (hit.positions != 0) test_positions(view, next + at, bytes + at, hit.positions);
+  }
   next += size;
 }
 
-void SecretScanner::State::test_group(const View& view, uint64_t at, const char* bytes, size_t size) {
-  for (size_t i = 0; i < size; i += 2)
+// Looks closer at the positions behind `at` whose bits are set.
+void SecretScanner::State::test_positions(const View& view, uint64_t at, const char* bytes,
+                                          uint32_t positions) {
+  for (; positions != 0; positions &= positions - 1) {
+    const auto i = static_cast<uint64_t>(std::countr_zero(positions));
     engine().filter().pieces_at(bytes + i, [&](const KeywordFilter::Piece& piece) {
-      if (at + i < static_cast<uint64_t>(std::max<int>(piece.shift, 0))) return;
-      keyword_at(view, at + i - static_cast<uint64_t>(static_cast<int64_t>(piece.shift)), piece.rule,
-                 piece.keyword);
+      if (at + i >= piece.shift) keyword_at(view, at + i - piece.shift, piece.rule, piece.keyword);
     });
-  if (size == KeywordFilter::group && KeywordFilter::hex_group(bytes)) hex_at(view, at);
+  }
 }
 
 void SecretScanner::State::count_lines(const View& view, uint64_t up_to) {
@@ -271,15 +278,6 @@ void SecretScanner::State::keyword_at(const View& view, uint64_t at, size_t rule
     judge(view, at, rule, window, first + from, value->begin, value->size);
 }
 
-// `SK` and 32 digits, of which the sixteen at `at` are some.
-void SecretScanner::State::hex_at(const View& view, uint64_t at) {
-  if (found.size() >= max_findings) return;
-  const size_t here = at - view.begin;
-  for (size_t i = 2; i <= 18 && i <= here; ++i)
-    if (view.bytes[here - i] == 'S' && view.bytes[here - i + 1] == 'K')
-      match(view, at - i, engine().hex_rule());
-}
-
 void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
   const SecretRule& one = secret_table()[rule];
   uint64_t first = 0;
@@ -290,6 +288,7 @@ void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
   const re2::StringPiece text(window.data(), window.size());
   size_t from = keyword < one.before ? 0 : keyword - one.before;
   const size_t to = std::min<size_t>(window.size(), keyword + one.after);
+  if (one.far && (looked_far += to - from) > far_budget + far_share * at) return;
   const RE2::Anchor anchor = one.before == 0 && !one.beside ? RE2::ANCHOR_START : RE2::UNANCHORED;
   std::array<re2::StringPiece, 4> groups;
   const int wanted = std::min(pattern.NumberOfCapturingGroups(), 3) + 1;
@@ -297,7 +296,8 @@ void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
     const auto begin = static_cast<size_t>(groups[0].data() - window.data());
     const size_t end = begin + groups[0].size();
     const bool covers = one.beside || (begin <= keyword && keyword < end);
-    if (covers && (!one.boundary || begins_word(window, begin)) && ends(one.end, window, end)) {
+    if (covers && (!one.boundary || begins_word(window, begin)) &&
+        (end == to || ends(one.end, window, end))) {
       size_t secret = begin, size = groups[0].size();
       bool good = true;
       if (one.check == SecretCheck::url) {
@@ -342,7 +342,7 @@ void SecretScanner::State::judge(const View& view, uint64_t at, size_t rule, std
       if (!is_docker_json(text)) return;
       break;
     case SecretCheck::password:
-      if (is_stock_password(text)) return;
+      if (!is_chosen_password(text)) return;
       break;
     default:
       break;
@@ -369,6 +369,9 @@ void SecretScanner::State::add(const View& view, uint64_t at, size_t rule, uint6
       INT32_MAX));
   finding.excerpt = excerpt(secret);
   finding.fingerprint = fingerprint(one.id, path, secret);
+  // A key is the same in whatever document it stands.
+  if (is_published(fingerprint(one.check == SecretCheck::private_key ? "private-key" : one.id, "", secret)))
+    return;
   found.push_back({std::move(finding), offset + secret.size(), one.rank});
 }
 
@@ -377,13 +380,32 @@ SecretScanner::~SecretScanner() = default;
 SecretScanner::SecretScanner(SecretScanner&&) noexcept = default;
 SecretScanner& SecretScanner::operator=(SecretScanner&&) noexcept = default;
 
+// What is kept of the beginning, whatever becomes of the rest.
+void SecretScanner::State::note(std::string_view bytes) {
+  if (total < binary_head && bytes.substr(0, binary_head - total).find('\0') != std::string_view::npos)
+    binary = true;
+  if (file_rule != nullptr && head.size() < kept_head) head += bytes.substr(0, kept_head - head.size());
+}
+
+std::vector<SecretFinding> SecretScanner::State::results() {
+  std::vector<SecretFinding> findings = without_overlaps(std::move(found));
+  if (binary)
+    for (SecretFinding& finding : findings) finding.line = finding.column = 0;
+  if (findings.empty() && file_rule != nullptr && holds_secret(file_rule->look, head) &&
+      !is_published(fingerprint(file_rule->id, "", head))) {
+    SecretFinding finding;
+    finding.rule = file_rule->id;
+    finding.excerpt = "…";
+    finding.fingerprint = fingerprint(finding.rule, path, head);
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
 void SecretScanner::write(std::string_view bytes) {
   State& s = *state_;
   if (bytes.empty()) return;
-  if (s.total < binary_head && bytes.substr(0, binary_head - s.total).find('\0') != std::string_view::npos)
-    s.binary = true;
-  if (s.file_rule != nullptr && s.head.size() < kept_head)
-    s.head += bytes.substr(0, kept_head - s.head.size());
+  s.note(bytes);
   // A large part is tested where it lies, once what was kept of the earlier ones is done with.
   constexpr uint64_t joint = back + ahead + 2 * stretch;
   while (!bytes.empty()) {
@@ -417,27 +439,16 @@ void SecretScanner::write(std::string_view bytes) {
 }
 
 std::vector<SecretFinding> SecretScanner::finish() {
-  State& s = *state_;
-  s.test({s.tail, s.tail_begin}, true);
-  std::vector<SecretFinding> findings = without_overlaps(std::move(s.found));
-  if (s.binary)
-    for (SecretFinding& finding : findings) finding.line = finding.column = 0;
-  if (findings.empty() && s.file_rule != nullptr && holds_secret(s.file_rule->look, s.head)) {
-    SecretFinding finding;
-    finding.rule = s.file_rule->id;
-    finding.excerpt = "…";
-    finding.fingerprint = fingerprint(finding.rule, s.path, s.head);
-    findings.push_back(std::move(finding));
-  }
-  s.found.clear();
-  s.tail.clear();
-  return findings;
+  state_->test({state_->tail, state_->tail_begin}, true);
+  state_->tail.clear();
+  return state_->results();
 }
 
 std::vector<SecretFinding> scan_secrets(std::string_view path, std::string_view bytes) {
-  SecretScanner scanner{std::string(path)};
-  scanner.write(bytes);
-  return scanner.finish();
+  SecretScanner::State state{std::string(path)};
+  state.note(bytes);
+  state.test({bytes, 0}, true);  // nothing is copied
+  return state.results();
 }
 
 }  // namespace minibuild::trust

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 
 #include "minibuild/base/text.h"
 
@@ -83,18 +84,31 @@ bool is_placeholder(std::string_view value) {
       "xxxx"sv,       "1234567890abcdef"sv, "abcdefghijkl"sv, "0123456789abcdef"sv};
   for (const std::string_view word : words)
     if (has(small, word)) return true;
-  return longest_run(small) >= 8 || (small.size() <= 24 && longest_run(small) >= small.size() / 2 + 1);
+  return longest_run(small) >= 8 ||
+         (small.size() >= 8 && small.size() <= 24 && longest_run(small) >= small.size() / 2 + 1);
 }
 
 bool is_stock_password(std::string_view value) {
   if (is_placeholder(value)) return true;
   const std::string small = lower(value);
+  std::string plain = small;  // `p4ssw0rd`, `p@ssword`
+  for (char& c : plain) {
+    constexpr std::string_view from = "04@$315", to = "oaaseis";
+    if (const size_t at = from.find(c); at != std::string_view::npos) c = to[at];
+  }
+  if (has(plain, "password") || has(plain, "passwd") || has(plain, "secret")) return true;
   static constexpr auto words = {
       "pass"sv,  "secret"sv,  "passwd"sv,  "pwd"sv,       "dummy"sv, "sample"sv, "foobar"sv, "hunter2"sv,
       "tiger"sv, "qwerty"sv,  "letmein"sv, "s3cret"sv,    "test"sv,  "demo"sv,   "fake"sv,   "token"sv,
       "mypw"sv,  "admin"sv,   "guest"sv,   "anonymous"sv, "12345"sv, "abcdef"sv, "abc123"sv, "none"sv,
       "null"sv,  "default"sv, "string"sv,  "true"sv,      "false"sv, "user"sv,   "host"sv,   "port"sv};
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return has(small, word); });
+  // A short word may stand in a long random text by chance: there it must be a part of its own.
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    const size_t at = small.find(word);
+    if (at == std::string::npos) return false;
+    return word.size() >= 5 || small.size() <= 16 || at == 0 ||
+           std::isalnum(static_cast<unsigned char>(small[at - 1])) == 0;
+  });
 }
 
 std::string key_body(std::string_view text) {
@@ -164,20 +178,34 @@ bool is_docker_json(std::string_view text) {
   return plain && has(*plain, "\"auth") && plain->find('{') != std::string::npos;
 }
 
+bool is_chosen_password(std::string_view password) {
+  const auto count = [&](int (*test)(int)) {
+    return std::count_if(password.begin(), password.end(), [&](unsigned char c) { return test(c) != 0; });
+  };
+  const auto capitals = count(std::isupper), small = count(std::islower);
+  const bool mixed =
+      count(std::isdigit) > 0 || (capitals > 0 && count(std::ispunct) > 0) || (capitals >= 3 && small >= 3);
+  return capitals + small > 0 && mixed && !is_stock_password(password);
+}
+
 bool is_url_password(std::string_view user, std::string_view password, std::string_view host) {
   const std::string small_host = lower(host);
-  if (is_stock_password(password) || is_placeholder(user) || password.front() == '%' || user == password)
-    return false;
+  if (is_placeholder(user) || password.front() == '%' || user == password) return false;
   static constexpr auto documentation = {"example."sv, "host"sv,   "foo."sv,  "bar."sv,
                                          ".test"sv,    "domain"sv, "server"sv};
   if (std::any_of(documentation.begin(), documentation.end(),
                   [&](std::string_view word) { return has(small_host, word); }))
     return false;
-  const bool digit =
-      std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  const bool letter =
-      std::any_of(password.begin(), password.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
-  return digit && letter;
+  std::string plain;  // without percent-encoding
+  for (size_t i = 0; i < password.size(); ++i) {
+    const bool coded = password[i] == '%' && i + 2 < password.size();
+    const std::string code(coded ? password.substr(i + 1, 2) : "");
+    char* end = nullptr;
+    const long byte = coded ? std::strtol(code.c_str(), &end, 16) : 0;
+    plain += coded && *end == '\0' ? static_cast<char>(byte) : password[i];
+    if (coded && *end == '\0') i += 2;
+  }
+  return is_chosen_password(plain);
 }
 
 }  // namespace minibuild::trust

@@ -51,6 +51,7 @@ class SecretScanner {
   std::vector<SecretFinding> finish();
 
  private:
+  friend std::vector<SecretFinding> scan_secrets(std::string_view path, std::string_view bytes);
   struct State;
   std::unique_ptr<State> state_;
 };
