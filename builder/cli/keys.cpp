@@ -29,14 +29,19 @@ std::optional<std::string> ask(const std::string& question) {
   termios before{};
   if (!terminal || ::tcgetattr(terminal.get(), &before) != 0) return std::nullopt;
   termios silent = before;
-  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  base::write_all(terminal.get(), question, "the terminal");
+  // Ctrl-C ends the line instead of sending a signal, which would leave the terminal silent.
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+  silent.c_cc[VEOL] = before.c_cc[VINTR];
   if (::tcsetattr(terminal.get(), TCSAFLUSH, &silent) != 0) return std::nullopt;
+  base::write_all(terminal.get(), question, "the terminal");
   std::string line;
   char c = 0;
-  while (line.size() < max_password && ::read(terminal.get(), &c, 1) == 1 && c != '\n') line.push_back(c);
+  const char stop = static_cast<char>(before.c_cc[VINTR]);
+  while (line.size() < max_password && ::read(terminal.get(), &c, 1) == 1 && c != '\n' && c != stop)
+    line.push_back(c);
   ::tcsetattr(terminal.get(), TCSAFLUSH, &before);
   base::write_all(terminal.get(), "\n", "the terminal");
+  if (c == stop && stop != 0) throw base::Error(Code::interrupted, "interrupted");
   return line;
 }
 

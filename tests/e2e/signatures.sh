@@ -200,6 +200,25 @@ openssl pkcs8 -topk8 -in bob.key -passout pass:horse -out locked.key
 same "an encrypted key" "$(MINIBUILD_KEY_PASSWORD=horse sign oci:plain --key locked.key) $(verify oci:plain --key bob.pub)" "$E $E"
 MINIBUILD_KEY_PASSWORD=cow sign oci:plain --key locked.key > out
 same "a wrong password" "$? $(cat out) $(grep -c 'the password is wrong' err)" "1  1"
+# ask TYPED: signs on a terminal of its own, where this is typed after the question.
+ask() {
+  python3 - "$1" "$MINIBUILD" sign oci:plain --key locked.key << 'E2'
+import os, pty, sys
+typed, command = sys.argv[1], sys.argv[2:]
+child, terminal = pty.fork()
+if child == 0: os.execv(command[0], command)
+seen = b""
+while b"Password for locked.key: " not in seen: seen += os.read(terminal, 1000)
+os.write(terminal, typed.encode())
+try:
+    while more := os.read(terminal, 1000): seen += more
+except OSError: pass
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(status, "shown" if typed.strip().encode() in seen else "hidden", "signed" if b"sha256:" in seen else "not signed")
+E2
+}
+same "the password is asked for, and not shown" "$(ask $'horse\n')" "0 hidden signed"
+same "Ctrl-C ends the question" "$(ask $'hor\x03')" "130 hidden not signed"
 same "cosign's encryption, from a variable" "$(KEY=$(cat "$SOURCE/tests/trust/keys/sigstore.key") COSIGN_PASSWORD=pw sign oci:plain --key env://KEY) $(verify oci:plain --key "$SOURCE/tests/trust/keys/sigstore.pub")" "$E $E"
 if [ -e /usr/lib/softhsm/libsofthsm2.so ]; then
   mkdir tokens && printf 'directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n' "$SCRATCH" > softhsm2.conf
