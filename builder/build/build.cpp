@@ -305,7 +305,8 @@ class Build {
       std::vector<std::string> bases = bases_of(file.spec);
       for (const std::string& one : base.names) bases.push_back(one);
       const trust::Subject subject{tree, config, file.spec.images, bases};
-      for (const auto& more : {trust::examine(subject, policy.policy), latest_bases(file.spec)})
+      for (const auto& more : {trust::examine(subject, policy.policy), latest_bases(file.spec),
+                               vulnerabilities_of(file, policy, tree, cache_, progress_)})
         found.insert(found.end(), more.begin(), more.end());
       if (file.spec.user) std::erase_if(found, [](const auto& one) { return one.rule == "root-user"; });
     }

@@ -162,8 +162,9 @@ std::vector<trust::Violation> check_image(const store::Image& image, const std::
   const auto base = image.manifest.annotations.find("org.opencontainers.image.base.name");
   if (base != image.manifest.annotations.end()) subject.bases.push_back(base->second);
   subject.missing_libraries = missing_libraries(tree, nothing);
-  const std::vector<trust::Violation> more = trust::examine(subject, policy.policy);
-  found.insert(found.end(), more.begin(), more.end());
+  for (const auto& more :
+       {trust::examine(subject, policy.policy), vulnerabilities_of(policy, policy.directory, tree, cache)})
+    found.insert(found.end(), more.begin(), more.end());
   uint64_t size = 0;
   for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;
   if (auto large = trust::examine_size(size, policy.policy)) found.push_back(std::move(*large));

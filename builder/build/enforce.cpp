@@ -4,6 +4,7 @@
 
 #include "minibuild/base/text.h"
 #include "minibuild/tree/glob.h"
+#include "minibuild/trust/scan.h"
 
 namespace minibuild::build {
 
@@ -63,10 +64,55 @@ spec::Position position_of_rule(const spec::Spec& spec, const std::string& rule)
   return {};
 }
 
+trust::Advisories advisories_of(const spec::Policy& policy,
+                                const std::function<std::string(const std::string&)>& place,
+                                store::Cache& cache) {
+  trust::Advisories advisories;
+  for (const std::string& name : policy.databases) trust::add_advisories(advisories, place(name), cache);
+  if (policy.databases.empty()) advisories = trust::open_feeds(trust::stored_feeds(cache), cache);
+  if (advisories.empty())
+    throw base::Error(Code::failed,
+                      "'max-severity' needs a database of advisories; fetch one with 'minibuild scan "
+                      "--update', or name files "
+                      "under policy.vulnerability-db");
+  return advisories;
+}
+
+std::vector<trust::Violation> exceeding(const trust::Inventory& inventory,
+                                        const trust::Advisories& advisories,
+                                        spec::VulnerabilitySeverity most) {
+  // The severities of policies begin with low, those of advisories with two below.
+  const auto limit =
+      static_cast<trust::Severity>(static_cast<int>(trust::Severity::low) + static_cast<int>(most));
+  std::vector<trust::Violation> violations;
+  if (const std::string why = trust::nothing_to_say(inventory, advisories); !why.empty())
+    return {{"max-severity", "nothing can be said about known vulnerabilities: " + why,
+             "name advisories about this system under policy.vulnerability-db, or fetch them: minibuild scan "
+             "--update",
+             ""}};
+  for (const trust::Vulnerability& one : trust::scan(inventory, advisories)) {
+    if (one.severity <= limit) continue;
+    const std::string fix = one.fixed_version.empty()
+                                ? std::string("there is no fixed package yet: leave the package out")
+                                : fmt::format("update it to {} or later: minibuild lock --update {}",
+                                              one.fixed_version, one.package.name);
+    trust::Violation violation{
+        "max-severity",
+        fmt::format("{} {} has {} ({})", one.package.name, one.package.version, one.id,
+                    trust::name_of(one.severity)),
+        fmt::format("{}, or accept it: policy: {{ allow: [{{ rule: max-severity, id: {}, reason: ... }}] }}",
+                    fix, one.id),
+        ""};
+    violation.id = one.id;
+    violations.push_back(std::move(violation));
+  }
+  return violations;
+}
+
 }  // namespace
 
 ImagePolicy load_policy(const SpecFile& file) {
-  ImagePolicy loaded{file.spec.policy, {}};
+  ImagePolicy loaded{file.spec.policy, {}, file.spec.directory};
   if (loaded.policy.baseline.empty()) return loaded;
   try {
     loaded.baseline = read_baseline(beside(file, loaded.policy.baseline));
@@ -80,6 +126,7 @@ ImagePolicy image_policy(const std::string& path) {
   ImagePolicy loaded;
   if (path.empty()) return loaded;
   loaded.policy = read_shared(path, path);
+  loaded.directory = base::parent_path(path);
   if (!loaded.policy.baseline.empty()) {
     const std::string& name = loaded.policy.baseline;
     loaded.baseline = read_baseline(name.starts_with('/') ? name : base::parent_path(path) + "/" + name);
@@ -137,10 +184,40 @@ void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust:
   throw base::Error(Code::refused, text);
 }
 
+std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const std::string& directory,
+                                                 const tree::FileTree& tree, store::Cache& cache) {
+  if (!policy.policy.max_severity) return {};
+  const trust::Inventory inventory = trust::inventory(tree);
+  if (inventory.packages.empty()) return {};
+  const auto place = [&](const std::string& name) {
+    return name.starts_with('/') ? name : directory + "/" + name;
+  };
+  return exceeding(inventory, advisories_of(policy.policy, place, cache), *policy.policy.max_severity);
+}
+
 std::vector<std::string> bases_of(const spec::Spec& spec) {
   const auto* image = std::get_if<spec::BaseImage>(&spec.base.what);
   if (image == nullptr || image->location.transport != oci::Transport::registry) return {};
   return {image->location.path};
+}
+
+std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const ImagePolicy& policy,
+                                                 const tree::FileTree& tree, store::Cache& cache,
+                                                 Progress& progress) {
+  if (!policy.policy.max_severity) return {};
+  const trust::Inventory inventory = trust::inventory(tree);
+  if (inventory.packages.empty()) {
+    progress.note("max-severity",
+                  "the image has no packages to look up; what is copied into it is not known to databases");
+    return {};
+  }
+  try {
+    const trust::Advisories advisories = advisories_of(
+        policy.policy, [&](const std::string& name) { return beside(file, name); }, cache);
+    return exceeding(inventory, advisories, *policy.policy.max_severity);
+  } catch (const base::Error& error) {
+    fail_at(file, policy.policy.max_severity_position, error.code(), error.what());
+  }
 }
 
 std::vector<trust::Violation> latest_bases(const spec::Spec& spec) {

@@ -21,6 +21,15 @@ void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust:
 
 /// The references of registries that the spec's base names.
 std::vector<std::string> bases_of(const spec::Spec& spec);
+/// Vulnerabilities that are worse than the policy allows, by the databases that it names (beside the spec),
+/// else by those that the cache has of the last `minibuild scan --update`. Throws Error{Code::failed} at the
+/// spec's place if there are none.
+std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const ImagePolicy& policy,
+                                                 const tree::FileTree& tree, store::Cache& cache,
+                                                 Progress& progress);
+/// The same for an image without a spec; databases are relative to `directory`.
+std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const std::string& directory,
+                                                 const tree::FileTree& tree, store::Cache& cache);
 /// `latest-tag` for those.
 std::vector<trust::Violation> latest_bases(const spec::Spec& spec);
 

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t part = size_t{1} << 20;
 // A change of the rules looks at every file once more.
-constexpr std::string_view rules_version = "credentials 1";
+constexpr std::string_view rules_version = "credentials 2";
 
 [[noreturn]] void refuse(const trust::SecretHit& hit, const std::string& where, const std::string& fix) {
   throw base::Error(
@@ -226,7 +226,7 @@ trust::Violation violation_of(const trust::SecretFinding& finding, const std::st
       "reason: ... }}] }}",
       advice, path.empty() ? "" : ", path: " + base::printable(path));
   violation.path = path;
-  violation.fingerprint = finding.fingerprint;
+  violation.id = finding.fingerprint;
   return violation;
 }
 

@@ -40,7 +40,7 @@ void write_baseline(const std::string& path, const std::vector<trust::Violation>
   if (path.empty()) return;
   trust::Baseline baseline;
   for (const trust::Violation& one : violations)
-    if (one.rule == "secret") baseline.entries.insert({one.rule, one.path, one.fingerprint});
+    if (one.rule == "secret") baseline.entries.insert({one.rule, one.path, one.id});
   base::write_file_atomic(path, trust::to_json(baseline));
   fmt::print(stderr, "{}: {} finding{} written to {}\n", "baseline", baseline.entries.size(),
              baseline.entries.size() == 1 ? "" : "s", path);

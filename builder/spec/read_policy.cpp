@@ -90,7 +90,8 @@ void read_allow(Reader& reader, const YamlNode& node, Policy& policy) {
     return reader.error(node.position, fmt::format("'allow' must be a list; write allow: [{}]", example),
                         "type");
   for (const YamlNode& item : node.items) {
-    if (!reader.check_map(item, "an entry of 'allow'", {{"rule", "path", "reason"}, {}}, example)) continue;
+    if (!reader.check_map(item, "an entry of 'allow'", {{"rule", "path", "id", "reason"}, {}}, example))
+      continue;
     PolicyAllow allow;
     allow.position = item.position;
     if (const YamlNode* rule = item.find("rule"))
@@ -98,6 +99,7 @@ void read_allow(Reader& reader, const YamlNode& node, Policy& policy) {
     else
       reader.error(item.position, fmt::format("an exception needs 'rule'; write {}", example), "missing-key");
     if (const YamlNode* path = item.find("path")) allow.path = reader.text(*path, "'path'").value_or("");
+    if (const YamlNode* id = item.find("id")) allow.id = reader.text(*id, "'id'").value_or("");
     if (const YamlNode* reason = item.find("reason"))
       allow.reason = std::string(base::trim(reader.text(*reason, "'reason'").value_or("")));
     if (allow.reason.empty())

@@ -121,6 +121,7 @@ std::string json_schema() {
             "properties": {
               "rule": { "$ref": "#/$defs/rule" },
               "path": { "type": "string", "description": "A glob of paths in the image; default: everywhere." },
+              "id": { "type": "string", "description": "A CVE, or the fingerprint of a secret; default: any." },
               "reason": { "type": "string" }
             }
           }

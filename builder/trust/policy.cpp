@@ -25,7 +25,7 @@ bool is_listed(const std::vector<spec::PolicyRule>& list, std::string_view rule)
 }
 
 bool covers(const spec::PolicyAllow& allow, const Violation& violation) {
-  if (allow.rule != violation.rule) return false;
+  if (allow.rule != violation.rule || (!allow.id.empty() && allow.id != violation.id)) return false;
   return allow.path.empty() ||
          (!violation.path.empty() && tree::glob_match(allow.path, violation.path.substr(1)));
 }
@@ -140,7 +140,7 @@ std::string violations_json(const std::vector<Violation>& violations, std::strin
     item["why"] = reason_of(one.rule);
     item["fix"] = one.fix;
     if (!one.path.empty()) item["path"] = one.path;
-    if (!one.fingerprint.empty()) item["fingerprint"] = one.fingerprint;
+    if (!one.id.empty()) item["id"] = one.id;
     json["violations"].push_back(item);
   }
   return json.dump(2, ' ', false, oci::Json::error_handler_t::replace) + "\n";
@@ -158,8 +158,7 @@ std::string violations_sarif(const std::vector<Violation>& violations) {
       rules.push_back(std::move(rule));
     }
     const std::string place = one.path.empty() ? "config.json" : one.path.substr(1);
-    results.push_back(
-        {one.rule, one.level, one.message + "; " + one.fix, place, 0, 0, one.path, one.fingerprint});
+    results.push_back({one.rule, one.level, one.message + "; " + one.fix, place, 0, 0, one.path, one.id});
   }
   return to_sarif(rules, results);
 }

@@ -25,6 +25,7 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
 struct ImagePolicy {
   spec::Policy policy;
   trust::Baseline baseline;
+  std::string directory = ".";  // of its file; what the paths in it begin from
 };
 ImagePolicy image_policy(const std::string& path);
 

@@ -21,6 +21,7 @@ struct PolicyRule {
 struct PolicyAllow {
   std::string rule;
   std::string path;  // a glob of paths in the image; empty: everywhere
+  std::string id;    // of what was found: a CVE, the fingerprint of a secret; empty: any
   std::string reason;
   std::string file;  // the shared policy that it stands in; empty: the spec itself
   Position position;

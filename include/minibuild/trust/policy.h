@@ -23,7 +23,7 @@ struct Violation {
   std::string path;     // in the image, with leading `/`; empty if it is not about a file
   Level level = Level::error;
   spec::Position position{};  // in the spec; line 0 if there is none
-  std::string fingerprint{};  // of a secret that was found
+  std::string id{};           // of what was found: a CVE, the fingerprint of a secret
   bool operator==(const Violation&) const = default;
 };
 
@@ -60,7 +60,7 @@ std::optional<Level> level_of(const spec::Policy& policy, std::string_view rule)
 std::string explain(const Violation& violation);
 /// All for people. Of one rule at most ten are shown.
 std::string violations_text(const std::vector<Violation>& violations, std::string_view image);
-/// `{"image", "violations": [{"rule", "level", "message", "why", "fix", "path"?, "fingerprint"?}]}`.
+/// `{"image", "violations": [{"rule", "level", "message", "why", "fix", "path"?, "id"?}]}`.
 std::string violations_json(const std::vector<Violation>& violations, std::string_view image);
 /// SARIF; the place of each is its path in the image, or its config.
 std::string violations_sarif(const std::vector<Violation>& violations);
