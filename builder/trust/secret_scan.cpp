@@ -288,7 +288,8 @@ void SecretScanner::State::match(const View& view, uint64_t at, size_t rule) {
   const re2::StringPiece text(window.data(), window.size());
   size_t from = keyword < one.before ? 0 : keyword - one.before;
   const size_t to = std::min<size_t>(window.size(), keyword + one.after);
-  if (one.far && (looked_far += to - from) > far_budget + far_share * at) return;
+  if (one.far) looked_far += to - from;
+  if (one.far && looked_far > far_budget + far_share * at) return;
   const RE2::Anchor anchor = one.before == 0 && !one.beside ? RE2::ANCHOR_START : RE2::UNANCHORED;
   std::array<re2::StringPiece, 4> groups;
   const int wanted = std::min(pattern.NumberOfCapturingGroups(), 3) + 1;
