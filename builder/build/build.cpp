@@ -41,6 +41,7 @@ class Build {
       refuse_secrets(*options_.secret_forms, built.set.index_json, "the image's index");
     }
     built.names = last_file_.spec.images;
+    built.attest = last_file_.spec.attest;
     built.files = static_cast<uint64_t>(built.trees.empty() ? 0 : built.trees.front().size());
     built.phases = phases_;
     return built;

@@ -11,6 +11,7 @@
 #include "builder/cli/keys.h"
 #include "builder/cli/progress.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/attestations.h"
 #include "minibuild/build/build.h"
 #include "minibuild/build/lock.h"
 #include "minibuild/build/signatures.h"
@@ -113,16 +114,15 @@ bool can_be_signed(const oci::ImageLocation& place) {
 }
 
 // The image as it was just written there: by its digest in registries, by its tag in layouts.
-std::vector<oci::ImageLocation> written_places(const oci::ImageLocation& destination,
-                                               const build::Built& built) {
+oci::ImageLocation written_place(const oci::ImageLocation& destination, const build::Built& built) {
   if (destination.transport == oci::Transport::registry) {
     oci::Reference reference = oci::parse_reference(destination.path);
     reference.digest = store::top_of(built.set).digest;
-    return {{oci::Transport::registry, oci::to_string(reference), ""}};
+    return {oci::Transport::registry, oci::to_string(reference), ""};
   }
   oci::ImageLocation place = destination;
   if (place.tag.empty() && !built.names.empty()) place.tag = built.names.front().tag;
-  return {place};
+  return place;
 }
 
 void sign_outputs(const Prepared& prepared, const build::Built& built, store::Cache& cache,
@@ -139,10 +139,9 @@ void sign_outputs(const Prepared& prepared, const build::Built& built, store::Ca
     if (!can_be_signed(destination)) continue;
     build::SignOptions own = options;
     if (destination.transport == oci::Transport::registry) own.docker_reference.clear();
-    for (const oci::ImageLocation& place : written_places(destination, built)) {
-      build::sign_image(place, *prepared.signer, own, cache, prepared.options.registries);
-      progress.note("sign", "signed " + oci::to_string(place));
-    }
+    const oci::ImageLocation place = written_place(destination, built);
+    build::sign_image(place, *prepared.signer, own, cache, prepared.options.registries);
+    progress.note("sign", "signed " + oci::to_string(place));
   }
 }
 
@@ -220,17 +219,66 @@ int build_stage(const BuildArguments& arguments, const Prepared& prepared, store
   return 0;
 }
 
+// Who runs the build and when, for provenance.
+build::Invocation invocation_of(const BuildArguments& arguments, int64_t started) {
+  const auto variable = [](const char* name, const char* otherwise) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr || *value == '\0' ? otherwise : value);
+  };
+  build::Invocation invocation;
+  invocation.version = MINIBUILD_VERSION;
+  invocation.builder = variable("MINIBUILD_BUILDER_ID", "urn:minibuild:builder");
+  invocation.id = variable("MINIBUILD_INVOCATION_ID", "");
+  invocation.finished = time_of_signing();
+  invocation.started = std::min(started, invocation.finished);
+  invocation.git = build::commit_of(arguments.spec);
+  return invocation;
+}
+
+bool holds_attachments(const oci::ImageLocation& place) {
+  return can_be_signed(place) || place.transport == oci::Transport::oci_archive;
+}
+
+// Signs the documents too, where one image is all: a layout's tag names no other.
+void attest_outputs(const Prepared& prepared, const build::Built& built,
+                    const std::vector<build::Statement>& statements, store::Cache& cache) {
+  if (!prepared.signer) return;
+  for (const oci::ImageLocation& destination : prepared.destinations) {
+    if (!can_be_signed(destination)) continue;
+    for (const build::Statement& statement : statements) {
+      oci::ImageLocation place = written_place(destination, built);
+      if (destination.transport == oci::Transport::registry) {
+        oci::Reference reference = oci::parse_reference(place.path);
+        reference.digest = statement.subject.digest;
+        place.path = oci::to_string(reference);
+      } else if (statement.subject.digest != store::top_of(built.set).digest) {
+        continue;
+      }
+      build::attest_image(place, *prepared.signer, statement.predicate_type, statement.predicate,
+                          time_of_signing(), cache, prepared.options.registries);
+    }
+  }
+}
+
 int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cache& cache,
-                build::Progress& progress, double start) {
+                build::Progress& progress, const build::Lock& lock, double start) {
+  const int64_t started = std::time(nullptr);
   build::Built built = build::build_image(arguments.spec, prepared.options, cache, progress);
+  spec::Attest wanted = built.attest;
+  wanted.provenance = wanted.provenance || arguments.provenance;
   if (prepared.destinations.empty())
     prepared.destinations.push_back(default_destination(arguments.spec, built.names));
   const double output_start = seconds_now();
+  const std::vector<build::Statement> statements = build::add_attestations(
+      built, wanted, arguments.spec, prepared.options, lock, invocation_of(arguments, started), cache);
+  store::ImageSet bare = built.set;
+  bare.attachments.clear();
   for (const oci::ImageLocation& destination : prepared.destinations)
-    build::write_output(
-        destination,
-        {&built.set, built.names, built.trees.size() == 1 ? &built.trees.front() : nullptr, built.epoch},
-        cache, prepared.options.registries);
+    build::write_output(destination,
+                        {holds_attachments(destination) ? &built.set : &bare, built.names,
+                         built.trees.size() == 1 ? &built.trees.front() : nullptr, built.epoch},
+                        cache, prepared.options.registries);
+  attest_outputs(prepared, built, statements, cache);
   sign_outputs(prepared, built, cache, progress);
   built.phases.push_back({"output", seconds_now() - output_start});
   cache.save();
@@ -271,7 +319,7 @@ int run_build(const BuildArguments& arguments) {
   prepared.options.registries.pinned = build::pins_of(lock);
   prepared.options.packages = lock.packages;
   try {
-    return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, start)
+    return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, lock, start)
                                    : build_stage(arguments, prepared, cache, *progress);
   } catch (const base::Error&) {
     cache.save();  // what was learned about files stays true

@@ -97,6 +97,8 @@ void add_build(CLI::App& app, BuildArguments& a) {
       ->capture_default_str();
   app.add_option("--sign-key", a.sign_key,
                  "Sign what was pushed, last: a key file, env://VARIABLE or a pkcs11: URI, as for 'sign'");
+  app.add_flag("--provenance", a.provenance,
+               "Attach SLSA provenance, as attest: { provenance: true } in the spec does");
   app.add_flag("--locked", a.locked, "Fail if the lock file is missing or stale, instead of writing it");
   app.add_flag("--offline", a.registry.offline, "Fetch nothing: use what the cache holds");
   add_registry(app, a.registry);

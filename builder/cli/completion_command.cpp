@@ -8,12 +8,22 @@ namespace {
 constexpr std::string_view bash = R"(# minibuild completion for bash: source <(minibuild completion bash)
 _minibuild() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-  local commands="build check plan init inspect lock copy rebase diff why reproduce schema cache completion version"
+  local commands="build check plan init inspect lock copy rebase diff why reproduce sign verify attest sbom scan prune schema cache completion version"
   local registry="--authfile --tls-ca --tls-cert --tls-key --plain-http --mirror --network-timeout"
-  local build="$registry --locked --offline --output --platform --set --secret --stage --jobs --no-cache --cache-dir --metadata-file --progress --help"
+  local build="$registry --locked --offline --output --platform --set --secret --stage --jobs --no-cache --cache-dir --metadata-file --progress --provenance --sign-key --help"
   case $before in
     --progress) COMPREPLY=($(compgen -W "auto plain json none" -- "$word")); return ;;
-    --format) COMPREPLY=($(compgen -W "text json sarif" -- "$word")); return ;;
+    --format)
+      case $command in
+        sign|verify) COMPREPLY=($(compgen -W "cosign notation" -- "$word")) ;;
+        sbom) COMPREPLY=($(compgen -W "spdx cyclonedx spdx,cyclonedx" -- "$word")) ;;
+        scan) COMPREPLY=($(compgen -W "table json sarif" -- "$word")) ;;
+        prune) COMPREPLY=($(compgen -W "table json" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -W "text json sarif" -- "$word")) ;;
+      esac
+      return ;;
+    --fail-on) COMPREPLY=($(compgen -W "any negligible low medium high critical" -- "$word")); return ;;
+    --type) COMPREPLY=($(compgen -W "slsaprovenance1 slsaprovenance spdxjson cyclonedx openvex vuln link custom" -- "$word")); return ;;
     --platform) COMPREPLY=($(compgen -W "linux/amd64 linux/arm64 linux/arm/v7 linux/riscv64" -- "$word")); return ;;
     -o|--output) COMPREPLY=($(compgen -W "docker:// oci: oci-archive: docker-archive: tar: dir:" -- "$word")); compopt -o nospace; return ;;
     completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")); return ;;
@@ -26,7 +36,13 @@ _minibuild() {
   case $word in
     -*)
       case $command in
-        check) COMPREPLY=($(compgen -W "--set --format --help" -- "$word")) ;;
+        check) COMPREPLY=($(compgen -W "$registry --set --format --image --policy --platform --write-baseline --cache-dir --help" -- "$word")) ;;
+        sign) COMPREPLY=($(compgen -W "$registry --key --format --form --cert --docker-reference --cache-dir --help" -- "$word")) ;;
+        verify) COMPREPLY=($(compgen -W "$registry --key --format --cert --trust-policy --trust-store --type --output --cache-dir --help" -- "$word")) ;;
+        attest) COMPREPLY=($(compgen -W "$registry --key --type --predicate --cache-dir --help" -- "$word")) ;;
+        sbom) COMPREPLY=($(compgen -W "$registry --format --output --platform --name --cache-dir --help" -- "$word")) ;;
+        scan) COMPREPLY=($(compgen -W "$registry --db --format --vex --fail-on --only-fixed --max-db-age --update --from --platform --cache-dir --help" -- "$word")) ;;
+        prune) COMPREPLY=($(compgen -W "$registry --policy --yes --format --max-deletions --cache-dir --help" -- "$word")) ;;
         inspect) COMPREPLY=($(compgen -W "$registry --platform --json --files --cache-dir --help" -- "$word")) ;;
         plan) COMPREPLY=($(compgen -W "$registry --output --platform --set --json --offline --cache-dir --help" -- "$word")) ;;
         lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --help" -- "$word")) ;;
@@ -49,7 +65,8 @@ constexpr std::string_view zsh = R"(#compdef minibuild
 _minibuild() {
   local -a commands
   commands=('build:build an image from a spec' 'check:check a spec' 'plan:say what a build would do' 'init:write a starting spec' 'inspect:show an image' 'lock:resolve tags' 'copy:copy an image' 'rebase:put an image on another base'
-            'diff:compare two images' 'why:say where a file comes from' 'reproduce:build again and compare'
+            'diff:compare two images' 'why:say where a file comes from' 'reproduce:build again and compare' 'sign:sign an image' 'verify:check signatures' 'attest:sign a statement' 'sbom:list what is in an image'
+            'scan:list known vulnerabilities' 'prune:delete what no rule keeps'
             'schema:print the JSON Schema' 'cache:look at the cache' 'completion:print a completion script' 'version:print the version')
   if (( CURRENT == 2 )); then
     _describe command commands
@@ -71,7 +88,7 @@ compdef _minibuild minibuild
 )";
 
 constexpr std::string_view fish = R"(# minibuild completion for fish: minibuild completion fish | source
-complete -c minibuild -n __fish_use_subcommand -a 'build check plan init inspect lock copy rebase diff why reproduce schema cache completion version'
+complete -c minibuild -n __fish_use_subcommand -a 'build check plan init inspect lock copy rebase diff why reproduce sign verify attest sbom scan prune schema cache completion version'
 complete -c minibuild -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c minibuild -n '__fish_seen_subcommand_from cache' -f -a 'ls gc'
 complete -c minibuild -n '__fish_seen_subcommand_from cache' -l max-size -x

@@ -60,6 +60,7 @@ struct Built {
   std::vector<oci::Reference> names;
   std::vector<Phase> phases;
   int64_t epoch = 0;
+  spec::Attest attest{};             // of the spec
   std::vector<std::string> bases{};  // references of the registries' images that it stands on
   uint64_t files = 0;                // of the first image
   uint64_t layers_reused = 0;        // made earlier and taken as they are
