@@ -157,6 +157,17 @@ struct CopyArguments {
 };
 int copy(const CopyArguments& arguments);
 
+struct SbomArguments {
+  std::string image;
+  std::vector<std::string> formats;
+  std::string output;
+  std::string platform;
+  std::string name;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int sbom(const SbomArguments& arguments);
+
 struct InitArguments {
   std::string directory = ".";
   bool print = false;
