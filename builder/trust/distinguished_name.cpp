@@ -115,16 +115,23 @@ std::string to_string(const DistinguishedName& name) {
   for (const auto& [type, value] : name) {
     std::string text = type + "=";
     for (size_t i = 0; i < value.size(); ++i) {
+      const auto byte = static_cast<unsigned char>(value[i]);
+      const auto next = static_cast<unsigned char>(i + 1 < value.size() ? value[i + 1] : 0);
       const bool edge = i == 0 || i + 1 == value.size();
-      const bool escape = std::string_view(",+\"\\<>;").find(value[i]) != std::string_view::npos ||
-                          (value[i] == ' ' && edge) || (value[i] == '#' && i == 0);
-      if (escape) text.push_back('\\');
+      if (byte < 0x20 || byte == 0x7f ||
+          (byte == 0xc2 && next >= 0x80 && next < 0xa0)) {  // control characters
+        text += fmt::format("\\{:02X}", byte);
+        if (byte == 0xc2) text += fmt::format("\\{:02X}", static_cast<unsigned char>(value[++i]));
+        continue;
+      }
+      if (std::string_view(",+\"\\<>;").find(value[i]) != std::string_view::npos ||
+          (value[i] == ' ' && edge) || (value[i] == '#' && i == 0))
+        text.push_back('\\');
       text.push_back(value[i]);
     }
     parts.push_back(std::move(text));
   }
-  const std::string joined = base::join(parts, ",");
-  return base::printable(joined);
+  return base::join(parts, ",");
 }
 
 bool is_ambiguous(const DistinguishedName& name) {
