@@ -121,13 +121,13 @@ class Examination {
   }
 
   void broken(const std::string& name, const std::string& why) {
-    candidates.push_back({name, why, {}, false});
+    candidates.push_back({name, why, {}, false, {}});
   }
 
  private:
   template <typename Task>
   void judge(const std::string& name, bool bundle, Task task) {
-    Candidate candidate{name, "", {}, bundle};
+    Candidate candidate{name, "", {}, bundle, {}};
     try {
       candidate.accepted = task();
     } catch (const base::Error& error) {
@@ -287,6 +287,37 @@ Verification verify_image(const oci::ImageLocation& location, const std::vector<
     checked(*image.source, image.top, cache);
     return Verification{
         image.top, candidates_of(image, location, image.top.digest, keys, predicate_type, cache, registries)};
+  });
+}
+
+Verification verify_image(
+    const oci::ImageLocation& location,
+    const std::function<std::optional<std::string>(const AttachedManifest&, const oci::Descriptor& image)>&
+        judge,
+    store::Cache& cache, const Registries& registries) {
+  return naming("verify", location, [&] {
+    const OpenedImage image = open_image(location, cache, registries);
+    checked(*image.source, image.top, cache);
+    Verification verification{image.top, {}};
+    const auto look_at = [&](const AttachedManifest& attached) {
+      const std::string name = "signature " + attached.name;
+      try {
+        if (const auto remark = judge(attached, image.top))
+          verification.candidates.push_back({name, "", {}, false, *remark});
+      } catch (const base::Error& error) {
+        if (error.code() == base::Code::interrupted) throw;
+        verification.candidates.push_back({name, error.what(), {}, false, {}});
+      }
+    };
+    visit_attached(
+        image, location, image.top.digest, cache, registries,
+        [&](const AttachedManifest& attached, const std::string& tag) {
+          if (tag.empty()) look_at(attached);
+        },
+        [&](const std::string& name, const std::string& why) {
+          verification.candidates.push_back({name, why, {}, false, {}});
+        });
+    return verification;
   });
 }
 

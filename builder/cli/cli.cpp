@@ -200,6 +200,11 @@ void add_sign(CLI::App& app, SignArguments& a) {
                  "The private key: a PEM file, env://VARIABLE or a pkcs11: URI. Its password or PIN is "
                  "$COSIGN_PASSWORD or $MINIBUILD_KEY_PASSWORD, or is asked for")
       ->required();
+  app.add_option("--format", a.format, "Whose signatures: cosign's, or those of Notation, which need --cert")
+      ->check(CLI::IsMember({"cosign", "notation"}))
+      ->capture_default_str();
+  app.add_option("--cert", a.certificates,
+                 "For Notation: a PEM of the key's certificate and those that issued it, the root's last");
   app.add_option("--form", a.form,
                  "For cosign: bundle (a referrer), classic (the tag sha256-HEX.sig), or both")
       ->check(CLI::IsMember({"bundle", "classic", "both"}))
@@ -210,7 +215,9 @@ void add_sign(CLI::App& app, SignArguments& a) {
   add_registry(app, a.registry);
   app.footer(
       "An index is signed with every image below it. Prints the digest that was signed.\n"
-      "Example:\n  minibuild sign docker://registry.example.com/team/hello:1.0 --key cosign.key");
+      "Examples:\n  minibuild sign docker://registry.example.com/team/hello:1.0 --key cosign.key\n"
+      "  minibuild sign docker://registry.example.com/team/hello:1.0 --format notation --key signer.key "
+      "--cert chain.pem");
 }
 
 void add_verify(CLI::App& app, VerifyArguments& a) {
@@ -218,8 +225,20 @@ void add_verify(CLI::App& app, VerifyArguments& a) {
   app.add_option("--key", a.keys,
                  "A public key or certificate: a PEM file, env://VARIABLE or a pkcs11: URI; of several, one "
                  "must have signed")
-      ->required()
       ->allow_extra_args(false);
+  app.add_option("--format", a.format, "Whose signatures: cosign's, which need --key, or those of Notation")
+      ->check(CLI::IsMember({"cosign", "notation"}))
+      ->capture_default_str();
+  app.add_option("--cert", a.certificates,
+                 "For Notation: certificates to trust, a PEM or DER file; stands for a trust policy that is "
+                 "strict and lets any of their signers do")
+      ->allow_extra_args(false);
+  app.add_option("--trust-policy", a.trust_policy,
+                 "For Notation: the trust policy (default: notation/trustpolicy.json in $XDG_CONFIG_HOME or "
+                 "~/.config)");
+  app.add_option("--trust-store", a.trust_store,
+                 "For Notation: the directory that has x509/ca/NAME/*.{pem,crt,cer} (default: "
+                 "notation/truststore, there)");
   app.add_option("--type", a.type,
                  "Verify an attestation of this type, as for 'attest', and print what it states");
   app.add_option("-o,--output", a.output,
@@ -228,7 +247,8 @@ void add_verify(CLI::App& app, VerifyArguments& a) {
   add_registry(app, a.registry);
   app.footer(
       "Prints the digest that is verified; exit status 3 if no signature is good.\n"
-      "Example:\n  minibuild verify docker://registry.example.com/team/hello:1.0 --key cosign.pub");
+      "Examples:\n  minibuild verify docker://registry.example.com/team/hello:1.0 --key cosign.pub\n"
+      "  minibuild verify docker://registry.example.com/team/hello:1.0 --format notation --cert ca.pem");
 }
 
 void add_attest(CLI::App& app, AttestArguments& a) {

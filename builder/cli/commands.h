@@ -100,6 +100,8 @@ int rebase(const RebaseArguments& arguments);
 struct SignArguments {
   std::string image;
   std::string key;
+  std::string format = "cosign";
+  std::string certificates;
   std::string form = "both";
   std::string docker_reference;
   std::string cache_dir;
@@ -110,6 +112,10 @@ int sign(const SignArguments& arguments);
 struct VerifyArguments {
   std::string image;
   std::vector<std::string> keys;
+  std::string format = "cosign";
+  std::vector<std::string> certificates;
+  std::string trust_policy;
+  std::string trust_store;
   std::string type;
   std::string output;
   std::string cache_dir;

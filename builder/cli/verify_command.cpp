@@ -3,6 +3,7 @@
 
 #include "builder/cli/commands.h"
 #include "builder/cli/keys.h"
+#include "builder/cli/notation.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
@@ -33,9 +34,29 @@ const build::Candidate& report(const build::Verification& verification, const Ve
   return *first;
 }
 
+// Says what is missing, or given for the other format.
+void check(const VerifyArguments& arguments) {
+  const auto usage = [](const char* text) { throw base::Error(base::Code::usage, text); };
+  const bool policy = !arguments.trust_policy.empty() || !arguments.trust_store.empty();
+  if (arguments.format == "notation") {
+    if (!arguments.keys.empty() || !arguments.type.empty() || !arguments.output.empty())
+      usage(
+          "--key, --type and --output are for cosign's signatures; Notation's are judged by certificates: "
+          "--cert, or --trust-policy and --trust-store");
+    if (policy && !arguments.certificates.empty())
+      usage("--cert stands for a trust policy; give either it, or --trust-policy and --trust-store");
+    return;
+  }
+  if (policy || !arguments.certificates.empty())
+    usage("--cert, --trust-policy and --trust-store are for Notation's signatures; add --format notation");
+  if (arguments.keys.empty()) usage("--key is required: the key that must have signed");
+}
+
 }  // namespace
 
 int verify(const VerifyArguments& arguments) {
+  check(arguments);
+  if (arguments.format == "notation") return verify_as_notation(arguments);
   if (!arguments.output.empty() && arguments.type.empty())
     throw base::Error(base::Code::usage, "--output is for what an attestation states; say which with --type");
   const std::string type =

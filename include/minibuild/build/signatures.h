@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,12 +39,19 @@ oci::Digest sign_image(const oci::ImageLocation& location,
                        const std::function<trust::Artifact(const oci::Descriptor& subject)>& make,
                        store::Cache& cache, const Registries& registries);
 
+/// A manifest that belongs to an image, and what it names; read and checked against their digests.
+struct AttachedManifest {
+  std::string name;
+  std::string manifest_json;
+  std::function<std::string(const oci::Descriptor& blob, size_t limit)> blob;  // throws Error
+};
 /// Something that may be a signature.
 struct Candidate {
   std::string name;          // `bundle sha256:…`, `signature 1 of tag sha256-HEX.sig`
   std::string fault;         // why it does not count; empty if it does
   trust::Accepted accepted;  // if it does
   bool bundle = false;       // else classic
+  std::string remark;        // of other forms, what is to be said of a good one: who signed
 };
 struct Verification {
   oci::Descriptor image;              // what the name stands for, asked for once
@@ -58,18 +66,19 @@ bool is_verified(const Verification& verification);
 Verification verify_image(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
                           const std::string& predicate_type, store::Cache& cache,
                           const Registries& registries);
+/// The same for another form: `judge` is given each manifest that belongs to `image`. It gives nothing for
+/// what is not of that form, a remark for a good signature, and throws Error for one that is not good.
+Verification verify_image(
+    const oci::ImageLocation& location,
+    const std::function<std::optional<std::string>(const AttachedManifest&, const oci::Descriptor& image)>&
+        judge,
+    store::Cache& cache, const Registries& registries);
 /// The verified digest. Throws Error{Code::refused} that names each candidate and its fault, if none is good.
 oci::Digest require_signature(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
                               store::Cache& cache, const Registries& registries);
 /// The message of that error: why nothing is good.
 std::string why_refused(const oci::ImageLocation& location, const Verification& verification);
 
-/// A manifest that belongs to an image, and what it names; read and checked against their digests.
-struct AttachedManifest {
-  std::string name;
-  std::string manifest_json;
-  std::function<std::string(const oci::Descriptor& blob, size_t limit)> blob;  // throws Error
-};
 /// Visits everything that belongs to a manifest of an image. What cannot be read is given to `broken` with
 /// its name and the reason.
 void visit_attached(const OpenedImage& image, const oci::ImageLocation& location, const oci::Digest& subject,
