@@ -212,9 +212,10 @@ class Document {
     const auto to = [&](const char* type, const std::string& url) {
       if (const auto it = parts.find(url); it != parts.end()) relate(id, type, it->second);
     };
-    if (file.note) to("GENERATED_FROM", file.note->url);
+    // Not GENERATED_FROM: readers take what that points to for source packages, which they pass over.
+    if (file.note) to("CONTAINS", file.note->url);
     if (!file.build) return;
-    if (file.build->main) to("GENERATED_FROM", file.build->main->url);
+    if (file.build->main) to("CONTAINS", file.build->main->url);
     for (const Module& module : file.build->modules) to("STATIC_LINK", module.url);
   }
 
