@@ -50,6 +50,7 @@ class Build {
   tree::FileTree run_stage() {
     const oci::Platform platform = platforms_of(spec_path_, options_).front();
     const SpecFile file = load_spec(spec_path_, options_.set, platform);
+    refuse_secrets(*options_.secret_forms, file, options_.set);
     const auto is_it = [&](const spec::Stage& stage) { return stage.name == options_.stage; };
     if (std::none_of(file.spec.stages.begin(), file.spec.stages.end(), is_it)) {
       std::vector<std::string> names;
@@ -141,7 +142,7 @@ class Build {
   void assemble(const SpecFile& file, const StageResults& results, const oci::Platform& platform,
                 tree::FileTree& tree) {
     Target target{file, tree, epoch(file), all_accounts(tree, file), nullptr};
-    const Sources sources(file, results, platform, cache_, options_.registries);
+    const Sources sources(file, results, platform, cache_, options_);
     for (const spec::Copy& copy : file.spec.copy) {
       Root root = sources.root_of(copy);
       apply_copy(copy, root, target);
@@ -298,6 +299,8 @@ class Build {
   void enforce_before(const SpecFile& file, const ImagePolicy& policy, const oci::ImageConfig& config,
                       const Base& base, const tree::FileTree& below, const tree::FileTree& tree) {
     const archive::LayerPlan own = archive::difference(below, tree);
+    refuse_secrets(*options_.secret_forms, config);
+    refuse_secret_names(*options_.secret_forms, own, "the image");
     std::vector<trust::Violation> found =
         find_credentials(own, policy.baseline, cache_, std::max(1, options_.jobs));
     const std::vector<trust::Violation> texts = find_credentials(config, policy.baseline);
@@ -328,6 +331,7 @@ class Build {
   void build_platform(const oci::Platform& platform, Built& built) {
     last_file_ = timed("spec", [&] { return load_spec(spec_path_, options_.set, platform); });
     const SpecFile& file = last_file_;
+    refuse_secrets(*options_.secret_forms, file, options_.set);
     built.epoch = epoch(file);
     const StageResults results =
         timed("stages", [&] { return stages(file, stages_of_image(file.spec), platform); });
@@ -344,12 +348,13 @@ class Build {
     });
     oci::ImageConfig config = image_config(file, base, tree, platform, epoch(file));
     const ImagePolicy policy = load_policy(file);
-    tree::FileTree below = base.tree;
+    // What a stage left becomes a layer of this image.
+    tree::FileTree below = base.image ? base.tree : tree::FileTree();
     if (packaged) put_groups(packaged->installation, below);
     timed("checks", [&] {
-      enforce_before(file, policy, config, base, below, tree);
       if (base.image && !std::holds_alternative<spec::BaseSpec>(file.spec.base.what))
         refuse_secrets(*options_.secret_forms, *base.image, cache_, "the base");
+      enforce_before(file, policy, config, base, below, tree);
       return 0;
     });
     const bool keeps_base = base.image && !file.spec.single_layer;
@@ -397,20 +402,44 @@ class Build {
 
 }  // namespace
 
-Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
-                  Progress& progress) {
+namespace {
+
+Options with_forms(const std::string& spec_path, const Options& options) {
   Options own = options;
   own.top = spec_path;
-  own.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
-  return Build(spec_path, own, cache, progress, {}).run();
+  if (!own.secret_forms) own.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
+  return own;
+}
+
+}  // namespace
+
+Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
+                  Progress& progress) {
+  const Options own = with_forms(spec_path, options);
+  DiscreetProgress discreet(progress, *own.secret_forms);
+  try {
+    return Build(spec_path, own, cache, discreet, {}).run();
+  } catch (const base::Error& error) {
+    throw without_secrets(*own.secret_forms, error);
+  }
 }
 
 tree::FileTree build_stage(const std::string& spec_path, const Options& options, store::Cache& cache,
                            Progress& progress) {
-  Options own = options;
-  own.top = spec_path;
-  own.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
-  return Build(spec_path, own, cache, progress, {}).run_stage();
+  const Options own = with_forms(spec_path, options);
+  DiscreetProgress discreet(progress, *own.secret_forms);
+  try {
+    return Build(spec_path, own, cache, discreet, {}).run_stage();
+  } catch (const base::Error& error) {
+    throw without_secrets(*own.secret_forms, error);
+  }
+}
+
+void refuse_secrets_of_spec(const trust::SecretForms& forms, const std::string& spec_path,
+                            const Options& options) {
+  if (forms.empty()) return;
+  const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
+  refuse_secrets(forms, load_spec(spec_path, options.set, platform), options.set);
 }
 
 }  // namespace minibuild::build

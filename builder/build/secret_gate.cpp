@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <mutex>
 
 #include "builder/build/side_by_side.h"
@@ -73,6 +74,17 @@ const char* const stage_fix =
     "remove the file in the same 'run', or let the tool read the secret from its mount instead of a file of "
     "its own";
 
+// A name that a message may show: not if it is what holds the secret.
+std::string named(const trust::SecretForms& forms, const std::string& name) {
+  return find_secret(forms, name) ? "its name" : base::printable(name);
+}
+
+std::optional<trust::SecretHit> search_name(const trust::SecretForms& forms, const std::string& path,
+                                            const tree::Node& node) {
+  if (auto hit = find_secret(forms, path)) return hit;
+  return find_secret(forms, node.target);
+}
+
 std::string place_of(const trust::SecretForms& forms, const tree::FileTree& tree) {
   std::vector<char> buffer(part);
   for (const auto& [path, node] : tree.nodes())
@@ -80,7 +92,66 @@ std::string place_of(const trust::SecretForms& forms, const tree::FileTree& tree
   return "its files";
 }
 
+// The first hit in a tar: in its bytes, or in a name, which a header may hold in two fields.
+std::optional<trust::SecretHit> search_tar(const trust::SecretForms& forms, const std::string& path,
+                                           const std::function<tree::FileTree()>& read_tree) {
+  const base::Fd fd = base::open_file(path);
+  if (auto hit = search_file(forms, fd.get(), path)) return hit;
+  const tree::FileTree tree = read_tree();
+  for (const auto& [name, node] : tree.nodes())
+    if (auto hit = search_name(forms, name, node)) return hit;
+  return std::nullopt;
+}
+
 }  // namespace
+
+void refuse_secrets(const trust::SecretForms& forms, const SpecFile& file,
+                    const std::map<std::string, std::string>& set) {
+  if (forms.empty()) return;
+  const char* const fix =
+      "take it out, and give out a new secret; a stage takes one by 'secrets', never by an argument";
+  for (const auto& [name, value] : set)
+    if (const auto hit = find_secret(forms, name + "=" + value))
+      refuse(*hit, fmt::format("the value of --set {}", named(forms, name)), fix);
+  if (const auto hit = find_secret(forms, file.source)) {
+    std::string place = file.spec.file;
+    const std::vector<std::string> lines = base::split(file.source, '\n');
+    for (size_t i = 0; i < lines.size(); ++i)
+      if (find_secret(forms, lines[i])) {
+        place += fmt::format(":{}", i + 1);
+        break;
+      }
+    refuse(*hit, place, fix);
+  }
+  for (const oci::Reference& name : file.spec.images)
+    if (const auto hit = find_secret(forms, oci::to_string(name))) refuse(*hit, "the name of the image", fix);
+}
+
+void refuse_secret_names(const trust::SecretForms& forms, const archive::LayerPlan& plan,
+                         const std::string& what) {
+  if (forms.empty()) return;
+  for (const archive::LayerEntry& entry : plan)
+    if (const auto hit = search_name(forms, entry.path, *entry.node))
+      refuse(*hit, fmt::format("{} of {}", shown(forms, entry.path), what), image_fix);
+}
+
+void DiscreetProgress::note(const std::string& subject, const std::string& text) {
+  if (const auto hit = find_secret(forms_, subject + ": " + text))
+    progress_.note("secret", fmt::format("a message that has the secret '{}' was withheld", hit->id));
+  else
+    progress_.note(subject, text);
+}
+
+base::Error without_secrets(const trust::SecretForms& forms, const base::Error& error) {
+  const auto hit = find_secret(forms, error.what());
+  if (!hit) return error;
+  return base::Error(
+      Code::refused,
+      fmt::format(
+          "[secret] the build failed, and what there is to say of it has the secret '{}' ({}), so it is "
+          "not shown\n  why: {}\n  fix: take the secret out of names, arguments and commands",
+          hit->id, hit->encoding, trust::reason_of("secret")));
+}
 
 void refuse_secrets(const trust::SecretForms& forms, const archive::LayerPlan& plan,
                     const std::string& what) {
@@ -102,12 +173,14 @@ void refuse_secrets(const trust::SecretForms& forms, const store::Image& base, s
   if (forms.empty()) return;
   for (const store::ImageLayer& layer : base.layers) {
     const auto archive = store::plain_layer(layer, cache, what);
-    const base::Fd fd = base::open_file(archive->path);
-    const auto hit = search_file(forms, fd.get(), archive->path);
+    const auto read = [&] { return archive::read_tar(archive, what); };
+    const auto hit = search_tar(forms, archive->path, read);
     if (!hit) continue;
-    const std::string file = place_of(forms, archive::read_tar(archive, what));
+    const std::string file = place_of(forms, read());
+    cache.forget_blob(oci::Digest{layer.diff_id.hash});
+    cache.forget_blob(layer.descriptor.digest);
     refuse(*hit, fmt::format("{} of {}", file, what),
-           "use another base, and give out a new secret: this one is published");
+           "use another image, and give out a new secret: this one is published");
   }
 }
 
@@ -118,31 +191,38 @@ void refuse_secrets(const trust::SecretForms& forms, std::string_view document, 
            "do not put the secret into 'args', 'env', 'labels' or the spec; a stage takes it by 'secrets'");
 }
 
-void refuse_secrets(const trust::SecretForms& forms, const store::Image& image) {
+void refuse_secrets(const trust::SecretForms& forms, const oci::ImageConfig& config) {
   if (forms.empty()) return;
-  const oci::ImageConfig& config = image.config;
   const auto look = [&](const std::string& text, const std::string& where) {
     refuse_secrets(forms, text, where);
   };
   for (const auto& [name, value] : config.env)
-    look(name + "=" + value, fmt::format("the image's environment (env: {})", base::printable(name)));
+    look(name + "=" + value, fmt::format("the image's environment (env: {})", named(forms, name)));
   for (const auto& [name, value] : config.labels)
-    look(name + "=" + value, fmt::format("a label of the image ({})", base::printable(name)));
-  for (const std::string& word : config.entrypoint) look(word, "the image's entrypoint");
-  for (const std::string& word : config.cmd) look(word, "the image's cmd");
+    look(name + "=" + value, fmt::format("a label of the image ({})", named(forms, name)));
+  for (const std::string& one : config.entrypoint) look(one, "the image's entrypoint");
+  for (const std::string& one : config.cmd) look(one, "the image's cmd");
+  look(config.working_dir, "the image's workdir");
+  look(config.user, "the image's user");
+  for (const std::string& one : config.volumes) look(one, "a volume of the image");
   for (const oci::History& entry : config.history)
     look(entry.created_by + "\n" + entry.comment + "\n" + entry.author, "the image's history");
+}
+
+void refuse_secrets(const trust::SecretForms& forms, const store::Image& image) {
+  if (forms.empty()) return;
+  refuse_secrets(forms, image.config);
   for (const auto& [name, value] : image.manifest.annotations)
-    look(name + "=" + value, fmt::format("an annotation of the manifest ({})", base::printable(name)));
-  look(image.config_json, "the image's config");
-  look(image.manifest_json, "the image's manifest");
+    refuse_secrets(forms, name + "=" + value,
+                   fmt::format("an annotation of the manifest ({})", named(forms, name)));
+  refuse_secrets(forms, image.config_json, "the image's config");
+  refuse_secrets(forms, image.manifest_json, "the image's manifest");
 }
 
 void refuse_secrets_of_stage(const trust::SecretForms& forms, const std::string& stage,
                              const std::string& tar_path, const std::function<tree::FileTree()>& read_tree) {
   if (forms.empty()) return;
-  const base::Fd fd = base::open_file(tar_path);
-  const auto hit = search_file(forms, fd.get(), tar_path);
+  const auto hit = search_tar(forms, tar_path, read_tree);
   if (!hit) return;
   refuse(*hit,
          fmt::format("{} that the stage '{}' leaves, which would be kept in the cache",
@@ -155,6 +235,28 @@ namespace {
 bool is_newer(const struct stat& st, const timespec& since) {
   return st.st_ctim.tv_sec > since.tv_sec ||
          (st.st_ctim.tv_sec == since.tv_sec && st.st_ctim.tv_nsec >= since.tv_nsec);
+}
+
+// A file by its bytes, a link by its target.
+std::optional<trust::SecretHit> search_entry(const trust::SecretForms& forms, int directory,
+                                             const std::string& name, const struct stat& st) {
+  if (S_ISLNK(st.st_mode)) {
+    std::string target(PATH_MAX, '\0');
+    const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
+    return size > 0 ? find_secret(forms, std::string_view(target).substr(0, static_cast<size_t>(size)))
+                    : std::nullopt;
+  }
+  if (!S_ISREG(st.st_mode)) return std::nullopt;
+  const base::Fd file(::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file) return std::nullopt;
+  return search_file(forms, file.get(), "a file of a kept directory");
+}
+
+void remove_at(int directory, const std::string& name, bool is_directory) {
+  if (is_directory)
+    base::remove_tree(fmt::format("/proc/self/fd/{}/{}", directory, name));
+  else
+    ::unlinkat(directory, name.c_str(), 0);
 }
 
 // Looks through an open directory; closes it. Gives the first hit and its path.
@@ -172,19 +274,17 @@ std::optional<std::pair<trust::SecretHit, std::string>> search_directory(const t
     struct stat st {};
     if (name == "." || name == ".." || ::fstatat(fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
     const std::string below = tree::join_path(path, name);
+    auto hit = is_newer(st, since) ? find_secret(forms, name) : std::nullopt;
     if (S_ISDIR(st.st_mode)) {
       const int inner = ::openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (inner >= 0)
-        if (auto hit = search_directory(forms, inner, below, since); hit && !found) found = hit;
-      continue;
+        if (auto below_it = search_directory(forms, inner, below, since); below_it && !found)
+          found = below_it;
+    } else if (is_newer(st, since) && !hit) {
+      hit = search_entry(forms, fd, name, st);
     }
-    if (!S_ISREG(st.st_mode) || !is_newer(st, since)) continue;
-    const base::Fd file(::openat(fd, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    if (!file) continue;
-    auto hit = find_secret(forms, name);
-    if (!hit) hit = search_file(forms, file.get(), below);
     if (!hit) continue;
-    ::unlinkat(fd, name.c_str(), 0);
+    remove_at(fd, name, S_ISDIR(st.st_mode));
     if (!found) found.emplace(*hit, shown(forms, below));
   }
   ::closedir(directory);

@@ -104,6 +104,48 @@ std::vector<Input> read_inputs(const std::string& text) {
   return inputs;
 }
 
+// What the commands write, passed on line by line. Lines come with the secrets' plain forms hidden; those
+// that may be the beginning of another form wait for what follows, and where one is complete nothing more is
+// shown.
+class StageLog {
+ public:
+  StageLog(const trust::SecretForms& forms, std::function<void(std::string_view)> output)
+      : search_(forms), output_(std::move(output)) {}
+
+  void add(std::string_view line) {
+    if (hit_) return;
+    hit_ = search_.add(std::string(line) + "\n");
+    if (hit_) return waiting_.clear();
+    waiting_.emplace_back(line);
+    waiting_bytes_ += line.size();
+    if (!search_.may_begin() || waiting_bytes_ > most_waiting) finish();
+  }
+
+  // Shows what waits.
+  void finish() {
+    for (std::string& line : waiting_) {
+      output_(line);
+      last_lines_.push_back(std::move(line));
+      if (last_lines_.size() > 20) last_lines_.erase(last_lines_.begin());
+    }
+    waiting_.clear();
+    waiting_bytes_ = 0;
+  }
+
+  const std::optional<trust::SecretHit>& hit() const { return hit_; }
+  const std::vector<std::string>& last_lines() const { return last_lines_; }
+
+ private:
+  static constexpr size_t most_waiting = size_t{1} << 20;
+
+  trust::SecretSearch search_;
+  std::function<void(std::string_view)> output_;
+  std::optional<trust::SecretHit> hit_;
+  std::vector<std::string> waiting_;
+  size_t waiting_bytes_ = 0;
+  std::vector<std::string> last_lines_;
+};
+
 // One stage from its inputs to its result.
 class StageRun {
  public:
@@ -112,8 +154,12 @@ class StageRun {
 
   std::shared_ptr<const StageResult> run() {
     const StageForecast known = look();
+    refuse_secret_inputs();
     context_.progress.note(stage_.name, known.text);
-    if (known.result) return known.result;
+    if (known.result) {
+      search_kept(*known.blob);
+      return known.result;
+    }
     const oci::Digest blob = execute();
     context_.cache.put_result(key(), {"stage", stage_.name, {blob}});
     context_.cache.put_result(last_key(), {"inputs", write_inputs(inputs_), {}});
@@ -126,13 +172,43 @@ class StageRun {
     fill();
     collect_inputs();
     if (const auto known = context_.cache.find_result(key()); known && known->blobs.size() == 1)
-      return {"cached", result(known->blobs.front())};
+      return {"cached", result(known->blobs.front()), known->blobs.front()};
     const auto last = context_.cache.find_result(last_key());
     return {last ? "rerun, " + describe_changes(read_inputs(last->value), inputs_) : "run, not built before",
             nullptr};
   }
 
  private:
+  // Names of inputs are kept and shown; commands and variables are shown, too.
+  void refuse_secret_inputs() const {
+    if (forms().empty()) return;
+    const std::string what = fmt::format("of the stage '{}'", stage_.name);
+    for (const spec::Step& step : stage_.run) {
+      refuse_secrets(forms(), step.text, "a command " + what);
+      for (const std::string& argument : step.argv) refuse_secrets(forms(), argument, "a command " + what);
+    }
+    for (const auto& [name, value] : environment(stage_, base_, context_.epoch))
+      refuse_secrets(forms(), name + "=" + value, "the environment " + what);
+    for (const Input& input : inputs_) refuse_secrets(forms(), input.name, "the name of an input " + what);
+  }
+
+  // A result that was kept by a build which did not know these secrets.
+  void search_kept(const oci::Digest& blob) const {
+    try {
+      search_result(context_.cache.blob_path(blob));
+    } catch (const base::Error& error) {
+      if (error.code() == Code::refused) context_.cache.forget_blob(blob);
+      throw;
+    }
+  }
+
+  void search_result(const std::string& path) const {
+    refuse_secrets_of_stage(forms(), stage_.name, path, [&] {
+      const auto archive = std::make_shared<const tree::Archive>(tree::Archive{path, {}});
+      return archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name));
+    });
+  }
+
   std::string base_name() const {
     if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what))
       return "the stage " + other->name;
@@ -150,6 +226,9 @@ class StageRun {
       base_.id = result.id;
     } else {
       base_ = context_.read_base(stage_.base);
+      if (base_.image && context_.options.secret_forms)
+        refuse_secrets(forms(), *base_.image, context_.cache,
+                       fmt::format("the base of the stage '{}'", stage_.name));
     }
     base_id_ = base_.id;
     put_packages();
@@ -198,8 +277,7 @@ class StageRun {
   void fill() {
     Target target{context_.file, tree_, context_.epoch, all_accounts(tree_, context_.file), &origins_};
     if (!stage_.copy.empty()) {
-      const Sources sources(context_.file, done_, oci::host_platform(), context_.cache,
-                            context_.options.registries);
+      const Sources sources(context_.file, done_, oci::host_platform(), context_.cache, context_.options);
       for (const spec::Copy& copy : stage_.copy) {
         Root root = sources.root_of(copy);
         apply_copy(copy, root, target);
@@ -316,17 +394,8 @@ class StageRun {
       archive::write_tar(tree_, file);
     } else {
       const base::TemporaryDirectory work(context_.cache.work_directory(), "stage");
-      std::vector<std::string> last_lines;
-      // Lines come with the secrets' plain forms hidden; one that still shows a secret is not passed on.
-      trust::SecretSearch log(forms());
-      std::optional<trust::SecretHit> shown;
-      const auto output = [&](std::string_view line) {
-        if (!shown) shown = log.add(std::string(line) + "\n");
-        if (shown) return;
-        last_lines.emplace_back(line);
-        if (last_lines.size() > 20) last_lines.erase(last_lines.begin());
-        context_.progress.output(stage_.name, line);
-      };
+      StageLog log(forms(), [&](std::string_view line) { context_.progress.output(stage_.name, line); });
+      const auto output = [&log](std::string_view line) { log.add(line); };
       const timespec begin = now_of(file);
       // Opened once more: the lock on the file is ours alone and ends with us, whatever the sandbox still
       // does.
@@ -336,13 +405,11 @@ class StageRun {
       const sandbox::Outcome outcome = sandbox::run(request, context_.options.helper, output);
       for (const auto& [directory, kept] : request.caches)
         refuse_secrets_in_directory(forms(), stage_.name, kept, begin);
-      if (shown) refuse_log(*shown);
-      if (!outcome.ok) report(outcome, last_lines);
+      log.finish();
+      if (log.hit()) refuse_log(*log.hit());
+      if (!outcome.ok) report(outcome, log.last_lines());
     }
-    refuse_secrets_of_stage(forms(), stage_.name, file.temporary(), [&] {
-      const auto archive = std::make_shared<const tree::Archive>(tree::Archive{file.temporary(), {}});
-      return archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name));
-    });
+    search_result(file.temporary());
     if (::fchmod(file.fd(), 0444) != 0) fail("cannot write the stage's result: {}", base::errno_text());
     return context_.cache.keep_blob(file);
   }
@@ -579,14 +646,17 @@ Root Sources::root_of(const spec::Copy& copy) const {
   }
   if (copy.download) {
     try {
-      return download_root(copy, cache_, registries_);
+      return download_root(copy, cache_, options_.registries);
     } catch (const base::Error& error) {
       if (error.code() == Code::interrupted) throw;
       fail_at(file_, copy.position, error.code(), error.what());
     }
   }
   if (!copy.image) return local_.select(copy);
-  const store::ImageSet set = read_image(beside(file_, *copy.image), platform_, cache_, registries_);
+  const store::ImageSet set = read_image(beside(file_, *copy.image), platform_, cache_, options_.registries);
+  if (options_.secret_forms)
+    refuse_secrets(*options_.secret_forms, set.images.front(), cache_,
+                   fmt::format("the image {}", oci::to_string(*copy.image)));
   return Root(store::image_tree(set.images.front(), cache_, oci::to_string(*copy.image)));
 }
 

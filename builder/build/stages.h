@@ -53,6 +53,7 @@ StageResults run_stages(const std::vector<const spec::Stage*>& stages, const Sta
 struct StageForecast {
   std::string text;  // `cached`, `rerun, src/main.c changed`, `run, not built before`
   std::shared_ptr<const StageResult> result;  // if it is cached
+  std::optional<oci::Digest> blob{};          // the kept result itself
 };
 /// By the stages' names. Nothing is run; with `registries.offline` nothing is fetched.
 std::map<std::string, StageForecast> forecast_stages(const std::vector<const spec::Stage*>& stages,
@@ -62,12 +63,12 @@ std::map<std::string, StageForecast> forecast_stages(const std::vector<const spe
 class Sources {
  public:
   Sources(const SpecFile& file, const StageResults& results, oci::Platform platform, store::Cache& cache,
-          const Registries& registries)
+          const Options& options)
       : file_(file),
         results_(results),
         platform_(std::move(platform)),
         cache_(cache),
-        registries_(registries),
+        options_(options),
         local_(file) {}
   /// The root of one entry: a stage's result, an image, a download, or the files beside the spec.
   Root root_of(const spec::Copy& copy) const;
@@ -77,7 +78,7 @@ class Sources {
   const StageResults& results_;
   oci::Platform platform_;
   store::Cache& cache_;
-  const Registries& registries_;
+  const Options& options_;
   LocalSource local_;
 };
 

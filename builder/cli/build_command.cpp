@@ -106,7 +106,7 @@ void print_summary(const build::Built& built, const std::vector<oci::ImageLocati
 struct Prepared {
   build::Options options;
   std::vector<oci::ImageLocation> destinations;
-  std::unique_ptr<trust::Signer> signer;
+  std::shared_ptr<const trust::Signer> signer;
 };
 
 bool can_be_signed(const oci::ImageLocation& place) {
@@ -150,6 +150,7 @@ Prepared prepare(const BuildArguments& arguments) {
   build::Options& options = prepared.options = plain_options(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
   for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
+  options.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
   options.stage = arguments.stage;
   if (arguments.jobs > 0) options.jobs = arguments.jobs;
   for (const std::string& output : arguments.outputs)
@@ -177,28 +178,30 @@ void check_spec(const BuildArguments& arguments, const build::Options& options) 
   build::load_spec(arguments.spec, options.set, platform);
 }
 
-// The digests to use for tags: from the lock file, which is brought up to date unless --locked.
-build::Lock locked(const BuildArguments& arguments, const build::Options& options, store::Cache& cache,
-                   build::Progress& progress) {
+// The digests to use for tags: from the lock file, as it is or as it will be written.
+build::Locking locked(const BuildArguments& arguments, const build::Options& options, store::Cache& cache,
+                      build::Progress& progress) {
   const auto mode = arguments.locked ? build::LockMode::exact : build::LockMode::as_needed;
-  const build::Locking locking = build::resolve_lock(arguments.spec, options, mode, cache);
+  build::Locking locking = build::resolve_lock(arguments.spec, options, mode, cache);
   if (!locking.compressor.empty())
     progress.note("lock",
                   fmt::format("warning: {} was made with another compressor ({}): the same files may get "
                               "another digest; to accept: minibuild lock {}",
                               build::lock_path(arguments.spec), locking.compressor, arguments.spec));
+  return locking;
+}
+
+void write_lock(const BuildArguments& arguments, const build::Locking& locking, build::Progress& progress) {
   const bool shipped =
       arguments.spec.starts_with(build::shipped_prefix);  // has its lock, and no place for another
-  if (locking.changed && !arguments.locked && !shipped) {
-    const std::string path = build::lock_path(arguments.spec);
-    try {
-      base::write_file_atomic(path, build::to_json(locking.lock));
-      progress.note("lock", "written to " + path);
-    } catch (const base::Error& error) {
-      progress.note("lock", std::string("warning: ") + error.what());
-    }
+  if (!locking.changed || arguments.locked || shipped) return;
+  const std::string path = build::lock_path(arguments.spec);
+  try {
+    base::write_file_atomic(path, build::to_json(locking.lock));
+    progress.note("lock", "written to " + path);
+  } catch (const base::Error& error) {
+    progress.note("lock", std::string("warning: ") + error.what());
   }
-  return locking.lock;
 }
 
 int build_stage(const BuildArguments& arguments, const Prepared& prepared, store::Cache& cache,
@@ -296,42 +299,53 @@ int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cach
 // `minibuild chek` is taken for a spec of that name: what was meant is said.
 void check_command(const std::string& spec) {
   if (base::exists(spec) || spec.find_first_of("/.:") != std::string::npos) return;
-  static const std::vector<std::string> commands = {"build",     "check", "init",       "plan",    "lock",
-                                                    "copy",      "diff",  "why",        "inspect", "rebase",
-                                                    "reproduce", "cache", "completion", "schema",  "version"};
+  static const std::vector<std::string> commands = {
+      "build", "check",   "init",      "plan",  "lock",       "copy",   "diff",
+      "why",   "inspect", "rebase",    "sign",  "verify",     "attest", "sbom",
+      "scan",  "prune",   "reproduce", "cache", "completion", "schema", "version"};
   const std::string close = base::nearest(spec, commands);
   throw base::Error(Code::usage, fmt::format("there is no command and no spec '{}'{}", base::printable(spec),
                                              close.empty() ? "; see minibuild --help"
                                                            : fmt::format("; did you mean '{}'?", close)));
 }
 
-int run_build(const BuildArguments& arguments) {
-  const double start = seconds_now();
-  check_command(arguments.spec);
-  Prepared prepared = prepare(arguments);
+int run_build(const BuildArguments& arguments, Prepared prepared, double start) {
   check_spec(arguments, prepared.options);
+  build::refuse_secrets_of_spec(*prepared.options.secret_forms, arguments.spec, prepared.options);
   store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
   prepared.options.registries = make_registries(
       arguments.registry,
       [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
-  const build::Lock lock = locked(arguments, prepared.options, cache, *progress);
-  prepared.options.registries.pinned = build::pins_of(lock);
-  prepared.options.packages = lock.packages;
+  const build::Locking locking = locked(arguments, prepared.options, cache, *progress);
+  prepared.options.registries.pinned = build::pins_of(locking.lock);
+  prepared.options.packages = locking.lock.packages;
+  int status = 0;
   try {
-    return arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, lock, start)
-                                   : build_stage(arguments, prepared, cache, *progress);
-  } catch (const base::Error&) {
+    status = arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, locking.lock, start)
+                                     : build_stage(arguments, prepared, cache, *progress);
+  } catch (const base::Error& error) {
     cache.save();  // what was learned about files stays true
+    // A refused build leaves nothing behind; another failure does not make its digests less true.
+    if (error.code() != Code::refused) write_lock(arguments, locking, *progress);
     throw;
   }
+  write_lock(arguments, locking, *progress);
+  return status;
 }
 
 }  // namespace
 
 int build(const BuildArguments& arguments) {
   try {
-    return run_build(arguments);
+    const double start = seconds_now();
+    check_command(arguments.spec);
+    const Prepared prepared = prepare(arguments);
+    try {
+      return run_build(arguments, prepared, start);
+    } catch (const base::Error& error) {
+      throw build::without_secrets(*prepared.options.secret_forms, error);
+    }
   } catch (const base::Error& error) {
     if (arguments.progress != "json") throw;
     print_event({{"event", "error"}, {"status", static_cast<int>(error.code())}, {"message", error.what()}});

@@ -35,7 +35,7 @@ struct Options {
   std::map<std::string, std::string> set;  // arguments
   std::map<std::string, std::string> secrets;
   std::shared_ptr<const trust::SecretForms>
-      secret_forms{};            // of `secrets`; set by build_image and build_stage
+      secret_forms{};            // of `secrets`; null: build_image and build_stage make them
   std::optional<int64_t> epoch;  // SOURCE_DATE_EPOCH, for specs without `epoch`
   std::string stage;             // stop at this stage; its tree is the result
   int jobs = 1;
@@ -70,6 +70,13 @@ struct Built {
 /// Code::refused for an image that breaks a rule, Code::failed for all else.
 Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
                   Progress& progress);
+
+/// Throws Error{Code::refused} if the spec's text, the values for its arguments or the names of its image
+/// have one of the secrets; names the line or the argument.
+void refuse_secrets_of_spec(const trust::SecretForms& forms, const std::string& spec_path,
+                            const Options& options);
+/// The error as it is, or one that does not show the secret that its message has.
+base::Error without_secrets(const trust::SecretForms& forms, const base::Error& error);
 
 /// Runs stages up to `options.stage` and gives the tree of its result.
 tree::FileTree build_stage(const std::string& spec_path, const Options& options, store::Cache& cache,
