@@ -276,4 +276,27 @@ std::unique_ptr<base::Source> decompress(base::Source& source, std::string what)
   return std::make_unique<PlainDecoder>(source, std::move(what), std::move(first));
 }
 
+std::string unzlib(std::string_view bytes, size_t limit, std::string_view what) {
+  if (bytes.size() > UINT32_MAX) fail("cannot read {}: it has {} bytes", what, bytes.size());
+  z_stream stream{};
+  if (inflateInit2(&stream, 15) != Z_OK) fail("cannot start zlib");
+  const std::unique_ptr<z_stream, int (*)(z_streamp)> closed(&stream, inflateEnd);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  std::string plain;
+  std::array<char, 32768> buffer{};
+  int result = Z_OK;
+  while (result == Z_OK) {
+    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream.avail_out = static_cast<uInt>(buffer.size());
+    result = inflate(&stream, Z_NO_FLUSH);
+    const size_t got = buffer.size() - stream.avail_out;
+    if (got > limit - plain.size()) fail("cannot read {}: it holds more than {} bytes", what, limit);
+    plain.append(buffer.data(), got);
+    if (result == Z_OK && got == 0 && stream.avail_in == 0) break;
+  }
+  if (result != Z_STREAM_END) fail("cannot read {}: damaged zlib data", what);
+  return plain;
+}
+
 }  // namespace minibuild::archive

@@ -281,6 +281,25 @@ void add_scan(CLI::App& app, ScanArguments& a) {
   app.footer("Example:\n  minibuild scan oci:hello.oci:1.0 --db debian.json --fail-on high");
 }
 
+void add_sbom(CLI::App& app, SbomArguments& a) {
+  app.add_option("IMAGE", a.image, "An image, wherever it is")->required();
+  app.add_option("--format", a.formats, "spdx (2.3) or cyclonedx (1.6), or both as spdx,cyclonedx")
+      ->required()
+      ->allow_extra_args(false);
+  app.add_option(
+      "-o,--output", a.output,
+      "Write to this file, or into this directory: NAME.spdx.json, NAME.cdx.json, for each platform "
+      "if there are several (default: the standard output)");
+  app.add_option("--platform", a.platform,
+                 "The platform to describe, of an index (default: this machine's; with a directory: all)");
+  app.add_option("--name", a.name,
+                 "What the documents call the image, such as registry.example.com/team/app:1.0 (default: its "
+                 "name in a registry, else its title)");
+  app.add_option("--cache-dir", a.cache_dir, "The cache's directory");
+  add_registry(app, a.registry);
+  app.footer("Example:\n  minibuild sbom oci:hello.oci:1.0 --format spdx > hello.spdx.json");
+}
+
 void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_flag("--update", a.update, "Resolve again what the lock has: all, or the names that are given")
@@ -380,6 +399,7 @@ int run_command(int argc, char** argv) {
   VerifyArguments verify_arguments;
   AttestArguments attest_arguments;
   ScanArguments scan_arguments;
+  SbomArguments sbom_arguments;
   PlanArguments plan_arguments;
   LockArguments lock_arguments;
   CopyArguments copy_arguments;
@@ -427,6 +447,9 @@ int run_command(int argc, char** argv) {
   sub = app.add_subcommand("scan", "List the known vulnerabilities of an image's packages");
   add_scan(*sub, scan_arguments);
   sub->callback([&] { choose([&] { return scan(scan_arguments); }); });
+  sub = app.add_subcommand("sbom", "List what an image contains, as SPDX or CycloneDX");
+  add_sbom(*sub, sbom_arguments);
+  sub->callback([&] { choose([&] { return sbom(sbom_arguments); }); });
   sub = app.add_subcommand("plan", "Say what a build would fetch, run, write and push, and why");
   add_plan(*sub, plan_arguments);
   sub->callback([&] { choose([&] { return plan(plan_arguments); }); });

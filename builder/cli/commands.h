@@ -185,6 +185,17 @@ struct PruneArguments {
 };
 int prune(const PruneArguments& arguments);
 
+struct SbomArguments {
+  std::string image;
+  std::vector<std::string> formats;
+  std::string output;
+  std::string platform;
+  std::string name;
+  std::string cache_dir;
+  RegistryArguments registry;
+};
+int sbom(const SbomArguments& arguments);
+
 struct InitArguments {
   std::string directory = ".";
   bool print = false;

@@ -248,25 +248,95 @@ bool has_database(const tree::FileTree& tree, Format format) {
   return any;
 }
 
-std::vector<Facts> installed_packages(const tree::FileTree& tree, Format format) {
-  std::vector<Facts> all;
+namespace {
+
+// Calls `visit(facts, text)` for each installed package of a format.
+template <typename Visit>
+void for_each_installed(const tree::FileTree& tree, Format format, Visit visit) {
   if (format == Format::apk) {
     for_each_paragraph(apk_database(tree), [&](std::string_view record, size_t) {
-      if (Facts facts = apk_facts(record); !facts.name.empty()) all.push_back(std::move(facts));
+      if (Facts facts = apk_facts(record); !facts.name.empty()) visit(std::move(facts), record);
     });
-    return all;
+    return;
   }
   const auto add = [&](std::string_view paragraph, size_t) {
     const std::string_view status = field_of(paragraph, "Status");
     if (!status.empty() && !status.ends_with(" installed")) return;
-    if (Facts facts = deb_facts(paragraph); !facts.name.empty()) all.push_back(std::move(facts));
+    if (Facts facts = deb_facts(paragraph); !facts.name.empty()) visit(std::move(facts), paragraph);
   };
   for_each_paragraph(text_at(tree, "var/lib/dpkg/status"), add);
   tree::for_each_below(tree, "var/lib/dpkg/status.d", [&](const std::string& path, const tree::Node& node) {
     if (node.type == tree::NodeType::file && !path.ends_with(".md5sums") && node.content.size <= max_database)
       for_each_paragraph(tree::read_content(node.content, max_database), add);
   });
+}
+
+// The paths of a tree with the links of their parents followed; each directory is followed once.
+class Places {
+ public:
+  explicit Places(const tree::FileTree& tree) : tree_(tree) {}
+  void add(std::string_view path, std::set<std::string>& to) {
+    const std::string plain = tree::normalise(path);
+    if (plain.empty()) return;
+    const std::string directory(tree::directory_of(plain));
+    auto known = known_.find(directory);
+    if (known == known_.end()) {
+      std::string place = directory;
+      try {
+        place = tree_.resolve(directory, true);
+      } catch (const base::Error&) {  // a circle, or no directory: nothing lies there
+      }
+      known = known_.emplace(directory, std::move(place)).first;
+    }
+    to.insert(tree::join_path(known->second, tree::name_of(plain)));
+  }
+
+ private:
+  const tree::FileTree& tree_;
+  std::map<std::string, std::string> known_;
+};
+
+}  // namespace
+
+std::vector<Facts> installed_packages(const tree::FileTree& tree, Format format) {
+  std::vector<Facts> all;
+  for_each_installed(tree, format, [&](Facts&& facts, std::string_view) { all.push_back(std::move(facts)); });
   return all;
+}
+
+std::vector<InstalledRecord> installed_records(const tree::FileTree& tree, Format format) {
+  std::vector<InstalledRecord> all;
+  for_each_installed(tree, format, [&](Facts&& facts, std::string_view text) {
+    all.push_back({std::move(facts), std::string(text)});
+  });
+  return all;
+}
+
+std::set<std::string> packaged_files(const tree::FileTree& tree) {
+  std::set<std::string> paths;
+  Places places(tree);
+  for (const char* directory : {"var/lib/dpkg/status.d", "var/lib/dpkg/info"})
+    tree::for_each_below(tree, directory, [&](const std::string& file, const tree::Node& node) {
+      const bool sums = file.ends_with(".md5sums");
+      const bool list = file.ends_with(".list") || file.ends_with(".conffiles");
+      if (node.type != tree::NodeType::file || (!sums && !list) || node.content.size > max_database) return;
+      for (const std::string& line : base::split(tree::read_content(node.content, max_database), '\n')) {
+        const size_t space = sums ? line.find(' ') : 0;
+        if (space != std::string::npos && !line.empty())
+          places.add(base::trim(std::string_view(line).substr(space)), paths);
+      }
+    });
+  std::string directory;
+  const std::string database = apk_database(tree);
+  for (size_t at = 0; at < database.size();) {
+    const size_t end = std::min(database.find('\n', at), database.size());
+    const std::string_view line = std::string_view(database).substr(at, end - at);
+    if (line.empty()) directory.clear();
+    if (line.starts_with("F:")) directory = line.substr(2);
+    if (line.starts_with("R:")) places.add(tree::join_path(directory, line.substr(2)), paths);
+    at = end + 1;
+  }
+  return paths;
 }
 
 }  // namespace minibuild::packages

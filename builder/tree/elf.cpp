@@ -14,6 +14,8 @@ namespace {
 constexpr uint64_t max_headers = 512;
 constexpr uint64_t max_dynamic = uint64_t{1} << 16;  // bytes of the dynamic section
 constexpr uint64_t max_string = 4096;
+constexpr uint64_t max_section_headers = uint64_t{4} << 20;  // bytes of the table
+constexpr uint64_t max_section_names = uint64_t{1} << 20;    // bytes
 
 struct Segment {
   uint32_t type = 0;
@@ -25,17 +27,7 @@ class ElfReader {
   ElfReader(const Content& content, const std::string& what) : content_(content), what_(what) {}
 
   std::optional<ElfFile> read() {
-    if (content_.size < 52 || bytes(0, 4) !=
-                                  "\x7f"
-                                  "ELF")
-      return std::nullopt;
-    const std::string ident = bytes(0, 16);
-    file_.is_64 = ident[4] == 2;
-    file_.little_endian = ident[5] == 1;
-    if ((ident[4] != 1 && ident[4] != 2) || (ident[5] != 1 && ident[5] != 2))
-      bad("it has an unknown class or byte order");
-    header_ = bytes(0, file_.is_64 ? 64 : 52);
-    file_.machine = static_cast<uint16_t>(number(header_, 18, 2));
+    if (!read_header()) return std::nullopt;
     read_segments();
     for (const Segment& segment : segments_) {
       if (segment.type == 3) file_.interpreter = text_at(segment.offset, segment.size);
@@ -44,7 +36,48 @@ class ElfReader {
     return file_;
   }
 
+  std::map<std::string, std::string> sections(const std::vector<std::string_view>& names, uint64_t limit) {
+    std::map<std::string, std::string> found;
+    if (!read_header()) return found;
+    const std::vector<Section> sections = read_sections();
+    const uint64_t number_of_names = number(header_, file_.is_64 ? 62 : 50, 2);
+    if (number_of_names >= sections.size()) return found;
+    const Section& table = sections[number_of_names];
+    if (table.size > max_section_names) bad("the names of its sections are too long");
+    const std::string texts = bytes(table.offset, table.size);
+    for (const Section& section : sections) {
+      if (section.name >= texts.size()) continue;
+      const std::string name = texts.substr(section.name, texts.find('\0', section.name) - section.name);
+      const bool wanted = std::find(names.begin(), names.end(), name) != names.end();
+      const bool has_bytes =
+          section.type != 8 && (section.flags & 0x800U) == 0;  // SHT_NOBITS, SHF_COMPRESSED
+      if (wanted && has_bytes && section.size <= limit && !found.contains(name))
+        found.emplace(name, bytes(section.offset, section.size));
+    }
+    return found;
+  }
+
  private:
+  struct Section {
+    uint32_t name = 0, type = 0;
+    uint64_t flags = 0, offset = 0, size = 0;
+  };
+
+  bool read_header() {
+    if (content_.size < 52 || bytes(0, 4) !=
+                                  "\x7f"
+                                  "ELF")
+      return false;
+    const std::string ident = bytes(0, 16);
+    file_.is_64 = ident[4] == 2;
+    file_.little_endian = ident[5] == 1;
+    if ((ident[4] != 1 && ident[4] != 2) || (ident[5] != 1 && ident[5] != 2))
+      bad("it has an unknown class or byte order");
+    header_ = bytes(0, file_.is_64 ? 64 : 52);
+    file_.machine = static_cast<uint16_t>(number(header_, 18, 2));
+    return true;
+  }
+
   [[noreturn]] void bad(const std::string& why) const {
     base::fail("cannot read the ELF file {}: {}", what_, why);
   }
@@ -92,6 +125,25 @@ class ElfReader {
         segments_.push_back({static_cast<uint32_t>(number(one, 0, 4)), number(one, 4, 4), number(one, 8, 4),
                              number(one, 16, 4)});
     }
+  }
+
+  std::vector<Section> read_sections() const {
+    const uint64_t offset = file_.is_64 ? number(header_, 40, 8) : number(header_, 32, 4);
+    const uint64_t size = number(header_, file_.is_64 ? 58 : 46, 2);
+    const uint64_t count = number(header_, file_.is_64 ? 60 : 48, 2);
+    if (offset == 0 || count == 0) return {};
+    if (size < (file_.is_64 ? 64 : 40) || size * count > max_section_headers)
+      bad("its section headers are malformed");
+    const std::string table = bytes(offset, size * count);
+    std::vector<Section> sections;
+    for (uint64_t i = 0; i < count; ++i) {
+      const std::string_view one = std::string_view(table).substr(i * size, size);
+      const size_t word = file_.is_64 ? 8 : 4;
+      sections.push_back({static_cast<uint32_t>(number(one, 0, 4)), static_cast<uint32_t>(number(one, 4, 4)),
+                          number(one, 8, word), number(one, 8 + 2 * word, word),
+                          number(one, 8 + 3 * word, word)});
+    }
+    return sections;
   }
 
   // Where an address of the running program lies in the file.
@@ -155,6 +207,12 @@ class ElfReader {
 
 std::optional<ElfFile> read_elf(const Content& content, const std::string& what) {
   return ElfReader(content, what).read();
+}
+
+std::map<std::string, std::string> elf_sections(const Content& content,
+                                                const std::vector<std::string_view>& names, uint64_t limit,
+                                                const std::string& what) {
+  return ElfReader(content, what).sections(names, limit);
 }
 
 }  // namespace minibuild::tree

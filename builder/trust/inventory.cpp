@@ -39,8 +39,10 @@ std::string read_os_release(const tree::FileTree& tree) {
   return {};
 }
 
+}  // namespace
+
 // Percent-encoding of purl-spec: everything but letters, digits and `.-_~`; a colon stays.
-std::string escape(std::string_view text) {
+std::string escape_for_url(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -52,8 +54,6 @@ std::string escape(std::string_view text) {
   }
   return out;
 }
-
-}  // namespace
 
 OperatingSystem parse_os_release(std::string_view text) {
   OperatingSystem os;
@@ -99,16 +99,16 @@ Inventory inventory(const tree::FileTree& tree) {
 std::string package_url(const InstalledPackage& package, const OperatingSystem& os) {
   const bool deb = package.format == packages::Format::deb;
   const std::string family = os.id.empty() ? (deb ? "debian" : "alpine") : os.id;
-  std::string url = fmt::format("pkg:{}/{}/{}@{}", deb ? "deb" : "apk", escape(family), escape(package.name),
-                                escape(package.version));
+  std::string url = fmt::format("pkg:{}/{}/{}@{}", deb ? "deb" : "apk", escape_for_url(family),
+                                escape_for_url(package.name), escape_for_url(package.version));
   std::vector<std::string> qualifiers;
-  if (!package.architecture.empty()) qualifiers.push_back("arch=" + escape(package.architecture));
+  if (!package.architecture.empty()) qualifiers.push_back("arch=" + escape_for_url(package.architecture));
   if (!os.id.empty() && !os.version_id.empty())
-    qualifiers.push_back("distro=" + escape(os.id + "-" + os.version_id));
+    qualifiers.push_back("distro=" + escape_for_url(os.id + "-" + os.version_id));
   const bool other_version = package.source_version != package.version;
   if (package.source != package.name || other_version)
-    qualifiers.push_back("upstream=" + escape(package.source) +
-                         (other_version ? "%40" + escape(package.source_version) : ""));
+    qualifiers.push_back("upstream=" + escape_for_url(package.source) +
+                         (other_version ? "%40" + escape_for_url(package.source_version) : ""));
   for (size_t i = 0; i < qualifiers.size(); ++i) url += (i == 0 ? "?" : "&") + qualifiers[i];
   return url;
 }

@@ -48,4 +48,8 @@ class Compressor {
 /// output that is also more than 200 times the input. Errors are `cannot read WHAT: cause`.
 std::unique_ptr<base::Source> decompress(base::Source& source, std::string what);
 
+/// The plain form of one zlib stream (RFC 1950). Throws Error `cannot read WHAT: cause` if it is damaged, cut
+/// off, or holds more than `limit` bytes.
+std::string unzlib(std::string_view bytes, size_t limit, std::string_view what);
+
 }  // namespace minibuild::archive

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,17 @@ std::vector<size_t> dependency_order(const std::vector<Package>& packages, Forma
 
 /// The packages that an image's databases name: dpkg's status and status.d, apk's installed.
 std::vector<Facts> installed_packages(const tree::FileTree& tree, Format format);
+
+/// The same with the paragraph or record itself, for what the facts leave out.
+struct InstalledRecord {
+  Facts facts;
+  std::string text;
+};
+std::vector<InstalledRecord> installed_records(const tree::FileTree& tree, Format format);
+
+/// The paths that the packages' own lists name: lists and hashes of dpkg and status.d, apk's database. Links
+/// of their parents are followed.
+std::set<std::string> packaged_files(const tree::FileTree& tree);
 
 /// `NAME VERSION` of the package to which apk's database gives the path; empty if it has none.
 std::string apk_owner(const tree::FileTree& tree, const std::string& path);

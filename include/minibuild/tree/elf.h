@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "minibuild/tree/file_tree.h"
@@ -24,6 +26,12 @@ struct ElfFile {
 /// Nothing if the content is not ELF. Throws Error naming `what` if it is ELF but malformed. Distrusts every
 /// offset.
 std::optional<ElfFile> read_elf(const Content& content, const std::string& what);
+
+/// The content of those of the named sections that the file has, by name; what is larger than `limit` bytes
+/// or compressed is left out. Nothing at all if it has no section headers. Throws as `read_elf`.
+std::map<std::string, std::string> elf_sections(const Content& content,
+                                                const std::vector<std::string_view>& names, uint64_t limit,
+                                                const std::string& what);
 
 /// Looks a path up in a root; null if nothing is there. Links are not followed.
 using Lookup = std::function<const Node*(const std::string& path)>;

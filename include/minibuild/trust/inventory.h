@@ -45,4 +45,7 @@ OperatingSystem parse_os_release(std::string_view text);
 /// `upstream` names the source package where it is not the package itself, with `%40VERSION` if that differs.
 std::string package_url(const InstalledPackage& package, const OperatingSystem& os);
 
+/// A part of a package URL, percent-encoded.
+std::string escape_for_url(std::string_view text);
+
 }  // namespace minibuild::trust

@@ -1,0 +1,44 @@
+// Where an image came from: what a build was given and used, as provenance.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "minibuild/build/build.h"
+#include "minibuild/build/lock.h"
+#include "minibuild/trust/provenance.h"
+#include "minibuild/trust/sbom.h"
+
+namespace minibuild::build {
+
+/// The commit of the directory that the spec lies in.
+struct GitCommit {
+  std::string repository;  // URL; credentials in it are left out. May be empty
+  std::string commit;      // hexadecimal
+};
+
+/// What the flow does not know about itself.
+struct Invocation {
+  std::string version;  // of minibuild
+  std::string builder;  // URI of who ran the build
+  std::string id;       // of this run; may be empty
+  int64_t started = 0;  // seconds since 1970
+  int64_t finished = 0;
+  std::optional<GitCommit> git{};
+};
+
+/// What went into the images of `built`: the spec and those that it stands on, the lock, images of
+/// registries, downloads, packages. Values of secrets do not appear, wherever they were used. Throws Error as
+/// `load_spec`.
+trust::Provenance describe_build(const std::string& spec_path, const Options& options, const Lock& lock,
+                                 const Built& built, const Invocation& invocation);
+
+/// What the statement is about: the index or only image under each of its names, then each platform's image.
+std::vector<trust::Resource> subjects_of(const Built& built);
+
+/// The package files of a lock, for `trust::add_package_files`.
+std::vector<trust::PackageFile> package_files(const Lock& lock);
+
+}  // namespace minibuild::build
