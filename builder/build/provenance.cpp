@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "builder/build/inputs.h"
@@ -27,7 +28,7 @@ class SpecFiles {
     if (depth > 0) set = declared_of(path, std::move(set), platform);
     const SpecFile file = load_spec(path, set, platform);
     if (seen_.insert(path).second)
-      found.push_back(trust::resource("spec", path, oci::digest_of(file.source)));
+      found.push_back(trust::resource("spec", plain(path), oci::digest_of(file.source)));
     const auto below = [&](const spec::Base& base) {
       if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
         look_at(beside(file, other->path), set, platform, depth + 1);
@@ -37,6 +38,10 @@ class SpecFiles {
   }
 
  private:
+  // Without `./`, which a name beside a spec brings.
+  static std::string plain(const std::string& path) {
+    return path.starts_with(shipped_prefix) ? path : std::filesystem::path(path).lexically_normal().string();
+  }
   std::set<std::string> seen_;
 };
 

@@ -81,8 +81,12 @@ void read_go_modules(std::string_view text, ProgramBuild& build) {
     if (words[0] == "mod") build.main = go_module(words[1], version, sum);
     if (words[0] == "dep" && build.modules.size() < max_modules)
       build.modules.push_back(go_module(words[1], version, sum));
-    // What was built in its place: the one that is in the program.
-    if (words[0] == "=>" && !build.modules.empty()) build.modules.back() = go_module(words[1], version, sum);
+    // What was built in its place: the one that is in the program. A directory has no name for others, and
+    // the version is not what was asked for.
+    if (words[0] != "=>" || build.modules.empty()) continue;
+    Module& last = build.modules.back();
+    const bool directory = words[1].starts_with('.') || words[1].starts_with('/');
+    last = directory ? go_module(last.name, "", "") : go_module(words[1], version, sum);
   }
 }
 

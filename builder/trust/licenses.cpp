@@ -163,7 +163,8 @@ std::string spdx_of_short_name(std::string_view name) {
       name.starts_with("GFDL-")) {
     std::string id = whole.empty() ? std::string(name) : whole;
     if (id.starts_with("GFDL-NIV-")) id = "GFDL-" + id.substr(9) + "-no-invariants";
-    return spdx_license(id + (later ? "-or-later" : "-only"));
+    const std::string exact = spdx_license(id + (later ? "-or-later" : "-only"));
+    return exact.empty() && !later ? spdx_license(name) : exact;  // some write SPDX's names
   }
   if (name == "Expat") return later ? "" : "MIT";
   if (name.starts_with("Zope-")) return with_plus("ZPL-" + std::string(name.substr(5)), later);

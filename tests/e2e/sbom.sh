@@ -115,7 +115,7 @@ if python3 -m pip install --quiet --disable-pip-version-check --target py spdx-t
 else
   echo "SKIPPED: pip cannot install spdx-tools: the SPDX document is not validated"
 fi
-if command -v npm > /dev/null && npm install --silent --no-fund --no-audit --prefix npm @cyclonedx/cyclonedx-library@7.1.0 ajv@8.17.1 ajv-formats@3.0.1 ajv-formats-draft2019@1.6.1 > npm.log 2>&1; then
+if command -v npm > /dev/null && npm install --silent --no-fund --no-audit --omit=optional --prefix npm @cyclonedx/cyclonedx-library@7.1.0 ajv@8.17.1 ajv-formats@3.0.1 ajv-formats-draft2019@1.6.1 > npm.log 2>&1; then
   cat > npm/validate.js <<'JS'
 const { Validation, Spec } = require("@cyclonedx/cyclonedx-library");
 const text = require("fs").readFileSync(process.argv[2], "utf8");

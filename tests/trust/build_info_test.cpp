@@ -46,8 +46,8 @@ TEST(GoBuild, ReadsModules) {
   ASSERT_TRUE(build->main);
   EXPECT_EQ(build->main->url, "pkg:golang/example.com/app@v1.2.3");
   ASSERT_EQ(build->modules.size(), 4U);
-  EXPECT_EQ(build->modules[0].url, "pkg:golang/./local");
-  EXPECT_EQ(build->modules[1], (Module{"example.com/fork", "v0.2.0+incompatible",
+  EXPECT_EQ(build->modules[1].url, "pkg:golang/example.com/local");  // a directory in its place
+  EXPECT_EQ(build->modules[0], (Module{"example.com/fork", "v0.2.0+incompatible",
                                        "h1:def=", "pkg:golang/example.com/fork@v0.2.0%2Bincompatible"}));
   EXPECT_EQ(build->modules[2].url, "pkg:golang/github.com/burntsushi/toml@v1.2.0");
   EXPECT_EQ(build->modules[3].url, "pkg:golang/stdlib@1.22.1");

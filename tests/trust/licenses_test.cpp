@@ -66,6 +66,7 @@ TEST(Licenses, MapsShortNames) {
   EXPECT_EQ(of_name("Apache-2"), List{"Apache-2.0"});
   EXPECT_EQ(of_name("Zope-2.1"), List{"ZPL-2.1"});
   EXPECT_EQ(of_name("Artistic-2"), List{"Artistic-2.0"});
+  EXPECT_EQ(of_name("GPL-2.0-only"), List{"GPL-2.0-only"});
   // Names that stand for several licenses, or for none of SPDX's.
   EXPECT_EQ(of_name("GPL"), List{"LicenseRef-GPL"});
   EXPECT_EQ(of_name("BSD"), List{"LicenseRef-BSD"});
