@@ -355,13 +355,19 @@ std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
   side_by_side(files.size(), jobs, [&](size_t i) {
     const archive::LayerEntry& entry = *files[i];
     const std::string path = "/" + entry.path;
-    const base::Hash key = base::Sha256()
-                               .update(rules_version)
-                               .update(base::as_bytes(store::content_id(entry.node->content, cache)))
-                               .update(path)
-                               .finish();
+    const uint64_t size = entry.node->content.size;
+    // A new file is read once, for its hash and for this.
+    trust::SecretScanner scanner(path);
+    uint64_t seen = 0;
+    const base::Hash id = store::content_id(entry.node->content, cache, [&](std::string_view bytes) {
+      seen += bytes.size();
+      scanner.write(bytes);
+    });
+    const base::Hash key =
+        base::Sha256().update(rules_version).update(base::as_bytes(id)).update(path).finish();
     if (cache.is_known_fine(key)) return;
-    std::vector<trust::SecretFinding> findings = scan_file(path, entry.node->content);
+    std::vector<trust::SecretFinding> findings =
+        seen == size ? scanner.finish() : scan_file(path, entry.node->content);
     if (findings.empty()) return cache.note_fine(key);
     const std::lock_guard lock(mutex);
     found[path] = std::move(findings);

@@ -276,13 +276,20 @@ void Cache::save() {
   groups_->save(max_known_groups);
 }
 
-base::Hash content_id(const tree::Content& content, Cache& cache) {
+base::Hash content_id(const tree::Content& content, Cache& cache) { return content_id(content, cache, {}); }
+
+base::Hash content_id(const tree::Content& content, Cache& cache,
+                      const std::function<void(std::string_view)>& seen) {
+  // One for each thread: a new one each time would cost as much as reading.
+  thread_local std::vector<char> buffer;
   constexpr uint64_t part = uint64_t{4} << 20;
   const auto hash_of_part = [&](uint64_t offset, uint64_t length) {
     if (const auto known = cache.known_hash(content, offset, length)) return *known;
-    std::string bytes(length, '\0');
-    tree::read_content(content, offset, bytes);
+    if (buffer.size() < length) buffer.resize(length);
+    tree::read_content(content, offset, std::span(buffer.data(), length));
+    const std::string_view bytes(buffer.data(), length);
     const base::Hash hash = base::sha256(bytes);
+    if (seen) seen(bytes);
     cache.remember_hash(content, offset, length, hash);
     return hash;
   };

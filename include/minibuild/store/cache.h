@@ -9,6 +9,7 @@
 //   work/              file systems of running stages
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -129,5 +130,8 @@ class Cache : public archive::LayerMemory {
 /// The SHA-256 of all bytes of `content`, from memory if it is known. For files above 4 MiB it is the hash of
 /// the hashes of their parts: it names the content, but is not what sha256sum prints.
 base::Hash content_id(const tree::Content& content, Cache& cache);
+/// The same; gives the bytes that had to be read to `seen`, in order. What is known already is not read.
+base::Hash content_id(const tree::Content& content, Cache& cache,
+                      const std::function<void(std::string_view)>& seen);
 
 }  // namespace minibuild::store
