@@ -5,6 +5,7 @@
 #include <set>
 
 #include "minibuild/base/error.h"
+#include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
 
@@ -210,6 +211,37 @@ TEST(Artifacts, ReferToTheImage) {
             "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
   EXPECT_EQ(json["subject"]["digest"], oci::to_string(subject.digest));
   EXPECT_EQ(json["annotations"]["org.opencontainers.image.created"], "1970-01-01T00:00:00Z");
+}
+
+// Another cache gives the same manifests, and their blobs are in it.
+TEST(Artifacts, SbomsAreAttachments) {
+  store::Image image;
+  image.descriptor = {std::string(oci::media_type::manifest), oci::digest_of("manifest"), 8, {}, {}};
+  image.config.created = "2023-11-14T22:13:20Z";
+  const Components components = components_of(image_tree());
+  const std::vector<oci::Reference> names = {oci::parse_reference("registry.example.com/team/app:1")};
+  std::vector<std::string> manifests;
+  for (const char* name : {"one", "two"}) {
+    const std::string directory = testing::TempDir() + "minibuild-sbom-" + name;
+    base::remove_tree(directory);
+    store::Cache cache(directory);
+    const auto attachments =
+        sbom_attachments(image, names, components, {SbomFormat::spdx, SbomFormat::cyclonedx}, "0.1", cache);
+    ASSERT_EQ(attachments.size(), 2U);
+    for (const store::Attachment& one : attachments) {
+      EXPECT_EQ(one.subject, image.descriptor.digest);
+      EXPECT_EQ(one.descriptor.digest, oci::digest_of(one.manifest_json));
+      manifests.push_back(one.manifest_json);
+      for (const store::ImageLayer& blob : one.blobs)
+        EXPECT_EQ(oci::digest_of(base::read_file(*cache.find_blob(blob.descriptor.digest))),
+                  blob.descriptor.digest);
+    }
+  }
+  EXPECT_EQ(manifests[0], manifests[2]);
+  EXPECT_EQ(manifests[1], manifests[3]);
+  const oci::Json json = oci::parse_json(manifests[1], "the manifest");
+  EXPECT_EQ(json["artifactType"], "application/vnd.cyclonedx+json");
+  EXPECT_EQ(json["annotations"]["org.opencontainers.image.created"], "2023-11-14T22:13:20Z");
 }
 
 }  // namespace
