@@ -27,8 +27,14 @@ spec::Policy read_shared(const std::string& path, const std::string& name) {
   return std::move(shared.policy);
 }
 
-trust::Baseline read_baseline(const std::string& path) {
-  return path.empty() ? trust::Baseline() : trust::parse_baseline(base::read_file(path, max_baseline), path);
+trust::Baseline read_baselines(const std::vector<std::string>& names,
+                               const std::function<std::string(const std::string&)>& place) {
+  trust::Baseline all;
+  for (const std::string& name : names) {
+    const std::string path = place(name);
+    all.entries.merge(trust::parse_baseline(base::read_file(path, max_baseline), path).entries);
+  }
+  return all;
 }
 
 // The entry of the spec that brought a path: the last `files` or `copy` that it can come from.
@@ -53,15 +59,22 @@ spec::Position position_of_rule(const spec::Spec& spec, const std::string& rule)
   if (rule == "relative-workdir") return spec.workdir_position;
   if (rule == "shell-form" || rule == "entrypoint") return spec.entrypoint_position;
   if (rule == "ssh-port") return spec.ports_position;
-  if (rule == "system-mount")
-    return spec.volumes_position.line != 0 ? spec.volumes_position : spec.workdir_position;
   if (rule == "label-schema" || rule == "missing-label") return spec.labels_position;
   if (rule == "latest-tag") return spec.image_position;
   if (rule == "untrusted-base") return spec.base.position;
   if (rule == "max-size") return spec.policy.max_size_position;
   if (rule == "max-severity") return spec.policy.max_severity_position;
-  if (rule == "secret") return spec.env_position;
   return {};
+}
+
+// For rules about several keys of the config: the message tells which.
+spec::Position position_of_text(const spec::Spec& spec, const std::string& message) {
+  const auto is_in = [&](std::string_view place) { return message.find(place) != std::string::npos; };
+  if (is_in("(label:")) return spec.labels_position;
+  if (is_in("(entrypoint")) return spec.entrypoint_position;
+  if (is_in(" is a volume")) return spec.volumes_position;
+  if (is_in("the working directory")) return spec.workdir_position;
+  return is_in("(env:") ? spec.env_position : spec::Position{};
 }
 
 trust::Advisories advisories_of(const spec::Policy& policy,
@@ -113,9 +126,14 @@ std::vector<trust::Violation> exceeding(const trust::Inventory& inventory,
 
 ImagePolicy load_policy(const SpecFile& file) {
   ImagePolicy loaded{file.spec.policy, {}, file.spec.directory};
-  if (loaded.policy.baseline.empty()) return loaded;
+  for (const std::string& name : loaded.policy.baselines)
+    if (const std::string path = beside(file, name); !base::exists(path))
+      fail_at(file, loaded.policy.position, Code::usage,
+              fmt::format("there is no baseline '{}'; write one: minibuild check --write-baseline {} {}",
+                          name, path, file.spec.file));
   try {
-    loaded.baseline = read_baseline(beside(file, loaded.policy.baseline));
+    loaded.baseline =
+        read_baselines(loaded.policy.baselines, [&](const std::string& name) { return beside(file, name); });
   } catch (const base::Error& error) {
     fail_at(file, loaded.policy.position, Code::usage, error.what());
   }
@@ -127,16 +145,17 @@ ImagePolicy image_policy(const std::string& path) {
   if (path.empty()) return loaded;
   loaded.policy = read_shared(path, path);
   loaded.directory = base::parent_path(path);
-  if (!loaded.policy.baseline.empty()) {
-    const std::string& name = loaded.policy.baseline;
-    loaded.baseline = read_baseline(name.starts_with('/') ? name : base::parent_path(path) + "/" + name);
-  }
+  loaded.baseline = read_baselines(loaded.policy.baselines, [&](const std::string& name) {
+    return name.starts_with('/') ? name : base::parent_path(path) + "/" + name;
+  });
   return loaded;
 }
 
 void place(const SpecFile& file, std::vector<trust::Violation>& violations) {
   for (trust::Violation& one : violations) {
     if (one.position.line == 0 && !one.path.empty()) one.position = position_of_path(file.spec, one.path);
+    if (one.position.line == 0 && (one.rule == "secret" || one.rule == "system-mount"))
+      one.position = position_of_text(file.spec, one.message);
     if (one.position.line == 0) one.position = position_of_rule(file.spec, one.rule);
     if (one.position.line == 0) one.position = file.spec.base.position;
     if (one.position.line == 0) one.position = {1, 1};
@@ -197,8 +216,9 @@ std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, cons
 
 std::vector<std::string> bases_of(const spec::Spec& spec) {
   const auto* image = std::get_if<spec::BaseImage>(&spec.base.what);
-  if (image == nullptr || image->location.transport != oci::Transport::registry) return {};
-  return {image->location.path};
+  if (image == nullptr) return {};
+  const bool remote = image->location.transport == oci::Transport::registry;
+  return {remote ? image->location.path : oci::to_string(image->location)};
 }
 
 std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const ImagePolicy& policy,
@@ -222,6 +242,8 @@ std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const Ima
 
 std::vector<trust::Violation> latest_bases(const spec::Spec& spec) {
   std::vector<trust::Violation> found;
+  const auto* image = std::get_if<spec::BaseImage>(&spec.base.what);
+  if (image == nullptr || image->location.transport != oci::Transport::registry) return {};
   for (const std::string& base : bases_of(spec)) {
     const oci::Reference reference = oci::parse_reference(base);
     if (reference.digest || (!reference.tag.empty() && reference.tag != "latest")) continue;

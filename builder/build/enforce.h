@@ -19,7 +19,7 @@ void place(const SpecFile& file, std::vector<trust::Violation>& violations);
 void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust::Violation> violations,
              Progress& progress);
 
-/// The references of registries that the spec's base names.
+/// What the spec's base names: a reference of a registry, or an image on disk as it is written (`oci:DIR`).
 std::vector<std::string> bases_of(const spec::Spec& spec);
 /// Vulnerabilities that are worse than the policy allows, by the databases that it names (beside the spec),
 /// else by those that the cache has of the last `minibuild scan --update`. Throws Error{Code::failed} at the

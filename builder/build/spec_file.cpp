@@ -28,16 +28,12 @@ void join_policy(SpecFile& file) {
         wrong(own.file_position,
               fmt::format("{}:{}:{}: {}", own.file, one.position.line, one.position.column, one.message));
       const std::string directory = base::parent_path(own.file);
-      shared.policy.baseline = below(directory, shared.policy.baseline);
+      for (std::string& name : shared.policy.baselines) name = below(directory, name);
       for (std::string& name : shared.policy.databases) name = below(directory, name);
       own = spec::combine(shared.policy, own);
     } catch (const base::Error& error) {
       wrong(own.file_position, error.what());
     }
-  if (!own.baseline.empty() && !base::exists(below(file.spec.directory, own.baseline)))
-    wrong(own.position,
-          fmt::format("there is no baseline '{}'; write one with 'minibuild check --write-baseline {}'",
-                      own.baseline, own.baseline));
   spec::sort(file.diagnostics);
 }
 
@@ -100,6 +96,11 @@ std::map<std::string, std::string> declared_of(const std::string& path,
 void fail_at(const SpecFile& file, spec::Position position, base::Code code, const std::string& message) {
   const spec::Diagnostic diagnostic{spec::Severity::error, "build", position, message};
   throw base::Error(code, rendered({diagnostic}, file.spec.file, file.source));
+}
+
+void drop_missing_baselines(SpecFile& file) {
+  std::erase_if(file.spec.policy.baselines,
+                [&](const std::string& name) { return !base::exists(below(file.spec.directory, name)); });
 }
 
 }  // namespace minibuild::build

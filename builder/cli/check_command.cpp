@@ -36,11 +36,13 @@ bool has_errors(const std::vector<trust::Violation>& violations) {
                      [](const trust::Violation& one) { return one.level == trust::Level::error; });
 }
 
-void write_baseline(const std::string& path, const std::vector<trust::Violation>& violations) {
+// What is known already stays known: with a policy that names this file only new findings are left to see.
+void write_baseline(const std::string& path, const std::vector<trust::Violation>& violations,
+                    trust::Baseline baseline) {
   if (path.empty()) return;
-  trust::Baseline baseline;
   for (const trust::Violation& one : violations)
-    if (one.rule == "secret") baseline.entries.insert({one.rule, one.path, one.id});
+    if (one.rule == "secret")
+      baseline.entries.insert({one.rule, one.path.empty() ? "config" : one.path, one.id});
   base::write_file_atomic(path, trust::to_json(baseline));
   fmt::print(stderr, "{}: {} finding{} written to {}\n", "baseline", baseline.entries.size(),
              baseline.entries.size() == 1 ? "" : "s", path);
@@ -48,14 +50,16 @@ void write_baseline(const std::string& path, const std::vector<trust::Violation>
 
 int check_spec(const CheckArguments& arguments) {
   const std::string path = arguments.spec.empty() ? "minibuild.yaml" : arguments.spec;
-  const build::SpecFile file = build::read_spec(path, read_set(arguments.set), oci::host_platform());
+  build::SpecFile file = build::read_spec(path, read_set(arguments.set), oci::host_platform());
+  if (!arguments.write_baseline.empty()) build::drop_missing_baselines(file);
   spec::Diagnostics diagnostics = file.diagnostics;
   bool refused = false;
   if (!spec::has_errors(diagnostics)) {
     store::Cache cache(cache_directory(arguments.cache_dir));
     const build::Checked checked = build::check(file, plain_options(arguments.set), cache);
     cache.save();
-    write_baseline(arguments.write_baseline, checked.violations);
+    if (!spec::has_errors(checked.wrong))
+      write_baseline(arguments.write_baseline, checked.violations, checked.baseline);
     refused = !spec::has_errors(checked.wrong) && has_errors(checked.violations);
     const spec::Diagnostics policy = build::diagnostics_of(checked.violations);
     diagnostics.insert(diagnostics.end(), checked.wrong.begin(), checked.wrong.end());
@@ -91,7 +95,7 @@ int check_image(const CheckArguments& arguments) {
       all.push_back(std::move(one));
     }
   cache.save();
-  write_baseline(arguments.write_baseline, all);
+  write_baseline(arguments.write_baseline, all, policy.baseline);
   if (arguments.format == "json")
     print_result(trust::violations_json(all, arguments.image));
   else if (arguments.format == "sarif")

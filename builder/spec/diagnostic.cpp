@@ -80,7 +80,8 @@ std::string render_text(const Diagnostics& diagnostics, const std::string& file,
     out += fmt::format("{}:{}:{}: {}: {}\n", file, one.position.line, one.position.column,
                        severity_name(one.severity), one.message);
     const std::string_view line = line_of(source, one.position.line);
-    if (!base::trim(line).empty()) out += snippet(line, one.position.column);
+    // A line that has a credential is not shown.
+    if (one.rule != "secret" && !base::trim(line).empty()) out += snippet(line, one.position.column);
     if (!one.why.empty()) out += fmt::format("  why: {}\n", one.why);
     if (!one.fix.empty()) out += fmt::format("  fix: {}\n", one.fix);
   }

@@ -168,11 +168,14 @@ Policy read_policy(Reader& reader, const YamlNode& node) {
   if (const YamlNode* list = node.find("vulnerability-db"))
     policy.databases = one_or_more(reader, *list, "'vulnerability-db'", "[debian.json]");
   if (const YamlNode* list = node.find("trusted-bases"))
-    policy.trusted_bases = reader.texts(*list, "'trusted-bases'", "[\"registry.example.com/base/**\"]");
+    if (auto globs = reader.texts(*list, "'trusted-bases'", "[\"registry.example.com/base/**\"]");
+        !globs.empty())
+      policy.trusted_bases.push_back(std::move(globs));
   if (const YamlNode* list = node.find("required-labels"))
     policy.required_labels = reader.texts(*list, "'required-labels'", "[org.opencontainers.image.source]");
   if (const YamlNode* file = node.find("secret-baseline"))
-    policy.baseline = reader.text(*file, "'secret-baseline'", "secrets.json").value_or("");
+    if (auto name = reader.text(*file, "'secret-baseline'", "secrets.json"); name && !name->empty())
+      policy.baselines.push_back(std::move(*name));
   check_levels(reader, policy);
   return policy;
 }
@@ -235,11 +238,13 @@ Policy combine(const Policy& shared, Policy own) {
     own.max_severity = shared.max_severity;
     own.max_severity_position = own.file_position;
   }
-  if (own.databases.empty()) own.databases = shared.databases;
-  if (own.trusted_bases.empty()) own.trusted_bases = shared.trusted_bases;
-  own.required_labels.insert(own.required_labels.end(), shared.required_labels.begin(),
-                             shared.required_labels.end());
-  if (own.baseline.empty()) own.baseline = shared.baseline;
+  const auto append = [](auto& list, const auto& more) { list.insert(list.end(), more.begin(), more.end()); };
+  append(own.databases, shared.databases);
+  append(own.trusted_bases, shared.trusted_bases);
+  append(own.baselines, shared.baselines);
+  for (const std::string& label : shared.required_labels)
+    if (std::find(own.required_labels.begin(), own.required_labels.end(), label) == own.required_labels.end())
+      own.required_labels.push_back(label);
   return own;
 }
 

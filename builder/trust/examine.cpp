@@ -310,13 +310,14 @@ void examine_config(const Subject& subject, const spec::Policy& policy, std::vec
     if (!name.digest && (name.tag.empty() || name.tag == "latest"))
       found.push_back({"latest-tag", fmt::format("'{}' has the tag 'latest'", oci::to_string(name)),
                        "write a version after the colon", ""});
-  if (!policy.trusted_bases.empty())
-    for (const std::string& base : subject.bases) {
+  for (const std::string& base : subject.bases)
+    for (const std::vector<std::string>& trusted : policy.trusted_bases) {
       const auto fits = [&](const std::string& glob) { return tree::glob_match(glob, base); };
-      if (std::none_of(policy.trusted_bases.begin(), policy.trusted_bases.end(), fits))
-        found.push_back({"untrusted-base",
-                         fmt::format("the base {} is none that the policy trusts", base::printable(base)),
-                         fmt::format("use one of {}", base::join(policy.trusted_bases, ", ")), ""});
+      if (std::any_of(trusted.begin(), trusted.end(), fits)) continue;
+      found.push_back({"untrusted-base",
+                       fmt::format("the base {} is none that the policy trusts", base::printable(base)),
+                       fmt::format("use one of {}", base::join(trusted, ", ")), ""});
+      break;
     }
 }
 

@@ -14,7 +14,8 @@ namespace minibuild::build {
 struct Checked {
   spec::Diagnostics wrong;  // the spec cannot be built
   std::vector<trust::Violation>
-      violations;  // the policy's word on what it would make, with places in the spec
+      violations;              // the policy's word on what it would make, with places in the spec
+  trust::Baseline baseline{};  // what the policy knows already
 };
 /// Everything that can be said without building: the existence of sources, and all rules that need neither
 /// the base nor what stages make. Files that `copy` takes from beside the spec are looked through.

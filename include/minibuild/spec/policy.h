@@ -34,12 +34,12 @@ struct Policy {
   std::vector<PolicyRule> deny;
   std::vector<PolicyRule> warn;
   std::vector<PolicyAllow> allow;
-  std::optional<uint64_t> max_size;                   // of an image's layers as they are stored, in bytes
-  std::optional<VulnerabilitySeverity> max_severity;  // the worst that may be in it
-  std::vector<std::string> databases;                 // for max_severity: files as written
-  std::vector<std::string> trusted_bases;             // globs of references; empty: any
+  std::optional<uint64_t> max_size;                     // of an image's layers as they are stored, in bytes
+  std::optional<VulnerabilitySeverity> max_severity;    // the worst that may be in it
+  std::vector<std::string> databases;                   // for max_severity: files as written
+  std::vector<std::vector<std::string>> trusted_bases;  // globs of references: one of each list must fit
   std::vector<std::string> required_labels;
-  std::string baseline;  // a file of known findings of `secret`, as written
+  std::vector<std::string> baselines;  // files of known findings of `secret`, as written
   Position position;
   Position file_position;
   Position max_size_position;
@@ -71,7 +71,8 @@ struct PolicyFile {
 };
 PolicyFile parse_policy(std::string_view source, const std::string& file);
 
-/// Both policies together: of two limits the smaller, of two levels of a rule the stricter, all exceptions.
+/// Both policies together: of two limits the smaller, of two levels of a rule the stricter, a base that both
+/// trust, all labels, databases, exceptions and known findings.
 Policy combine(const Policy& shared, Policy own);
 
 }  // namespace minibuild::spec

@@ -1,0 +1,254 @@
+#!/usr/bin/env bash
+# Policies: every rule (policy.py), places in the spec, shared files, baselines, pins, SARIF by its own validator, and the
+# documented JSON of `inspect` in OPA.
+. "$(dirname "$0")/lib.sh"
+check "every rule" python3 "$SOURCE/tests/e2e/policy.py" "$MINIBUILD" "$SCRATCH"
+mini() { "$MINIBUILD" "$@"; }
+status_of() { "$@" > out.txt 2> err.txt; echo $?; }
+
+# --- places, line and column, at check and at build -----------------------------------------------------------------
+mkdir places && cd places
+cat > minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/app:latest
+base: scratch
+files:
+  - { file: /etc/fine, content: "x" }
+  - { file: /usr/bin/su, content: "x", mode: "4755" }
+  - file: /bin/sh
+    content: "x"
+    mode: "0755"
+copy:
+  - { from: app, to: /app }
+  - { from: app/open, to: /srv/open, mode: "0666" }
+workdir: /proc/self
+ports: [8080, 22]
+volumes: [/data, /sys/x]
+labels:
+  org.opencontainers.image.url: nowhere
+entrypoint: [/bin/sh, -c, app]
+env:
+  API_TOKEN: "Zq8#kLm2vX9pRt4w"
+policy:
+  deny: [latest-tag, setuid, shell, world-writable, system-mount, ssh-port, label-schema, shell-form, leftover, compiler]
+  required-labels: [com.example.team]
+E2
+mkdir -p app/bin && printf x > app/bin/cc && chmod 755 app/bin/cc && printf x > app/open && printf x > app/.bash_history
+same "check: exit status" "$(status_of mini check --format json)" 3
+sort > want.txt << 'E2'
+1:1 root-user
+2:8 latest-tag
+6:13 setuid
+7:11 shell
+11:5 compiler
+11:5 leftover
+12:5 world-writable
+13:10 system-mount
+14:8 ssh-port
+15:10 system-mount
+17:3 label-schema
+17:3 missing-label
+18:13 shell-form
+20:3 secret
+E2
+jq -r '.diagnostics[] | "\(.line):\(.column) \(.rule)"' out.txt | sort > got.txt
+check "places of check" diff -u want.txt got.txt
+same "build: exit status" "$(status_of build minibuild.yaml -o oci:out.oci)" 3
+grep -oE '^minibuild.yaml:[0-9]+:[0-9]+: error: .* \[[a-z-]+\]$' err.txt | sed -E 's/^minibuild.yaml:([0-9]+:[0-9]+): .*\[(.*)\]$/\1 \2/' | sort > got.txt
+check "places of build" diff -u want.txt got.txt
+same "nothing is written" "$(find . -name '*.oci' -o -name '*.lock.json' -o -name '.minibuild*' | xargs)" ""
+same "no credential is shown" "$(cat err.txt out.txt | grep -c 'Zq8#kLm2vX9pRt4w')" 0
+check "sarif has the same places" diff <(mini check --format sarif | jq -r '.runs[0].results[] | "\(.locations[0].physicalLocation.region | "\(.startLine):\(.startColumn)") \(.ruleId)"' | sort) want.txt
+same "json: the fields" "$(mini check --format json | jq -c '[.diagnostics[] | keys] | unique')" '[["column","file","fix","line","message","rule","severity","why"]]'
+cd ..
+
+# --- an image and its spec: the same rules ---------------------------------------------------------------------------
+cd places
+sed -e 's/^policy:.*/policy:\n  warn: [secret, root-user, missing-label]/' -e '/^  deny/d' minibuild.yaml > warn.yaml
+same "warnings let it pass" "$(status_of build warn.yaml -o oci:out.oci)" 0
+grep -A9 '^policy:' minibuild.yaml > team.yaml
+same "check --image refuses it" "$(status_of mini check --image out.oci --policy team.yaml --format json)" 3
+sort -u -k2 want.txt | cut -d' ' -f2 | grep -v latest-tag | sort > rules.txt
+check "by the same rules" diff rules.txt <(jq -r '.violations[] | select(.level == "error") | .rule' out.txt | sort -u)
+cd ..
+
+# --- shared policies ------------------------------------------------------------------------------------------------
+mkdir -p shared/policies shared/app && cd shared
+spec() { printf 'minibuild: 1\nimage: registry.example.com/a:1\nuser: 5\nfiles: [{ file: /usr/bin/su, content: x, mode: "4755" }]\n'; cat; }
+printf 'deny: [setuid]\n' > policies/team.yaml
+printf 'policy: { file: ../policies/team.yaml }\n' | spec > app/minibuild.yaml
+same "shared: relative to the spec" "$(status_of mini check app/minibuild.yaml)" 3
+same "shared: wherever it is called" "$(cd app && status_of mini check)" 3
+same "shared: build" "$(status_of build app/minibuild.yaml -o oci:x.oci)" 3
+printf 'minibuild: 1\npolicy:\n  deny: [setuid]\n' > policies/team.yaml
+same "shared: under the key policy" "$(status_of mini check app/minibuild.yaml)" 3
+printf 'policy: { file: ../policies/team.yaml, warn: [setuid] }\n' | spec > app/minibuild.yaml
+same "shared: the stricter level" "$(status_of mini check app/minibuild.yaml)" 3
+printf 'policy: { file: ../policies/team.yaml, deny: [setuid] }\n' | spec > app/minibuild.yaml
+printf 'warn: [setuid]\n' > policies/team.yaml
+same "shared: the stricter level, own" "$(status_of mini check app/minibuild.yaml)" 3
+printf 'deny: [setuid]\nallow: [{ rule: setuid, path: /usr/bin/su, reason: "the login service" }]\n' > policies/team.yaml
+same "shared: its exceptions" "$(status_of mini check app/minibuild.yaml)" 0
+printf 'max-size: 100\nallow: [{ rule: setuid, reason: x }]\n' > policies/team.yaml
+printf 'policy: { file: ../policies/team.yaml, max-size: 1GB }\n' | spec > app/minibuild.yaml
+same "shared: the smaller size" "$(status_of build app/minibuild.yaml -o oci:x.oci)" 3
+check "shared: the place of the size is where the file is named" grep -q '^app/minibuild.yaml:5:17: error: .*\[max-size\]' err.txt
+printf 'required-labels: [a]\nallow: [{ rule: setuid, reason: x }]\n' > policies/team.yaml
+printf 'policy: { file: ../policies/team.yaml, required-labels: [b] }\nlabels: { b: x }\n' | spec > app/minibuild.yaml
+same "shared: all labels" "$(status_of mini check app/minibuild.yaml)" 3
+printf 'trusted-bases: ["registry.example.com/team/**"]\nallow: [{ rule: setuid, reason: x }]\n' > policies/team.yaml
+for own in '["**"]' '["registry.example.com/**"]'; do
+  printf 'base: registry.example.com/other:1@sha256:%064d\npolicy: { file: ../policies/team.yaml, trusted-bases: %s }\n' 1 "$own" | spec > app/minibuild.yaml
+  same "shared: a spec cannot trust more: $own" "$(status_of mini check app/minibuild.yaml)" 3
+  check "shared: and it says which" grep -q 'use one of registry.example.com/team/\*\*' err.txt
+done
+printf 'base: registry.example.com/team/base:1@sha256:%064d\npolicy: { file: ../policies/team.yaml }\n' 1 | spec > app/minibuild.yaml
+same "shared: a trusted base" "$(status_of mini check app/minibuild.yaml)" 0
+wrong() { # NAME CONTENT MESSAGE
+  printf "$2" > policies/team.yaml
+  printf 'policy: { file: ../policies/team.yaml }\n' | spec > app/minibuild.yaml
+  same "wrong: $1: check" "$(status_of mini check app/minibuild.yaml)" 2
+  check "wrong: $1: says so" grep -qF -e "$3" err.txt
+  check "wrong: $1: at the place of its name" grep -q '^app/minibuild.yaml:5:17: error: ' err.txt
+  same "wrong: $1: build" "$(status_of build app/minibuild.yaml -o oci:x.oci)" 2
+  same "wrong: $1: --policy" "$(status_of mini check --image "$SCRATCH/places/out.oci" --policy policies/team.yaml)" 2
+  check "wrong: $1: --policy says so" grep -qF -e "$3" err.txt
+}
+wrong "a rule" 'deny: [setid]\n' "there is no rule 'setid'; did you mean 'setuid'?"
+check "wrong: a rule: its place in the file" grep -q '^policies/team.yaml:1:8: error: ' err.txt
+wrong "a key" 'denny: [setuid]\n' "did you mean 'deny'?"
+wrong "no reason" 'allow: [{ rule: setuid }]\n' "an exception needs 'reason'"
+wrong "an empty reason" 'allow: [{ rule: setuid, reason: " " }]\n' "an exception needs 'reason'"
+wrong "no list" 'deny: setuid\n' "'deny' must be a list"
+wrong "a size" 'max-size: large\n' "'max-size' is 'large'"
+wrong "two levels" 'deny: [setuid]\nwarn: [setuid]\n' "under 'deny' already"
+wrong "a policy that names another" 'file: other.yaml\n' "a shared policy cannot name another"
+wrong "a key beside policy" 'policy: { deny: [setuid] }\nimage: x\n' "image"
+wrong "no YAML" 'deny: [\n' "team.yaml"
+wrong "nothing" '' "team.yaml"
+rm policies/team.yaml
+same "wrong: no file" "$(status_of mini check app/minibuild.yaml)" 2
+check "wrong: no file: says so" grep -q "team.yaml: No such file" err.txt
+same "--policy: no file" "$(status_of mini check --image "$SCRATCH/places/out.oci" --policy policies/team.yaml)" 1
+same "--policy and a spec" "$(status_of mini check --policy policies/team.yaml app/minibuild.yaml)" 2
+same "--image and a spec" "$(status_of mini check --image x.oci app/minibuild.yaml)" 2
+same "an image that is not there" "$(status_of mini check --image nothing.oci)" 1
+cd ..
+
+# --- pins -----------------------------------------------------------------------------------------------------------
+mkdir pins && cd pins
+printf 'minibuild: 1\nimage: registry.example.com/a:1\nbase: registry.example.com/base:1\n' > minibuild.yaml
+same "unpinned without a lock" "$(status_of mini check --format json)" 3
+same "unpinned: its place" "$(jq -c '.diagnostics[] | [.rule, .line, .column]' out.txt)" '["unpinned",3,7]'
+check "unpinned: what to do" grep -q 'minibuild lock minibuild.yaml' out.txt
+printf 'minibuild: 1\nimage: registry.example.com/a:1\nbase: registry.example.com/base:1@sha256:%064d\n' 1 > minibuild.yaml
+same "pinned by a digest" "$(status_of mini check)" 0
+printf 'minibuild: 1\nimage: registry.example.com/a:1\nbase: registry.example.com/base\npolicy: { deny: [latest-tag], warn: [unpinned] }\n' > minibuild.yaml
+same "a base without a tag" "$(status_of mini check --format json)" 3
+same "a base without a tag: what" "$(jq -c '[.diagnostics[] | [.rule, .severity, .line]]' out.txt)" '[["latest-tag","error",3],["unpinned","warning",3]]'
+same "nothing is written" "$(find . -name '*.json' | xargs)" ""
+cd ..
+
+# --- labels that a base may bring are judged when it is there --------------------------------------------------------
+mkdir labels && cd labels
+printf 'minibuild: 1\nimage: registry.example.com/base:1\nuser: 5\nlabels: { com.example.team: us }\n' > base.yaml
+printf 'minibuild: 1\nimage: registry.example.com/a:1\nbase: ./base.yaml\npolicy: { required-labels: [com.example.team] }\n' > minibuild.yaml
+same "a label of the base: check" "$(status_of mini check)" 0
+same "a label of the base: build" "$(status_of build minibuild.yaml -o oci:a.oci)" 0
+sed -i 's/com.example.team: us/x: y/' base.yaml
+same "no label: build" "$(status_of build minibuild.yaml -o oci:b.oci)" 3
+cd ..
+
+# --- credentials: exceptions and baselines ---------------------------------------------------------------------------
+mkdir -p credentials/sub && cd credentials
+token=ghp_$(printf 'nobody' | sha256sum | cut -c1-36)
+printf 'token=%s\n' "$token" > sub/a.conf; printf 'x\ntoken=%s\n' "${token/ghp_/ghs_}" > sub/b.conf
+printf 'minibuild: 1\nimage: registry.example.com/a:1\nuser: 5\ncopy: [{ from: sub, to: /etc/app }]\nenv: { OLD_TOKEN: %s }\n' "${token/ghp_/gho_}" > plain.yaml
+base='policy: { secret-baseline: known.json }'
+{ cat plain.yaml; echo "$base"; } > minibuild.yaml
+same "a baseline that is not there" "$(status_of mini check)" 2
+check "says how to write it" grep -q 'minibuild check --write-baseline known.json minibuild.yaml' err.txt
+same "which works" "$(status_of mini check --write-baseline known.json minibuild.yaml)" 3
+same "three findings" "$(jq '.findings | length' known.json)" 3
+same "no credential in it" "$(grep -c "${token#ghp_}" known.json)" 0
+same "known: check" "$(status_of mini check)" 0
+same "known: build" "$(status_of build minibuild.yaml -o oci:a.oci)" 0
+cp known.json before.json
+same "written once more" "$(status_of mini check --write-baseline known.json minibuild.yaml)" 0
+check "nothing is lost" cmp before.json known.json
+printf 'token=%s\n' "${token/ghp_/ghu_}" > sub/c.conf
+same "a new one is found" "$(status_of mini check)" 3
+same "and only that" "$(grep -c '\[secret\]' err.txt)" 1
+check "it is c.conf" grep -q /etc/app/c.conf err.txt
+cat > team.yaml << 'E2'
+secret-baseline: known.json
+allow: [{ rule: secret, path: /etc/app/c.conf, reason: "a test" }]
+E2
+{ cat plain.yaml; echo 'policy: { file: team.yaml }'; } > minibuild.yaml
+same "shared: baseline and exception" "$(status_of mini check)" 0
+same "shared: build" "$(status_of build minibuild.yaml -o oci:a.oci)" 0
+same "check --image: the same" "$(status_of mini check --image a.oci --policy team.yaml)" 0
+same "check --image: without it" "$(status_of mini check --image a.oci --format json)" 3
+same "check --image: four" "$(jq '[.violations[] | select(.rule == "secret")] | length' out.txt)" 4
+same "check --image: writes one" "$(status_of mini check --image a.oci --write-baseline image.json)" 3
+printf 'secret-baseline: image.json\n' > image.yaml
+same "check --image: which holds" "$(status_of mini check --image a.oci --policy image.yaml)" 0
+printf '{"version":1}' > known.json
+same "a broken baseline" "$(status_of mini check)" 2
+{ cat plain.yaml; echo 'policy: { allow: [{ rule: secret, path: "/etc/**", reason: x }] }'; } > minibuild.yaml
+same "an exception with a path covers no variable" "$(status_of mini check --format json)" 3
+same "only the variable is left" "$(jq -c '[.diagnostics[] | select(.rule == "secret") | .line]' out.txt)" '[5]'
+cd ..
+
+# --- SARIF by the validator of its makers -----------------------------------------------------------------------------
+(cd places && mini check --format sarif > "$SCRATCH/spec.sarif"; mini check --image out.oci --policy team.yaml --format sarif > "$SCRATCH/image.sarif"
+  printf 'minibuild: 1\nimage: [\n' > broken.yaml; mini check --format sarif broken.yaml > "$SCRATCH/broken.sarif"
+  printf 'minibuild: 1\nimage: registry.example.com/a:1\nuser: 5\n' > fine.yaml; mini check --format sarif fine.yaml > "$SCRATCH/fine.sarif")
+same "sarif: many results" "$(jq '.runs[0].results | length' spec.sarif) $(jq '.runs[0].results | length > 10' image.sarif) $(jq '.runs[0].results | length' fine.sarif)" "14 true 0"
+tool=$SCRATCH/npm/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
+if [ -n "${SARIF_MULTITOOL:-}" ]; then
+  tool=$SARIF_MULTITOOL
+elif ! npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$SCRATCH/npm" @microsoft/sarif-multitool@5.7.0 > npm.log 2>&1; then
+  echo "left out: the SARIF validator, which npm could not install: $(tail -1 npm.log)"
+fi
+if [ -e "$tool" ]; then
+  chmod u+x "$tool"
+  for file in spec image broken fine; do
+    DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 "$tool" validate "$file.sarif" --output "$file.report" --log ForceOverwrite --level 'Error;Warning' > tool.log 2>&1
+    if [ ! -e "$file.report" ]; then echo "left out: the SARIF validator, which does not run here: $(head -c 300 tool.log)"; break; fi
+    same "sarif: $file has no errors" "$(jq -c '[.runs[].results[] | select(.level == "error") | .ruleId]' "$file.report")" "[]"
+    same "sarif: $file fits the schema" "$(jq -c '[.runs[].results[] | select(.ruleId | startswith("JSON")) | .ruleId]' "$file.report")" "[]"
+  done
+  # The validator does find something.
+  jq '.runs[0].results[0].ruleIndex = 999 | .version = "2.0"' spec.sarif > bad.sarif
+  DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 "$tool" validate bad.sarif --output bad.report --log ForceOverwrite --level 'Error;Warning' > tool.log 2>&1
+  check "sarif: the validator finds faults" jq -e '[.runs[].results[] | select(.level == "error")] | length > 0' bad.report
+fi
+
+# --- the JSON of inspect, in OPA -------------------------------------------------------------------------------------
+example=$SOURCE/examples/policy
+(cd places && mini inspect --json out.oci) > bad.json
+mkdir fine && (cd fine && printf 'minibuild: 1\nimage: registry.example.com/a:1\nuser: 65532\nlabels: { org.opencontainers.image.source: "https://git.example.com/a" }\nfiles: [{ file: /etc/fine, content: x }]\n' > minibuild.yaml &&
+  build minibuild.yaml -o oci:out.oci > digest && mini inspect --json out.oci) > fine.json
+# Each field that docs/policy.md has a row for is there, and no other.
+documented=$(sed -n '/^## The JSON of/,/^## /p' "$SOURCE/docs/policy.md" | grep -oE '^\| `[^`]+`' | tr -d '|` ' | sort)
+printed=$(jq -r '[paths | map(if type == "number" then "[]" else . end) | join(".") | gsub("\\.\\[\\]"; "[]")] | unique | .[]' bad.json |
+  sed -E 's/^(config\.config\.Labels|annotations|config\.config\.ExposedPorts|config\.config\.Volumes)\..*/\1/' | grep -vE '^(config\.config\.|config\.history\[\]|config\.rootfs)' | grep -v '\[\]$' | sort -u)
+check "the JSON of inspect is documented" diff <(echo "$printed") <(comm -12 <(echo "$documented") <(echo "$printed"))
+check "the example's team.yaml is a policy" mini check --image fine/out.oci --policy "$example/team.yaml"
+same "the example's team.yaml refuses" "$(status_of mini check --image places/out.oci --policy "$example/team.yaml")" 3
+opa=${OPA:-$(command -v opa || true)}
+if [ -n "$opa" ]; then
+  check "opa: the policy is well-formed" "$opa" check --strict "$example/image.rego"
+  same "opa: a fine image" "$("$opa" eval --fail-defined -f raw -d "$example/image.rego" -i fine.json 'data.main.deny[_]')" ""
+  "$opa" eval -f json -d "$example/image.rego" -i bad.json 'data.main.deny' | jq -r '.result[0].expressions[0].value[]' | sort > denied.txt
+  check "opa: what it refuses" diff denied.txt - << 'E2'
+/usr/bin/su is setuid
+port 22 is exposed
+the image runs as root
+the label org.opencontainers.image.source is missing
+E2
+else
+  echo "left out: the example policy in OPA; neither \$OPA nor opa is there"
+fi
+finish
