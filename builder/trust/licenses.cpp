@@ -49,9 +49,6 @@ Term known(std::string text) { return {Term::Kind::one, std::move(text), "", {}}
 Term unknown(std::string_view name) {
   if (name.starts_with("LicenseRef-")) name.remove_prefix(11);
   std::string shown = base::printable(base::trim(name).substr(0, max_name));
-  if (!base::is_utf8(shown))
-    std::replace_if(
-        shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
   if (shown.empty()) shown = "unnamed";
   std::string id;
   for (const char c : shown) id += is_id_character(c) ? c : '-';

@@ -45,7 +45,7 @@ TEST(Licenses, WhatSpdxDoesNotHaveBecomesAReference) {
             List{"LicenseRef-GPL-2.0-only-WITH-my-own"});
   EXPECT_EQ(texts(expression_licenses("LicenseRef-own")), List{"LicenseRef-own"});
   EXPECT_EQ(texts(expression_licenses("LicenseRef-")), List{"LicenseRef-unnamed"});
-  EXPECT_EQ(expression_licenses("caf\xe9")[0].names.at("LicenseRef-caf-"), "caf?");
+  EXPECT_EQ(texts(expression_licenses("caf\xe9")), List{"LicenseRef-caf-xe9"});
   EXPECT_EQ(expression_licenses(std::string(100, '(') + "MIT" + std::string(100, ')')).size(), 1U);
 }
 
