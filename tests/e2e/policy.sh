@@ -230,11 +230,15 @@ example=$SOURCE/examples/policy
 (cd places && mini inspect --json out.oci) > bad.json
 mkdir fine && (cd fine && printf 'minibuild: 1\nimage: registry.example.com/a:1\nuser: 65532\nlabels: { org.opencontainers.image.source: "https://git.example.com/a" }\nfiles: [{ file: /etc/fine, content: x }]\n' > minibuild.yaml &&
   build minibuild.yaml -o oci:out.oci > digest && mini inspect --json out.oci) > fine.json
-# Each field that docs/policy.md has a row for is there, and no other.
-documented=$(sed -n '/^## The JSON of/,/^## /p' "$SOURCE/docs/policy.md" | grep -oE '^\| `[^`]+`' | tr -d '|` ' | sort)
-printed=$(jq -r '[paths | map(if type == "number" then "[]" else . end) | join(".") | gsub("\\.\\[\\]"; "[]")] | unique | .[]' bad.json |
-  sed -E 's/^(config\.config\.Labels|annotations|config\.config\.ExposedPorts|config\.config\.Volumes)\..*/\1/' | grep -vE '^(config\.config\.|config\.history\[\]|config\.rootfs)' | grep -v '\[\]$' | sort -u)
-check "the JSON of inspect is documented" diff <(echo "$printed") <(comm -12 <(echo "$documented") <(echo "$printed"))
+# Every kind of file, packages, annotations and an index: what is printed is what docs/policy.md has a row for, no less and no more.
+mkdir all && (cd all && printf 'minibuild: 1\nimage: registry.example.com/a:1\nuser: 5\nplatforms: [linux/amd64, linux/arm64]\nannotations: { a: b }\nfiles:\n  - { symlink: /link, target: x }\n  - { file: /var/lib/dpkg/status, content: "%s" }\n' \
+  'Package: libfoo-dev\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n' > minibuild.yaml && build minibuild.yaml -o oci:out.oci > digest && mini inspect --json --platform linux/amd64 out.oci > one.json && mini inspect --json out.oci > two.json)
+same "an index: its fields" "$(jq -c keys all/two.json)" '["images","index"]'
+same "an index: its images" "$(jq -c '.images[].platform' all/two.json | xargs)" "linux/amd64 linux/arm64"
+documented=$(sed -n '/^## The JSON of/,/^## /p' "$SOURCE/docs/policy.md" | grep -oE '^\| `[^`]+`' | tr -d '|` ' | sort -u)
+printed=$(jq -r 'paths | map(if type == "number" then "[]" else . end) | join(".") | gsub("\\.\\[\\]"; "[]")' all/one.json bad.json |
+  grep -vE '^(config\.config|annotations|config\.history\[\]|config\.rootfs)\.|^config\.history\[\]$|\[\]$' | sort -u)
+check "the JSON of inspect is documented" diff <(echo "$documented") <({ echo "$printed"; jq -r 'keys[] | select(. == "index")' all/two.json; } | sort -u)
 check "the example's team.yaml is a policy" mini check --image fine/out.oci --policy "$example/team.yaml"
 same "the example's team.yaml refuses" "$(status_of mini check --image places/out.oci --policy "$example/team.yaml")" 3
 opa=${OPA:-$(command -v opa || true)}
@@ -248,6 +252,7 @@ port 22 is exposed
 the image runs as root
 the label org.opencontainers.image.source is missing
 E2
+  same "opa: packages" "$("$opa" eval --fail-defined -f raw -d "$example/image.rego" -i all/one.json 'data.main.deny[_]' | grep -c '^libfoo-dev 1 is for building')" 1
 else
   echo "left out: the example policy in OPA; neither \$OPA nor opa is there"
 fi
