@@ -140,6 +140,15 @@ bool is_ambiguous(const DistinguishedName& name) {
                       [&](const auto& one) { return types.insert(one.first).second; });
 }
 
+bool has_sets(const X509* certificate) {
+  const X509_NAME* name = ::X509_get_subject_name(certificate);
+  for (int i = 1; i < ::X509_NAME_entry_count(name); ++i)
+    if (::X509_NAME_ENTRY_set(::X509_NAME_get_entry(name, i)) ==
+        ::X509_NAME_ENTRY_set(::X509_NAME_get_entry(name, i - 1)))
+      return true;
+  return false;
+}
+
 bool contains(const DistinguishedName& name, const DistinguishedName& part) {
   return std::all_of(part.begin(), part.end(), [&](const auto& want) {
     return std::find(name.begin(), name.end(), want) != name.end();

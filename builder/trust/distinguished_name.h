@@ -22,6 +22,9 @@ DistinguishedName parse_name(std::string_view text, const std::string& what);
 std::string to_string(const DistinguishedName& name);
 /// True if `name` has a type twice: it is not clear then which value counts.
 bool is_ambiguous(const DistinguishedName& name);
+/// True if an RDN of a certificate's subject is a set of several attributes (RFC 5280, 4.1.2.4): as RFC 4514
+/// writes it, with `+`.
+bool has_sets(const X509* certificate);
 /// True if `name` has every attribute of `part`.
 bool contains(const DistinguishedName& name, const DistinguishedName& part);
 

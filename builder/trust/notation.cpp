@@ -26,6 +26,9 @@ constexpr std::string_view signing_scheme = "notary.x509";
 constexpr const char* scheme_header = "io.cncf.notary.signingScheme";
 constexpr const char* time_header = "io.cncf.notary.signingTime";
 constexpr const char* expiry_header = "io.cncf.notary.expiry";
+constexpr const char* authentic_time_header = "io.cncf.notary.authenticSigningTime";
+constexpr const char* plugin_header = "io.cncf.notary.verificationPlugin";
+constexpr const char* plugin_version_header = "io.cncf.notary.verificationPluginMinVersion";
 constexpr const char* agent_header = "io.cncf.notary.signingAgent";
 constexpr const char* timestamp_header = "io.cncf.notary.timestampSignature";
 constexpr const char* thumbprints = "io.cncf.notary.x509chain.thumbprint#S256";
@@ -155,7 +158,9 @@ Protected read_protected(std::string_view text) {
     if (known != scheme_header && known != expiry_header)
       fail("it asks for '{}' to be understood, which is unknown", base::printable(known.substr(0, 100)));
     if (!json.contains(known)) fail("{} has no '{}', which 'crit' names", what, known);
-    (known == scheme_header ? scheme : expiry) = true;
+    bool& seen = known == scheme_header ? scheme : expiry;
+    if (seen) fail("'crit' of {} names '{}' twice", what, known);
+    seen = true;
   }
   if (!scheme) fail("'crit' of {} does not name '{}'", what, scheme_header);
   const std::string& found = string_field(json, scheme_header, what);
@@ -167,8 +172,10 @@ Protected read_protected(std::string_view text) {
     header.expiry = time_field(json, expiry_header, what);
     if (*header.expiry <= header.signing_time) fail("it expired before it was signed");
   }
-  // RFC 7515, 4.1.1 and RFC 7797: these would change what is signed, or say otherwise who signed.
-  for (const char* other : {"b64", "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "kid"})
+  // RFC 7515, 4.1.1 and RFC 7797: these would change what is signed, or say otherwise who signed. Those of
+  // the specification belong to another scheme, or ask for a plugin, even where they are not critical.
+  for (const char* other : {"b64", "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "kid",
+                            authentic_time_header, plugin_header, plugin_version_header})
     if (json.contains(other)) fail("{} has '{}', which is not allowed there", what, other);
   return header;
 }
@@ -206,8 +213,9 @@ void check_target(std::string_view payload, const oci::Descriptor& target) {
 }
 
 // Why a chain is not trusted; empty if it is.
-std::string authenticity_fault(const CertificateChain& chain, const DistinguishedName& subject,
+std::string authenticity_fault(const CertificateChain& chain, const X509* signer,
                                const NotationTrust& trust) {
+  const DistinguishedName subject = subject_of(signer);
   const bool anchored = std::any_of(chain.begin(), chain.end(), [&](const std::string& one) {
     return std::find(trust.roots.begin(), trust.roots.end(), one) != trust.roots.end();
   });
@@ -218,6 +226,9 @@ std::string authenticity_fault(const CertificateChain& chain, const Distinguishe
     if (!identity.starts_with(subject_prefix)) continue;
     if (is_ambiguous(subject))
       return fmt::format("its signer's name, '{}', has an attribute twice, so it cannot be compared",
+                         to_string(subject));
+    if (has_sets(signer))
+      return fmt::format("its signer's name, '{}', has several attributes in one, so it cannot be compared",
                          to_string(subject));
     if (contains(subject, parse_name(identity.substr(subject_prefix.size()), "a trusted identity")))
       return "";
@@ -315,11 +326,13 @@ NotationAccepted notation_verify(std::string_view envelope, const oci::Descripto
   if (!verify(key, algorithm.scheme, header_text + "." + payload_text, signature))
     fail("the key of its certificate did not sign this");
   check_chain(opened);
+  // "Certificate Requirements" ask for that whatever the policy says of the time that it is now.
+  const std::string then = validity_fault(opened, header.signing_time);
+  if (!then.empty()) fail("when it was signed, {}", then);
   check_target(unbase64url(payload_text, "its payload"), target);
 
-  const DistinguishedName subject = subject_of(opened.front().get());
-  NotationAccepted accepted{to_string(subject), header.signing_time, {}};
-  act(trust.checks.authenticity, authenticity_fault(chain, subject, trust), accepted.notes);
+  NotationAccepted accepted{to_string(subject_of(opened.front().get())), header.signing_time, {}};
+  act(trust.checks.authenticity, authenticity_fault(chain, opened.front().get(), trust), accepted.notes);
   act(trust.checks.timestamp, validity_fault(opened, now), accepted.notes);
   if (header.expiry && now >= *header.expiry)
     act(trust.checks.expiry, fmt::format("it expired {}", base::format_time(*header.expiry)), accepted.notes);

@@ -300,6 +300,32 @@ TEST_F(Notation, EveryByteOfACertificateCounts) {
       }
 }
 
+// Signatures that the Notary Project's library made, one for each algorithm; see notation/README.md.
+TEST(NotationLibrary, ItsSignaturesAreGood) {
+  const std::string kept = MINIBUILD_SOURCE_DIR "/tests/trust/notation/";
+  const oci::Descriptor image{
+      std::string(oci::media_type::manifest),
+      oci::parse_digest("sha256:950d974964baa9612d48253b3abeea6d4090081b89faa608eea5f90f941cbaad", "it"),
+      400,
+      {},
+      {}};
+  const int64_t time = *base::parse_time("2026-11-26T00:00:00Z");
+  NotationTrust root{parse_roots(base::read_file(kept + "root.pem"), "root"), {"*"}, {}};
+  for (const char* name : {"p256", "p384", "p521", "rsa2048", "rsa3072", "rsa4096"}) {
+    const std::string envelope = base::read_file(kept + name + ".jws");
+    const auto fault = [&](const oci::Descriptor& target, int64_t now) {
+      return error_of([&] { notation_verify(envelope, target, root, now); });
+    };
+    EXPECT_EQ(fault(image, time), "no error") << name;
+    EXPECT_EQ(notation_verify(envelope, image, root, time).subject, "C=US,ST=WA,O=example.com,CN=release");
+    oci::Descriptor other = image;
+    ++other.size;
+    EXPECT_EQ(fault(other, time), "it is a signature of 400 bytes, want 401");
+    EXPECT_NE(fault(image, time - 2 * day).find("is valid from "), std::string::npos);
+    EXPECT_NE(fault(image, time + 36600 * day).find(" expired "), std::string::npos);
+  }
+}
+
 TEST_F(Notation, ASignatureIsOfOneImage) {
   const std::string good = sign();
   const auto fault_for = [&](const oci::Descriptor& other) {
@@ -366,11 +392,26 @@ TEST_F(Notation, WhatIsSignedIsReadStrictly) {
       {change(crit, base::format_time(now + 10), base::format_time(now)), "it expired before it was signed"},
       {with(R"("b64":false,)"), "its protected header has 'b64', which is not allowed there"},
       {with(R"("x5c":[],)"), "its protected header has 'x5c', which is not allowed there"},
+      {change(header(), "[" + scheme, "[" + scheme + "," + scheme),
+       "'crit' of its protected header names 'io.cncf.notary.signingScheme' twice"},
+      {with(R"("io.cncf.notary.authenticSigningTime":"2026-01-01T00:00:00Z",)"),
+       "its protected header has 'io.cncf.notary.authenticSigningTime', which is not allowed there"},
+      {with(R"("io.cncf.notary.verificationPlugin":"x",)"),
+       "its protected header has 'io.cncf.notary.verificationPlugin', which is not allowed there"},
+      {with(R"("io.cncf.notary.verificationPluginMinVersion":"1.0.0",)"),
+       "its protected header has 'io.cncf.notary.verificationPluginMinVersion', which is not allowed there"},
   };
   for (const auto& [text, why] : headers) EXPECT_EQ(fault(envelope(text, payload())), why) << text;
   for (const std::string& text :
        {std::string("[]"), std::string("{}"), header() + "x", with(R"("alg":"ES256",)")})
     EXPECT_NE(fault(envelope(text, payload())), "no error") << text;
+  // A time at which the certificates were not valid, whatever a policy says of now.
+  trust.checks.timestamp = Enforcement::log;
+  for (const int64_t time : {now - 10 * day, now + 101 * day})
+    EXPECT_EQ(fault(envelope(change(header(), base::format_time(now), base::format_time(time)), payload()))
+                  .find("when it was signed, the certificate of '"),
+              0U);
+  trust.checks.timestamp = Enforcement::enforce;
   const auto artifact = [&](const std::string& more) {
     return change(payload(), R"("size")", more + R"("size")");
   };
@@ -621,6 +662,14 @@ TEST_F(Notation, IdentitiesAreThoseOfTheSigner) {
   EXPECT_NE(fault(twice).find("has an attribute twice"), std::string::npos);
   trust.identities = {"*"};
   EXPECT_EQ(fault(twice), "no error");
+  // Attributes that belong together, which an identity cannot say.
+  scratch->certify("named", "root", signer_extensions, "-sha256 -days 10",
+                   "/C=DE/ST=Berlin/O=Example+OU=x/CN=");
+  const std::string together =
+      notation_sign(*scratch->signer("named"), scratch->chain({"named", "root"}), target, now, "a");
+  EXPECT_EQ(fault(together), "no error");
+  trust.identities = {"x509.subject:C=DE,ST=Berlin,O=Example"};
+  EXPECT_NE(fault(together).find("has several attributes in one"), std::string::npos);
 }
 
 TEST(DistinguishedName, IsReadAsRfc4514WritesIt) {
