@@ -237,72 +237,119 @@ bool is_newer(const struct stat& st, const timespec& since) {
          (st.st_ctim.tv_sec == since.tv_sec && st.st_ctim.tv_nsec >= since.tv_nsec);
 }
 
-// A file by its bytes, a link by its target.
-std::optional<trust::SecretHit> search_entry(const trust::SecretForms& forms, int directory,
-                                             const std::string& name, const struct stat& st) {
-  if (S_ISLNK(st.st_mode)) {
-    std::string target(PATH_MAX, '\0');
-    const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
-    return size > 0 ? find_secret(forms, std::string_view(target).substr(0, static_cast<size_t>(size)))
-                    : std::nullopt;
-  }
-  if (!S_ISREG(st.st_mode)) return std::nullopt;
-  const base::Fd file(::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!file) return std::nullopt;
-  return search_file(forms, file.get(), "a file of a kept directory");
-}
+// A search of a kept directory, whose files may be closed even to their owner.
+class KeptDirectory {
+ public:
+  KeptDirectory(const trust::SecretForms& forms, const timespec& since) : forms_(forms), since_(since) {}
 
-void remove_at(int directory, const std::string& name, bool is_directory) {
-  if (is_directory)
-    base::remove_tree(fmt::format("/proc/self/fd/{}/{}", directory, name));
-  else
-    ::unlinkat(directory, name.c_str(), 0);
-}
-
-// Looks through an open directory; closes it. Gives the first hit and its path.
-std::optional<std::pair<trust::SecretHit, std::string>> search_directory(const trust::SecretForms& forms,
-                                                                         int fd, const std::string& path,
-                                                                         const timespec& since) {
-  DIR* directory = ::fdopendir(fd);
-  if (directory == nullptr) {
-    ::close(fd);
-    return std::nullopt;
-  }
-  std::optional<std::pair<trust::SecretHit, std::string>> found;
-  while (const dirent* entry = ::readdir(directory)) {
-    const std::string name = entry->d_name;
-    struct stat st {};
-    if (name == "." || name == ".." || ::fstatat(fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    const std::string below = tree::join_path(path, name);
-    auto hit = is_newer(st, since) ? find_secret(forms, name) : std::nullopt;
-    if (S_ISDIR(st.st_mode)) {
-      const int inner = ::openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-      if (inner >= 0)
-        if (auto below_it = search_directory(forms, inner, below, since); below_it && !found)
-          found = below_it;
-    } else if (is_newer(st, since) && !hit) {
-      hit = search_entry(forms, fd, name, st);
+  // Looks through an open directory; closes it.
+  void look(int fd, const std::string& path) {
+    DIR* directory = ::fdopendir(fd);
+    if (directory == nullptr) {
+      ::close(fd);
+      return note_closed(path);
     }
-    if (!hit) continue;
-    remove_at(fd, name, S_ISDIR(st.st_mode));
-    if (!found) found.emplace(*hit, shown(forms, below));
+    while (const dirent* entry = ::readdir(directory)) {
+      const std::string name = entry->d_name;
+      struct stat st {};
+      if (name == "." || name == "..") continue;
+      if (::fstatat(fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+        note_closed(tree::join_path(path, name));
+      else
+        look_at(fd, name, st, tree::join_path(path, name));
+    }
+    ::closedir(directory);
   }
-  ::closedir(directory);
-  return found;
-}
+
+  // The first hit and its path.
+  const std::optional<std::pair<trust::SecretHit, std::string>>& found() const { return found_; }
+  // The first path that could not be looked at, or not be taken out.
+  const std::string& closed() const { return closed_; }
+
+ private:
+  void note_closed(const std::string& path) {
+    if (closed_.empty()) closed_ = shown(forms_, path);
+  }
+
+  void look_at(int directory, const std::string& name, const struct stat& st, const std::string& path) {
+    auto hit = is_newer(st, since_) ? find_secret(forms_, name) : std::nullopt;
+    if (S_ISDIR(st.st_mode)) {
+      // May be searched and emptied meanwhile.
+      const int inner = open_at(directory, name, st, O_DIRECTORY, 0700);
+      if (inner < 0) return note_closed(path);
+      const base::Fd kept(::dup(inner));
+      look(inner, path);
+      if ((st.st_mode & 0700U) != 0700U) ::fchmod(kept.get(), st.st_mode & 07777U);
+    } else if (is_newer(st, since_) && !hit) {
+      hit = search_entry(directory, name, st, path);
+    }
+    if (!hit) return;
+    if (!remove_at(directory, name, S_ISDIR(st.st_mode))) note_closed(path);
+    if (!found_) found_.emplace(*hit, shown(forms_, path));
+  }
+
+  // A file by its bytes, a link by its target.
+  std::optional<trust::SecretHit> search_entry(int directory, const std::string& name, const struct stat& st,
+                                               const std::string& path) {
+    if (S_ISLNK(st.st_mode)) {
+      std::string target(PATH_MAX, '\0');
+      const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
+      return size > 0 ? find_secret(forms_, std::string_view(target).substr(0, static_cast<size_t>(size)))
+                      : std::nullopt;
+    }
+    if (!S_ISREG(st.st_mode)) return std::nullopt;
+    const base::Fd file(open_at(directory, name, st, 0, 0400));
+    if (!file) {
+      note_closed(path);
+      return std::nullopt;
+    }
+    if ((st.st_mode & 0400U) == 0) ::fchmod(file.get(), st.st_mode & 07777U);
+    return search_file(forms_, file.get(), "a file of a kept directory");
+  }
+
+  // Opens what its mode lets nobody open, if it is ours.
+  static int open_at(int directory, const std::string& name, const struct stat& st, int flags,
+                     mode_t needed) {
+    if ((st.st_mode & needed) != needed)
+      ::fchmodat(directory, name.c_str(), (st.st_mode & 07777U) | needed, 0);
+    return ::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags);
+  }
+
+  static bool remove_at(int directory, const std::string& name, bool is_directory) {
+    if (is_directory) base::remove_tree(fmt::format("/proc/self/fd/{}/{}", directory, name));
+    return ::unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT;
+  }
+
+  const trust::SecretForms& forms_;
+  const timespec since_;
+  std::optional<std::pair<trust::SecretHit, std::string>> found_;
+  std::string closed_;
+};
 
 }  // namespace
 
 void refuse_secrets_in_directory(const trust::SecretForms& forms, const std::string& stage,
-                                 const std::string& directory, const timespec& since) {
+                                 const std::string& directory, const timespec& since,
+                                 const std::function<void()>& remove_all) {
   if (forms.empty()) return;
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
-  if (const auto found = search_directory(forms, fd, "", since))
-    refuse(found->first,
+  KeptDirectory kept(forms, since);
+  kept.look(fd, "");
+  if (!kept.closed().empty()) remove_all();
+  if (kept.found())
+    refuse(kept.found()->first,
            fmt::format("{} of a kept directory ('caches') of the stage '{}', from which it was removed",
-                       found->second, stage),
+                       kept.found()->second, stage),
            stage_fix);
+  if (!kept.closed().empty())
+    throw base::Error(
+        Code::refused,
+        fmt::format(
+            "[secret] cannot look for secrets in {} of a kept directory ('caches') of the stage '{}': "
+            "only another user of the sandbox may read it; the directory was emptied\n  why: {}\n  "
+            "fix: make what is kept readable in the same 'run': chmod -R a+rX",
+            kept.closed(), stage, trust::reason_of("secret")));
 }
 
 namespace {

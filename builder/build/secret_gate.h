@@ -51,10 +51,11 @@ class DiscreetProgress : public Progress {
   const trust::SecretForms& forms_;
 };
 
-/// Looks through the files of a kept directory that changed after `since`; takes out those that hold a
-/// secret, and throws.
+/// Looks through what changed in a kept directory after `since`; takes out what holds a secret, and throws.
+/// What cannot be read makes it throw as well, after `remove_all`.
 void refuse_secrets_in_directory(const trust::SecretForms& forms, const std::string& stage,
-                                 const std::string& directory, const struct timespec& since);
+                                 const std::string& directory, const struct timespec& since,
+                                 const std::function<void()>& remove_all);
 
 /// What looks like a credential in the plan's files, side by side on `jobs` threads. Files that were looked
 /// at in an earlier build and are fine are not read.

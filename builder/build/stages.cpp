@@ -404,7 +404,10 @@ class StageRun {
       const sandbox::Request request = this->request(work.path(), result.get());
       const sandbox::Outcome outcome = sandbox::run(request, context_.options.helper, output);
       for (const auto& [directory, kept] : request.caches)
-        refuse_secrets_in_directory(forms(), stage_.name, kept, begin);
+        refuse_secrets_in_directory(forms(), stage_.name, kept, begin, [&, kept = kept] {
+          sandbox::remove_work(kept, context_.options.helper);
+          base::remove_tree(kept);
+        });
       log.finish();
       if (log.hit()) refuse_log(*log.hit());
       if (!outcome.ok) report(outcome, log.last_lines());

@@ -395,6 +395,8 @@ def cases():
                stage(["echo x > fine", 'mkdir "/kept/$(cat /run/secrets/it)"'], "plain", caches=["/kept"]), "the name of a file")
     yield Case("link in a kept directory", "plain",
                stage(["echo x > fine", 'ln -s "$(cat /run/secrets/it)" /kept/link'], "plain", caches=["/kept"]), "/link")
+    closed = ["echo x > fine", "mkdir -p /kept/a/b", "cat /run/secrets/it > /kept/a/b/f", "chmod 0 /kept/a/b/f /kept/a/b", "chmod 500 /kept/a"]
+    yield Case("closed file in a kept directory", "plain", stage(closed, "plain", caches=["/kept"]), "/a/b/f")
     yield Case("old times in a kept directory", "plain",
                stage(["echo x > fine", "cat /run/secrets/it > /kept/old", "touch -d 2001-01-01 /kept/old"], "plain", caches=["/kept"]), "/old")
     # Logs, in encodings that are not hidden.
@@ -418,6 +420,28 @@ def arguments_of(kind, directory):
     file = directory / "secret-value"
     file.write_bytes(SECRETS[kind].encode())
     return ["--secret", f"id={kind},src={file}"]
+
+
+# Root may read everything: what is closed is tried as somebody else.
+AS_OTHER = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+
+
+def closed_to_others():
+    """The kept directory of an ordinary user, with files that not even the owner may open."""
+    home = SCRATCH / "other"
+    home.mkdir()
+    case = next(case for case in cases() if case.name == "closed file in a kept directory")
+    case.make(home)
+    shutil.copy(MINIBUILD, home / "minibuild")
+    (home / "value").write_bytes(SECRETS[case.kind].encode())
+    for path in (home, *home.rglob("*")):
+        os.chown(path, 65534, 65534)
+    os.chmod(home, 0o755)
+    os.chmod(SCRATCH, 0o755)
+    result = subprocess.run([*AS_OTHER, home / "minibuild", "build", "--progress", "plain", "minibuild.yaml", "-o", "oci:out.oci", "--cache-dir",
+                             "cache", "--secret", f"id={case.kind},src=value"], cwd=home, capture_output=True, timeout=100, env={"HOME": str(home)})
+    errors = [] if result.returncode == 3 and case.place in result.stderr.decode() else [f"exit status {result.returncode}: {result.stderr.decode()}"]
+    return errors + [f"left in {path}: {kind}" for kind, path, _ in search_cache(home / "cache", [case.kind])]
 
 
 def run(case, number):
@@ -499,6 +523,10 @@ def control(name, status, make, secrets, said="", options=()):
 def controls():
     plain, key = SECRETS["plain"], SECRETS["key"]
     proper = ["sha256sum < /run/secrets/it | cut -c1-64 > fine", "echo used", "cat /run/secrets/it", "base64 /run/secrets/it"]
+    if os.getuid() == 0:
+        yield "closed files of an ordinary user", closed_to_others()
+    else:
+        print("not run: kept directories of another user, which needs root here")
     yield "used properly", control("used properly", 0, stage(proper, "plain"), {"plain": plain.encode()})
     yield "a printed key is hidden", control("a key", 0, stage(["sha256sum < /run/secrets/it > fine", "cat /run/secrets/it"], "key"),
                                              {"key": key.encode()})
