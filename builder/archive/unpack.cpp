@@ -238,24 +238,6 @@ class Unpacker {
   std::vector<char> buffer_ = std::vector<char>(size_t{256} << 10);
 };
 
-// A stream with some bytes taken off its front, put back.
-class FrontSource : public base::Source {
- public:
-  FrontSource(base::Source& rest, std::string front) : rest_(rest), front_(std::move(front)) {}
-  size_t read(std::span<char> buffer) override {
-    if (at_ == front_.size()) return rest_.read(buffer);
-    const size_t n = std::min(buffer.size(), front_.size() - at_);
-    std::copy_n(front_.data() + at_, n, buffer.data());
-    at_ += n;
-    return n;
-  }
-
- private:
-  base::Source& rest_;
-  std::string front_;
-  size_t at_ = 0;
-};
-
 // The plain bytes of a compressed stream, by libarchive's filters.
 class FilteredSource : public base::Source {
  public:
@@ -331,7 +313,7 @@ std::unique_ptr<base::Source> decompress_any(base::Source& source, std::string w
                                                            "7zXZ\0",
                                                            6)) ||
                         front.starts_with("BZh") || front.starts_with(std::string_view("]\0\0", 3));
-  auto whole = std::make_unique<FrontSource>(source, std::move(front));
+  auto whole = std::make_unique<base::FrontSource>(source, std::move(front));
   if (filtered) return std::make_unique<FilteredSource>(std::move(whole), std::move(what));
   return std::make_unique<OwningSource>(std::move(whole), what);
 }

@@ -27,6 +27,13 @@ size_t MemorySource::read(std::span<char> buffer) {
   return n;
 }
 
+size_t FrontSource::read(std::span<char> buffer) {
+  if (at_ == front_.size()) return rest_.read(buffer);
+  const size_t n = front_.copy(buffer.data(), buffer.size(), at_);
+  at_ += n;
+  return n;
+}
+
 size_t read_full(Source& source, std::span<char> buffer) {
   size_t done = 0;
   while (done < buffer.size()) {

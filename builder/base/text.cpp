@@ -287,6 +287,14 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+std::string base64url(std::string_view bytes) {
+  std::string text = base64(bytes);
+  text.resize(text.find_last_not_of('=') + 1);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
 std::optional<std::string> unbase64(std::string_view text) {
   text = trim(text);
   while (text.ends_with('=')) text.remove_suffix(1);

@@ -35,7 +35,7 @@ bool is_commit(std::string_view text) {
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// The URL of the remote `origin` in a git config; without the user and password that it may carry.
+// The URL of the remote `origin` in a git config, as written there.
 std::string origin_of(const std::string& config) {
   bool inside = false;
   for (const std::string& line : base::split(config, '\n')) {
@@ -44,13 +44,7 @@ std::string origin_of(const std::string& config) {
     if (!inside || !text.starts_with("url")) continue;
     const size_t equals = text.find('=');
     if (equals == std::string_view::npos) continue;
-    std::string url(base::trim(text.substr(equals + 1)));
-    const size_t start = url.find("://");
-    if (start == std::string::npos) return url;
-    const size_t end = std::min(url.find('/', start + 3), url.size());
-    const size_t at = url.rfind('@', end);
-    if (at != std::string::npos && at > start) url.erase(start + 3, at - start - 2);
-    return url;
+    return std::string(base::trim(text.substr(equals + 1)));
   }
   return "";
 }
@@ -61,7 +55,7 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
                                         const std::string& spec_path, const Options& options,
                                         const Lock& lock, const Invocation& invocation, store::Cache& cache) {
   std::vector<Statement> statements;
-  const trust::SecretForms forms(options.secrets);
+  const auto forms = secret_forms_of(options);
   const std::vector<trust::SbomFormat> formats = formats_of(wanted);
   for (size_t i = 0; i < built.set.images.size() && !formats.empty(); ++i) {
     const store::Image& image = built.set.images[i];
@@ -70,7 +64,7 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
     const trust::ImageIdentity identity = trust::identify(image, built.names);
     for (const trust::SbomFormat format : formats) {
       const std::string document = trust::to_sbom(format, identity, components, invocation.version);
-      refuse_secrets(forms, document, "the image's SBOM");
+      refuse_secrets(*forms, document, "the image's SBOM");
       built.set.attachments.push_back(
           trust::keep_artifact(trust::document_artifact(trust::media_type_of(format), document,
                                                         image.descriptor, identity.created),
@@ -82,7 +76,7 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
   trust::Provenance provenance = describe_build(spec_path, options, lock, built, invocation);
   trust::hide_secrets(provenance, options.secrets);
   const std::string statement = trust::provenance_statement(subjects_of(built), provenance);
-  refuse_secrets(forms, statement, "the image's provenance");
+  refuse_secrets(*forms, statement, "the image's provenance");
   const oci::Descriptor& top = store::top_of(built.set);
   built.set.attachments.push_back(trust::keep_artifact(
       trust::provenance_artifact(statement, top, invocation.finished), top.digest, cache));

@@ -169,10 +169,9 @@ class Build {
             std::move(comment)};
   }
 
-  // What is copied and written: what `above` has over `below`.
-  void write(const SpecFile& file, const tree::FileTree& below, const tree::FileTree& above,
+  // What is copied and written; `above` is the tree that it was planned from.
+  void write(const SpecFile& file, archive::LayerPlan whole, const tree::FileTree& above,
              std::vector<MadeLayer>& layers, bool first) {
-    archive::LayerPlan whole = archive::difference(below, above);
     if (whole.empty() && !first) return;
     refuse_secrets(*options_.secret_forms, whole, "the image");
     std::vector<archive::LayerPlan> plans;
@@ -297,8 +296,7 @@ class Build {
 
   // What can be said before a layer is written; secrets of specs below too, all else of the image alone.
   void enforce_before(const SpecFile& file, const ImagePolicy& policy, const oci::ImageConfig& config,
-                      const Base& base, const tree::FileTree& below, const tree::FileTree& tree) {
-    const archive::LayerPlan own = archive::difference(below, tree);
+                      const Base& base, const archive::LayerPlan& own, const tree::FileTree& tree) {
     refuse_secrets(*options_.secret_forms, config);
     refuse_secret_names(*options_.secret_forms, own, "the image");
     std::vector<trust::Violation> found =
@@ -348,13 +346,20 @@ class Build {
     });
     oci::ImageConfig config = image_config(file, base, tree, platform, epoch(file));
     const ImagePolicy policy = load_policy(file);
+    static const tree::FileTree nothing;
     // What a stage left becomes a layer of this image.
-    tree::FileTree below = base.image ? base.tree : tree::FileTree();
-    if (packaged) put_groups(packaged->installation, below);
+    const tree::FileTree& kept = base.image ? base.tree : nothing;
+    tree::FileTree with_packages;
+    if (packaged) {
+      keep_only(tree, packaged->installation);
+      with_packages = kept;
+      put_groups(packaged->installation, with_packages);
+    }
+    archive::LayerPlan own = archive::difference(packaged ? with_packages : kept, tree);
     timed("checks", [&] {
       if (base.image && !std::holds_alternative<spec::BaseSpec>(file.spec.base.what))
         refuse_secrets(*options_.secret_forms, *base.image, cache_, "the base");
-      enforce_before(file, policy, config, base, below, tree);
+      enforce_before(file, policy, config, base, own, tree);
       return 0;
     });
     const bool keeps_base = base.image && !file.spec.single_layer;
@@ -362,22 +367,18 @@ class Build {
         keeps_base ? base.image->layers : std::vector<store::ImageLayer>();
     const std::vector<MadeLayer> layers = timed("layers", [&] {
       std::vector<MadeLayer> made;
-      static const tree::FileTree nothing;
-      const tree::FileTree& kept = keeps_base ? base.tree : nothing;
-      if (packaged && !file.spec.single_layer) {
-        keep_only(tree, packaged->installation);
+      if (file.spec.single_layer) {
+        write(file, archive::difference(nothing, tree), tree, made, true);
+        return made;
+      }
+      if (packaged)
         for (const packages::Group& group : packaged->installation.groups) {
           if (group.tree.empty()) continue;
           const archive::LayerPlan plan = archive::difference(nothing, group.tree);
           refuse_secrets(*options_.secret_forms, plan, "the packages");
           made.push_back(write_plan(file, plan, group.label));
         }
-        tree::FileTree packages = kept;
-        put_groups(packaged->installation, packages);
-        write(file, packages, tree, made, base_layers.empty() && made.empty());
-      } else {
-        write(file, kept, tree, made, base_layers.empty());
-      }
+      write(file, std::move(own), tree, made, base_layers.empty() && made.empty());
       return made;
     });
     if (!keeps_base) config.history.clear();
@@ -402,12 +403,17 @@ class Build {
 
 }  // namespace
 
+std::shared_ptr<const trust::SecretForms> secret_forms_of(const Options& options) {
+  return options.secret_forms ? options.secret_forms
+                              : std::make_shared<const trust::SecretForms>(options.secrets);
+}
+
 namespace {
 
 Options with_forms(const std::string& spec_path, const Options& options) {
   Options own = options;
   own.top = spec_path;
-  if (!own.secret_forms) own.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
+  own.secret_forms = secret_forms_of(options);
   return own;
 }
 
@@ -435,11 +441,8 @@ tree::FileTree build_stage(const std::string& spec_path, const Options& options,
   }
 }
 
-void refuse_secrets_of_spec(const trust::SecretForms& forms, const std::string& spec_path,
-                            const Options& options) {
-  if (forms.empty()) return;
-  const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
-  refuse_secrets(forms, load_spec(spec_path, options.set, platform), options.set);
+void refuse_secrets_of_spec(const SpecFile& file, const Options& options) {
+  refuse_secrets(*secret_forms_of(options), file, options.set);
 }
 
 }  // namespace minibuild::build

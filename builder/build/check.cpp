@@ -173,7 +173,7 @@ std::vector<trust::Violation> check_image(const store::Image& image, const std::
   if (base != image.manifest.annotations.end()) subject.bases.push_back(base->second);
   subject.missing_libraries = missing_libraries(tree, nothing);
   for (const auto& more :
-       {trust::examine(subject, policy.policy), vulnerabilities_of(policy, policy.directory, tree, cache)})
+       {trust::examine(subject, policy.policy), vulnerabilities_of(policy, trust::inventory(tree), cache)})
     found.insert(found.end(), more.begin(), more.end());
   uint64_t size = 0;
   for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;

@@ -27,11 +27,10 @@ spec::Policy read_shared(const std::string& path, const std::string& name) {
   return std::move(shared.policy);
 }
 
-trust::Baseline read_baselines(const std::vector<std::string>& names,
-                               const std::function<std::string(const std::string&)>& place) {
+trust::Baseline read_baselines(const ImagePolicy& policy) {
   trust::Baseline all;
-  for (const std::string& name : names) {
-    const std::string path = place(name);
+  for (const std::string& name : policy.policy.baselines) {
+    const std::string path = path_beside(policy.directory, name);
     all.entries.merge(trust::parse_baseline(base::read_file(path, max_baseline), path).entries);
   }
   return all;
@@ -77,12 +76,11 @@ spec::Position position_of_text(const spec::Spec& spec, const std::string& messa
   return is_in("(env:") ? spec.env_position : spec::Position{};
 }
 
-trust::Advisories advisories_of(const spec::Policy& policy,
-                                const std::function<std::string(const std::string&)>& place,
-                                store::Cache& cache) {
+trust::Advisories advisories_of(const ImagePolicy& policy, store::Cache& cache) {
   trust::Advisories advisories;
-  for (const std::string& name : policy.databases) trust::add_advisories(advisories, place(name), cache);
-  if (policy.databases.empty()) advisories = trust::open_feeds(trust::stored_feeds(cache), cache);
+  for (const std::string& name : policy.policy.databases)
+    trust::add_advisories(advisories, path_beside(policy.directory, name), cache);
+  if (policy.policy.databases.empty()) advisories = trust::open_feeds(trust::stored_feeds(cache), cache);
   if (advisories.empty())
     throw base::Error(Code::failed,
                       "'max-severity' needs a database of advisories; fetch one with 'minibuild scan "
@@ -132,8 +130,7 @@ ImagePolicy load_policy(const SpecFile& file) {
               fmt::format("there is no baseline '{}'; write one: minibuild check --write-baseline {} {}",
                           name, path, file.spec.file));
   try {
-    loaded.baseline =
-        read_baselines(loaded.policy.baselines, [&](const std::string& name) { return beside(file, name); });
+    loaded.baseline = read_baselines(loaded);
   } catch (const base::Error& error) {
     fail_at(file, loaded.policy.position, Code::usage, error.what());
   }
@@ -145,9 +142,7 @@ ImagePolicy image_policy(const std::string& path) {
   if (path.empty()) return loaded;
   loaded.policy = read_shared(path, path);
   loaded.directory = base::parent_path(path);
-  loaded.baseline = read_baselines(loaded.policy.baselines, [&](const std::string& name) {
-    return name.starts_with('/') ? name : base::parent_path(path) + "/" + name;
-  });
+  loaded.baseline = read_baselines(loaded);
   return loaded;
 }
 
@@ -203,15 +198,10 @@ void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust:
   throw base::Error(Code::refused, text);
 }
 
-std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const std::string& directory,
-                                                 const tree::FileTree& tree, store::Cache& cache) {
-  if (!policy.policy.max_severity) return {};
-  const trust::Inventory inventory = trust::inventory(tree);
-  if (inventory.packages.empty()) return {};
-  const auto place = [&](const std::string& name) {
-    return name.starts_with('/') ? name : directory + "/" + name;
-  };
-  return exceeding(inventory, advisories_of(policy.policy, place, cache), *policy.policy.max_severity);
+std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const trust::Inventory& inventory,
+                                                 store::Cache& cache) {
+  if (!policy.policy.max_severity || inventory.packages.empty()) return {};
+  return exceeding(inventory, advisories_of(policy, cache), *policy.policy.max_severity);
 }
 
 std::vector<std::string> bases_of(const spec::Spec& spec) {
@@ -232,9 +222,7 @@ std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const Ima
     return {};
   }
   try {
-    const trust::Advisories advisories = advisories_of(
-        policy.policy, [&](const std::string& name) { return beside(file, name); }, cache);
-    return exceeding(inventory, advisories, *policy.policy.max_severity);
+    return vulnerabilities_of(policy, inventory, cache);
   } catch (const base::Error& error) {
     fail_at(file, policy.policy.max_severity_position, error.code(), error.what());
   }

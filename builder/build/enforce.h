@@ -6,6 +6,7 @@
 
 #include "builder/build/stages.h"
 #include "minibuild/build/check.h"
+#include "minibuild/trust/inventory.h"
 
 namespace minibuild::build {
 
@@ -27,9 +28,9 @@ std::vector<std::string> bases_of(const spec::Spec& spec);
 std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const ImagePolicy& policy,
                                                  const tree::FileTree& tree, store::Cache& cache,
                                                  Progress& progress);
-/// The same for an image without a spec; databases are relative to `directory`.
-std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const std::string& directory,
-                                                 const tree::FileTree& tree, store::Cache& cache);
+/// The same for an image without a spec.
+std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const trust::Inventory& inventory,
+                                                 store::Cache& cache);
 /// `latest-tag` for those.
 std::vector<trust::Violation> latest_bases(const spec::Spec& spec);
 

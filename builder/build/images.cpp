@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "builder/build/naming.h"
 #include "builder/build/side_by_side.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -167,17 +168,6 @@ std::vector<store::FoundAttachment> listed(registry::Client& client, const oci::
     if (const auto there = client.find_manifest(tagged)) found.push_back({*there, tag});
   }
   return found;
-}
-
-template <typename Task>
-auto naming(const char* what, const oci::ImageLocation& location, Task task) {
-  try {
-    return task();
-  } catch (const base::Error& error) {
-    if (error.code() == base::Code::interrupted) throw;
-    throw base::Error(error.code(),
-                      fmt::format("cannot {} {}: {}", what, oci::to_string(location), error.what()));
-  }
 }
 
 class Push {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "builder/build/naming.h"
 #include "builder/build/prune.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
@@ -19,7 +20,7 @@ class LayoutTarget : public PruneTarget {
   explicit LayoutTarget(std::string directory) : directory_(std::move(directory)) {}
 
   trust::Holdings read() override {
-    return naming([&] {
+    return naming("prune oci:" + directory_, [&] {
       trust::Holdings holdings = read_all();
       known_.remember(holdings);
       return holdings;
@@ -28,7 +29,7 @@ class LayoutTarget : public PruneTarget {
 
   PruneResult remove(const spec::Retention& policy, const trust::RetentionPlan& plan, int64_t now,
                      const std::function<void(const std::string&)>& told) override {
-    return naming([&] {
+    return naming("prune oci:" + directory_, [&] {
       const base::Fd lock = store::lock_layout(directory_);
       const trust::Holdings holdings = read_all();
       const trust::RetentionPlan fresh = trust::plan_retention(policy, holdings, now, known_.news(holdings));
@@ -52,15 +53,6 @@ class LayoutTarget : public PruneTarget {
   }
 
  private:
-  template <typename Task>
-  auto naming(Task task) -> decltype(task()) {
-    try {
-      return task();
-    } catch (const base::Error& error) {
-      throw base::Error(error.code(), fmt::format("cannot prune oci:{}: {}", directory_, error.what()));
-    }
-  }
-
   std::string blob_path(const oci::Digest& digest) const {
     return directory_ + "/blobs/sha256/" + oci::hex(digest);
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "builder/build/naming.h"
 #include "builder/build/prune.h"
 #include "builder/build/side_by_side.h"
 #include "minibuild/base/error.h"
@@ -28,7 +29,7 @@ class RegistryTarget : public PruneTarget {
         })) {}
 
   trust::Holdings read() override {
-    return naming([&] {
+    return naming("prune " + name(), [&] {
       trust::Holdings holdings = read_all();
       known_.remember(holdings);
       return holdings;
@@ -37,7 +38,7 @@ class RegistryTarget : public PruneTarget {
 
   PruneResult remove(const spec::Retention& policy, const trust::RetentionPlan& plan, int64_t now,
                      const std::function<void(const std::string&)>& told) override {
-    return naming([&] {
+    return naming("prune " + name(), [&] {
       PruneResult result;
       const std::set<oci::Digest> agreed = going(plan);
       std::set<oci::Digest> saved;
@@ -64,17 +65,6 @@ class RegistryTarget : public PruneTarget {
     ReadManifest read;
     oci::Descriptor descriptor;
   };
-
-  template <typename Task>
-  auto naming(Task task) -> decltype(task()) {
-    try {
-      return task();
-    } catch (const base::Error& error) {
-      const std::string start = fmt::format("cannot prune {}: ", name());
-      if (error.code() == base::Code::interrupted) throw;
-      throw base::Error(error.code(), start + error.what());
-    }
-  }
 
   std::string name() const { return repository_.host + "/" + repository_.repository; }
   oci::Reference tagged(const std::string& tag) const {

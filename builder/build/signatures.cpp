@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "builder/build/naming.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/trust/dsse.h"
+#include "minibuild/trust/sbom.h"
 
 namespace minibuild::build {
 
@@ -15,17 +17,6 @@ namespace {
 constexpr size_t max_attached = 1000;
 constexpr size_t max_subjects = 1000;
 constexpr size_t max_signature = size_t{64} << 20;
-
-template <typename Task>
-auto naming(const char* what, const oci::ImageLocation& location, Task task) {
-  try {
-    return task();
-  } catch (const base::Error& error) {
-    if (error.code() == base::Code::interrupted) throw;
-    throw base::Error(error.code(),
-                      fmt::format("cannot {} {}: {}", what, oci::to_string(location), error.what()));
-  }
-}
 
 // The bytes of a document, if they are what the descriptor says.
 std::string checked(const store::BlobSource& source, const oci::Descriptor& descriptor, store::Cache& cache) {
@@ -61,25 +52,6 @@ std::vector<oci::Descriptor> subjects_of(const OpenedImage& image, store::Cache&
     }
   }
   return subjects;
-}
-
-store::Attachment attachment_of(const trust::Artifact& artifact, const oci::Digest& subject,
-                                const std::string& tag, store::Cache& cache) {
-  store::Attachment attachment;
-  attachment.descriptor = {std::string(oci::media_type::manifest),
-                           oci::digest_of(artifact.manifest_json),
-                           artifact.manifest_json.size(),
-                           {},
-                           {}};
-  attachment.manifest_json = artifact.manifest_json;
-  attachment.subject = subject;
-  attachment.tag = tag;
-  for (const trust::Artifact::Blob& blob : artifact.blobs) {
-    base::MemorySource source(blob.bytes);
-    cache.put_blob(source, blob.descriptor.digest, "a signature");
-    attachment.blobs.push_back({blob.descriptor, {}, cache.blob_path(blob.descriptor.digest)});
-  }
-  return attachment;
 }
 
 // What a manifest's layers of one type hold.
@@ -227,14 +199,14 @@ oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& 
       if (options.classic && !has(false)) {
         const auto before = classic_manifest(image, location, subject.digest, cache, registries);
         attachments.push_back(
-            attachment_of(trust::classic_signature(signer, reference, subject.digest, before), subject.digest,
-                          store::attachment_tags(subject.digest).front(), cache));
+            trust::keep_artifact(trust::classic_signature(signer, reference, subject.digest, before),
+                                 subject.digest, cache, store::attachment_tags(subject.digest).front()));
       }
       if (options.bundle && !has(true)) {
         const std::string bundle =
             trust::make_bundle(signer, trust::make_statement(subject.digest, predicate, "{}"));
-        attachments.push_back(attachment_of(
-            trust::bundle_artifact(bundle, subject, predicate, options.created), subject.digest, "", cache));
+        attachments.push_back(trust::keep_artifact(
+            trust::bundle_artifact(bundle, subject, predicate, options.created), subject.digest, cache));
       }
     }
     // What names the others comes last: who finds the index signed finds its images signed.
@@ -251,7 +223,7 @@ oci::Digest sign_image(const oci::ImageLocation& location,
     const OpenedImage image = open_image(location, cache, registries);
     std::vector<store::Attachment> attachments;
     for (const oci::Descriptor& subject : subjects_of(image, cache))
-      attachments.push_back(attachment_of(make(subject), subject.digest, "", cache));
+      attachments.push_back(trust::keep_artifact(make(subject), subject.digest, cache));
     std::reverse(attachments.begin(), attachments.end());
     attach(location, std::move(attachments), cache, registries);
     return image.top.digest;
@@ -267,8 +239,8 @@ oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer
     const std::string bundle =
         trust::make_bundle(signer, trust::make_statement(image.top.digest, predicate_type, predicate));
     attach(location,
-           {attachment_of(trust::bundle_artifact(bundle, image.top, predicate_type, created),
-                          image.top.digest, "", cache)},
+           {trust::keep_artifact(trust::bundle_artifact(bundle, image.top, predicate_type, created),
+                                 image.top.digest, cache)},
            cache, registries);
     return image.top.digest;
   });
@@ -302,8 +274,11 @@ Verification verify_image(
     const auto look_at = [&](const AttachedManifest& attached) {
       const std::string name = "signature " + attached.name;
       try {
-        if (const auto remark = judge(attached, image.top))
-          verification.candidates.push_back({name, "", {}, false, *remark});
+        if (const auto remark = judge(attached, image.top)) {
+          Candidate& good = verification.candidates.emplace_back();
+          good.name = name;
+          good.remark = *remark;
+        }
       } catch (const base::Error& error) {
         if (error.code() == base::Code::interrupted) throw;
         verification.candidates.push_back({name, error.what(), {}, false, {}});

@@ -10,11 +10,6 @@ namespace {
 
 constexpr size_t max_policy = size_t{1} << 20;
 
-// A path that a spec names, beside it.
-std::string below(const std::string& directory, const std::string& name) {
-  return name.empty() || name.starts_with('/') || directory == "." ? name : directory + "/" + name;
-}
-
 // Reads the policy that the spec shares with others, and puts both together.
 void join_policy(SpecFile& file) {
   spec::Policy& own = file.spec.policy;
@@ -22,14 +17,14 @@ void join_policy(SpecFile& file) {
     file.diagnostics.push_back({spec::Severity::error, "policy", position, message});
   };
   if (!own.file.empty()) try {
-      const std::string source = base::read_file(below(file.spec.directory, own.file), max_policy);
+      const std::string source = base::read_file(path_beside(file.spec.directory, own.file), max_policy);
       spec::PolicyFile shared = spec::parse_policy(source, own.file);
       for (const spec::Diagnostic& one : shared.diagnostics)
         wrong(own.file_position,
               fmt::format("{}:{}:{}: {}", own.file, one.position.line, one.position.column, one.message));
       const std::string directory = base::parent_path(own.file);
-      for (std::string& name : shared.policy.baselines) name = below(directory, name);
-      for (std::string& name : shared.policy.databases) name = below(directory, name);
+      for (std::string& name : shared.policy.baselines) name = path_beside(directory, name);
+      for (std::string& name : shared.policy.databases) name = path_beside(directory, name);
       own = spec::combine(shared.policy, own);
     } catch (const base::Error& error) {
       wrong(own.file_position, error.what());
@@ -38,6 +33,10 @@ void join_policy(SpecFile& file) {
 }
 
 }  // namespace
+
+std::string path_beside(const std::string& directory, const std::string& name) {
+  return name.empty() || name.starts_with('/') || directory == "." ? name : directory + "/" + name;
+}
 
 SpecFile read_spec(const std::string& path, const std::map<std::string, std::string>& set,
                    const oci::Platform& platform) {
@@ -99,8 +98,9 @@ void fail_at(const SpecFile& file, spec::Position position, base::Code code, con
 }
 
 void drop_missing_baselines(SpecFile& file) {
-  std::erase_if(file.spec.policy.baselines,
-                [&](const std::string& name) { return !base::exists(below(file.spec.directory, name)); });
+  std::erase_if(file.spec.policy.baselines, [&](const std::string& name) {
+    return !base::exists(path_beside(file.spec.directory, name));
+  });
 }
 
 }  // namespace minibuild::build

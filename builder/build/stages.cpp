@@ -634,7 +634,7 @@ std::string beside(const SpecFile& file, const std::string& path) {
   if (file.spec.directory.starts_with(shipped_prefix))
     return std::string(shipped_prefix) +
            tree::normalise(file.spec.directory.substr(shipped_prefix.size()) + "/" + path);
-  return path.starts_with('/') || file.spec.directory == "." ? path : file.spec.directory + "/" + path;
+  return path_beside(file.spec.directory, path);
 }
 
 oci::ImageLocation beside(const SpecFile& file, oci::ImageLocation location) {

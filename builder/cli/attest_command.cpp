@@ -12,10 +12,7 @@ namespace minibuild::cli {
 int attest(const AttestArguments& arguments) {
   const std::string type = trust::predicate_type_of(arguments.type);
   store::Cache cache(cache_directory(arguments.cache_dir));
-  const build::Registries registries =
-      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
-        fmt::print(stderr, "{}: {}\n", subject, text);
-      });
+  const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   const oci::ImageLocation image = find_image(arguments.image);
   const std::string predicate = base::read_file(arguments.predicate, trust::max_payload);
   const auto signer = read_signer(arguments.key);

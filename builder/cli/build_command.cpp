@@ -114,10 +114,11 @@ bool can_be_signed(const oci::ImageLocation& place) {
 }
 
 // The image as it was just written there: by its digest in registries, by its tag in layouts.
-oci::ImageLocation written_place(const oci::ImageLocation& destination, const build::Built& built) {
+oci::ImageLocation written_place(const oci::ImageLocation& destination, const build::Built& built,
+                                 const oci::Digest& digest) {
   if (destination.transport == oci::Transport::registry) {
     oci::Reference reference = oci::parse_reference(destination.path);
-    reference.digest = store::top_of(built.set).digest;
+    reference.digest = digest;
     return {oci::Transport::registry, oci::to_string(reference), ""};
   }
   oci::ImageLocation place = destination;
@@ -139,7 +140,7 @@ void sign_outputs(const Prepared& prepared, const build::Built& built, store::Ca
     if (!can_be_signed(destination)) continue;
     build::SignOptions own = options;
     if (destination.transport == oci::Transport::registry) own.docker_reference.clear();
-    const oci::ImageLocation place = written_place(destination, built);
+    const oci::ImageLocation place = written_place(destination, built, store::top_of(built.set).digest);
     build::sign_image(place, *prepared.signer, own, cache, prepared.options.registries);
     progress.note("sign", "signed " + oci::to_string(place));
   }
@@ -150,7 +151,7 @@ Prepared prepare(const BuildArguments& arguments) {
   build::Options& options = prepared.options = plain_options(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
   for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
-  options.secret_forms = std::make_shared<const trust::SecretForms>(options.secrets);
+  options.secret_forms = build::secret_forms_of(options);
   options.stage = arguments.stage;
   if (arguments.jobs > 0) options.jobs = arguments.jobs;
   for (const std::string& output : arguments.outputs)
@@ -175,7 +176,7 @@ void print_event(const oci::Json& event) {
 // A wrong spec is told before anything is touched.
 void check_spec(const BuildArguments& arguments, const build::Options& options) {
   const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
-  build::load_spec(arguments.spec, options.set, platform);
+  build::refuse_secrets_of_spec(build::load_spec(arguments.spec, options.set, platform), options);
 }
 
 // The digests to use for tags: from the lock file, as it is or as it will be written.
@@ -249,16 +250,12 @@ void attest_outputs(const Prepared& prepared, const build::Built& built,
   for (const oci::ImageLocation& destination : prepared.destinations) {
     if (!can_be_signed(destination)) continue;
     for (const build::Statement& statement : statements) {
-      oci::ImageLocation place = written_place(destination, built);
-      if (destination.transport == oci::Transport::registry) {
-        oci::Reference reference = oci::parse_reference(place.path);
-        reference.digest = statement.subject.digest;
-        place.path = oci::to_string(reference);
-      } else if (statement.subject.digest != store::top_of(built.set).digest) {
+      const oci::Digest& subject = statement.subject.digest;
+      if (destination.transport != oci::Transport::registry && subject != store::top_of(built.set).digest)
         continue;
-      }
-      build::attest_image(place, *prepared.signer, statement.predicate_type, statement.predicate,
-                          time_of_signing(), cache, prepared.options.registries);
+      build::attest_image(written_place(destination, built, subject), *prepared.signer,
+                          statement.predicate_type, statement.predicate, time_of_signing(), cache,
+                          prepared.options.registries);
     }
   }
 }
@@ -311,7 +308,6 @@ void check_command(const std::string& spec) {
 
 int run_build(const BuildArguments& arguments, Prepared prepared, double start) {
   check_spec(arguments, prepared.options);
-  build::refuse_secrets_of_spec(*prepared.options.secret_forms, arguments.spec, prepared.options);
   store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
   prepared.options.registries = make_registries(

@@ -19,10 +19,7 @@ int lock(const LockArguments& arguments) {
     spec = LockArguments{}.spec;
   }
   store::Cache cache(cache_directory(arguments.cache_dir));
-  options.registries =
-      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
-        fmt::print(stderr, "{}: {}\n", subject, text);
-      });
+  options.registries = make_registries(arguments.registry, note_on_stderr);
   const auto mode = arguments.update ? build::LockMode::update : build::LockMode::look;
   const build::Locking locking = build::resolve_lock(spec, options, mode, cache, names);
   cache.save();

@@ -9,10 +9,7 @@ namespace minibuild::cli {
 
 int rebase(const RebaseArguments& arguments) {
   store::Cache cache(cache_directory(arguments.cache_dir));
-  const build::Registries registries =
-      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
-        fmt::print(stderr, "{}: {}\n", subject, text);
-      });
+  const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   const oci::ImageLocation from = find_image(arguments.image);
   const oci::ImageLocation onto = find_image(arguments.onto);
   oci::ImageLocation to = arguments.output.empty() ? from : find_destination(arguments.output);

@@ -1,5 +1,6 @@
 #include "builder/cli/registries.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -63,6 +64,10 @@ std::vector<std::pair<std::string, std::string>> read_mirrors(std::vector<std::s
 }
 
 }  // namespace
+
+void note_on_stderr(const std::string& subject, const std::string& text) {
+  fmt::print(stderr, "{}: {}\n", subject, text);
+}
 
 build::Registries make_registries(const RegistryArguments& arguments,
                                   std::function<void(const std::string&, const std::string&)> note) {

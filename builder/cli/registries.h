@@ -25,4 +25,7 @@ struct RegistryArguments {
 build::Registries make_registries(const RegistryArguments& arguments,
                                   std::function<void(const std::string&, const std::string&)> note);
 
+/// A note as a line of stderr, for commands without progress: `SUBJECT: TEXT`.
+void note_on_stderr(const std::string& subject, const std::string& text);
+
 }  // namespace minibuild::cli

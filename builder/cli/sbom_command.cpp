@@ -59,10 +59,7 @@ int sbom(const SbomArguments& arguments) {
   std::optional<oci::Platform> platform = one_platform(arguments.platform);
   // Without a place for several documents it is one image: this machine's, as other tools have it.
   store::Cache cache(cache_directory(arguments.cache_dir));
-  const build::Registries registries =
-      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
-        fmt::print(stderr, "{}: {}\n", subject, text);
-      });
+  const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   const oci::ImageLocation location = find_image(arguments.image);
   const std::string what = oci::to_string(location);
   store::ImageSet set = build::read_image(location, platform, cache, registries);

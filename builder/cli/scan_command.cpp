@@ -148,10 +148,7 @@ int scan(const ScanArguments& arguments) {
   const std::optional<oci::Platform> platform = one_platform(arguments.platform);
   const int64_t now = std::time(nullptr);
   store::Cache cache(cache_directory(arguments.cache_dir));
-  const build::Registries registries =
-      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
-        fmt::print(stderr, "{}: {}\n", subject, text);
-      });
+  const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   if (arguments.update) {
     const bool all = update(arguments, now, cache, registries);
     cache.save();

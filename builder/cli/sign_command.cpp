@@ -28,10 +28,7 @@ void check(const SignArguments& arguments) {
 int sign(const SignArguments& arguments) {
   check(arguments);
   store::Cache cache(cache_directory(arguments.cache_dir));
-  const build::Registries registries =
-      make_registries(arguments.registry, [](const std::string& subject, const std::string& text) {
-        fmt::print(stderr, "{}: {}\n", subject, text);
-      });
+  const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   const oci::ImageLocation image = find_image(arguments.image);
   const auto signer = read_signer(arguments.key);
   if (arguments.format == "notation") {

@@ -245,25 +245,12 @@ int64_t read_archive(base::Source& tar, const std::string& what, const AdvisoryS
   return newest;
 }
 
-// A stream whose first bytes were looked at.
-class LookedAt : public base::Source {
- public:
-  explicit LookedAt(base::Source& rest) : rest_(rest), front_(archive::tar_block, '\0') {
-    front_.resize(base::read_full(rest_, front_));
-  }
-  const std::string& front() const { return front_; }
-  size_t read(std::span<char> buffer) override {
-    if (at_ == front_.size()) return rest_.read(buffer);
-    const size_t n = front_.copy(buffer.data(), buffer.size(), at_);
-    at_ += n;
-    return n;
-  }
-
- private:
-  base::Source& rest_;
-  std::string front_;
-  size_t at_ = 0;
-};
+// The first bytes of a stream, taken off it: enough to tell an archive.
+std::string front_of(base::Source& source) {
+  std::string front(archive::tar_block, '\0');
+  front.resize(base::read_full(source, front));
+  return front;
+}
 
 }  // namespace
 
@@ -275,18 +262,20 @@ int64_t read_advisory_file(const std::string& path, const std::string& what,
                            const std::string& temporary_directory, const AdvisorySink& sink) {
   const base::Fd fd = base::open_file(path);
   base::FdSource file(fd.get(), what);
-  LookedAt raw(file);
-  if (raw.front().starts_with("PK\x03\x04")) {
+  std::string front = front_of(file);
+  if (front.starts_with("PK\x03\x04")) {
     base::AtomicFile plain(temporary_directory + "/advisories", 0600);
     archive::unpack(path, plain, what, {2'000'000, max_document});
     const base::Fd again = base::open_file(plain.temporary());
     base::FdSource tar(again.get(), what);
     return read_archive(tar, what, sink);
   }
+  base::FrontSource raw(file, std::move(front));
   const std::unique_ptr<base::Source> bytes = archive::decompress_any(raw, what);
-  LookedAt content(*bytes);
-  if (content.front().size() > 262 && content.front().compare(257, 5, "ustar") == 0)
-    return read_archive(content, what, sink);
+  front = front_of(*bytes);
+  const bool is_tar = front.size() > 262 && front.compare(257, 5, "ustar") == 0;
+  base::FrontSource content(*bytes, std::move(front));
+  if (is_tar) return read_archive(content, what, sink);
   return read_advisory_document(content, what, sink);
 }
 

@@ -63,15 +63,7 @@ const Algorithm& algorithm_for(const PublicKey& key) {
   fail("the key is not one for Notation: want P-256, P-384, P-521, or RSA of 2048, 3072 or 4096 bits");
 }
 
-// RFC 4648, section 5, without padding.
-std::string base64url(std::string_view bytes) {
-  std::string text = base::base64(bytes);
-  text.resize(text.find_last_not_of('=') + 1);
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  return text;
-}
-
+// The other way round: base::base64url.
 std::string unbase64url(std::string_view text, const std::string& what) {
   if (text.find_first_of("+/=") != std::string_view::npos) fail("{} is not base64url", what);
   std::string standard(text);
@@ -256,8 +248,8 @@ std::string notation_sign(const Signer& signer, const CertificateChain& chain, c
                             {"crit", oci::Json::array({scheme_header})},
                             {scheme_header, signing_scheme},
                             {time_header, base::format_time(signing_time)}};
-  const std::string payload_text = base64url(payload.dump());
-  const std::string header_text = base64url(header.dump());
+  const std::string payload_text = base::base64url(payload.dump());
+  const std::string header_text = base::base64url(header.dump());
   std::string signature = signer.sign(header_text + "." + payload_text, algorithm.scheme);
   if (algorithm.half != 0) signature = to_numbers(signature, algorithm.half);
   oci::Json certificates = oci::Json::array();
@@ -265,7 +257,7 @@ std::string notation_sign(const Signer& signer, const CertificateChain& chain, c
   const oci::Json envelope = {{"payload", payload_text},
                               {"protected", header_text},
                               {"header", {{"x5c", certificates}, {agent_header, agent}}},
-                              {"signature", base64url(signature)}};
+                              {"signature", base::base64url(signature)}};
   return envelope.dump();
 }
 

@@ -185,7 +185,8 @@ Artifact document_artifact(std::string_view media_type, const std::string& docum
   return artifact;
 }
 
-store::Attachment keep_artifact(const Artifact& artifact, const oci::Digest& subject, store::Cache& cache) {
+store::Attachment keep_artifact(const Artifact& artifact, const oci::Digest& subject, store::Cache& cache,
+                                const std::string& tag) {
   store::Attachment attachment;
   attachment.descriptor = {std::string(oci::media_type::manifest),
                            oci::digest_of(artifact.manifest_json),
@@ -194,6 +195,7 @@ store::Attachment keep_artifact(const Artifact& artifact, const oci::Digest& sub
                            {}};
   attachment.manifest_json = artifact.manifest_json;
   attachment.subject = subject;
+  attachment.tag = tag;
   for (const Artifact::Blob& blob : artifact.blobs) {
     base::MemorySource source(blob.bytes);
     cache.put_blob(source, blob.descriptor.digest, "a document about the image");

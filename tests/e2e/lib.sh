@@ -34,6 +34,18 @@ same() {
 
 build() { "$MINIBUILD" build --progress none "$@"; }
 
+# start_registry DIRECTORY: docker-registry on a free port of loopback, with its data there. Sets `host`; adds to `pids`,
+# which the test's own trap ends.
+start_registry() {
+  local port
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  host=127.0.0.1:$port
+  printf 'version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' "$1" "$host" > registry.yml
+  docker-registry serve registry.yml > registry.log 2>&1 &
+  pids+=($!)
+  for _ in $(seq 100); do curl -s "http://$host/v2/" > /dev/null && break; sleep 0.1; done
+}
+
 finish() {
   echo "$((checks - failures)) passed, $failures failed"
   [ "$failures" = 0 ] && [ "$checks" -gt 0 ]

@@ -16,13 +16,8 @@ else
 fi
 export HOME=$SCRATCH no_proxy='*'
 unset REGISTRY_AUTH_FILE XDG_CONFIG_HOME DOCKER_CONFIG COSIGN_PASSWORD MINIBUILD_KEY_PASSWORD
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-host=127.0.0.1:$port
+start_registry "$SCRATCH/registry"
 P="--plain-http $host"
-printf 'version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' "$SCRATCH/registry" "$host" > registry.yml
-docker-registry serve registry.yml > registry.log 2>&1 &
-pids+=($!)
-for _ in $(seq 100); do curl -s "http://$host/v2/" > /dev/null && break; sleep 0.1; done
 
 sign() { "$MINIBUILD" sign "$@" --format notation $P 2> err; }
 verify() { "$MINIBUILD" verify "$@" --format notation $P 2> err; }

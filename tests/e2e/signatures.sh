@@ -8,13 +8,8 @@ cosign=$(command -v cosign || ls "$HOME/go/bin/cosign" 2> /dev/null)
 export HOME=$SCRATCH XDG_RUNTIME_DIR=$SCRATCH/run no_proxy='*'
 unset REGISTRY_AUTH_FILE XDG_CONFIG_HOME DOCKER_CONFIG COSIGN_PASSWORD MINIBUILD_KEY_PASSWORD
 mkdir run
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-host=127.0.0.1:$port
+start_registry "$SCRATCH/data"
 P="--plain-http $host"
-printf 'version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' "$SCRATCH/data" "$host" > registry.yml
-docker-registry serve registry.yml > registry.log 2>&1 &
-pids+=($!)
-for _ in $(seq 100); do curl -s "http://$host/v2/" > /dev/null && break; sleep 0.1; done
 
 # sign, verify, attest: with only the result on stdout; the rest goes to err.
 sign() { "$MINIBUILD" sign "$@" $P 2> err; }

@@ -61,14 +61,6 @@ bool accepts(Task task) {
   }
 }
 
-std::string base64url(std::string_view bytes) {
-  std::string text = base::base64(bytes);
-  text.resize(text.find_last_not_of('=') + 1);
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  return text;
-}
-
 // The two numbers of a signature of P-256 in DER.
 std::string numbers(const std::string& der) {
   std::string raw;
@@ -86,11 +78,11 @@ std::string numbers(const std::string& der) {
 // What is accepted has to name the image, and to say how it is signed.
 void sign(const Given& given, std::string_view header, std::string_view payload) {
   oci::Json json = oci::Json::parse(given.envelope);
-  const std::string protected_text = base64url(header);
-  const std::string payload_text = base64url(payload);
+  const std::string protected_text = base::base64url(header);
+  const std::string payload_text = base::base64url(payload);
   json["protected"] = protected_text;
   json["payload"] = payload_text;
-  json["signature"] = base64url(
+  json["signature"] = base::base64url(
       numbers(given.signer->sign(protected_text + "." + payload_text, trust::Scheme::ecdsa_p256_sha256)));
   const std::string envelope = json.dump();
   if (!accepts([&] { trust::notation_verify(envelope, given.target, given.trusted, now); })) return;

@@ -10,21 +10,13 @@
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
 #include "minibuild/trust/dsse.h"
+#include "tests/trust/scratch.h"
 
 namespace minibuild::trust {
 namespace {
 
 std::string fixture(const std::string& name) {
   return base::read_file(std::string(MINIBUILD_SOURCE_DIR) + "/tests/trust/keys/" + name);
-}
-
-std::string error_of(const std::function<void()>& task) {
-  try {
-    task();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 struct Cosign : public ::testing::Test {

@@ -9,39 +9,10 @@
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
+#include "tests/trust/scratch.h"
 
 namespace minibuild::trust {
 namespace {
-
-class Scratch {
- public:
-  Scratch() {
-    std::string pattern = ::testing::TempDir() + "minibuild-keys-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Scratch() { base::remove_tree(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  bool run(const std::string& command) const {
-    return std::system(("cd '" + path_ + "' && { " + command + "; } > log 2>&1").c_str()) == 0;
-  }
-  std::string read(const std::string& name) const { return base::read_file(path_ + "/" + name); }
-  void write(const std::string& name, std::string_view bytes) const {
-    base::write_file_atomic(path_ + "/" + name, bytes);
-  }
-
- private:
-  std::string path_;
-};
-
-std::string error_of(const std::function<void()>& task) {
-  try {
-    task();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 struct Kind {
   const char* name;

@@ -14,6 +14,7 @@
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
+#include "tests/trust/scratch.h"
 
 namespace minibuild::trust {
 namespace {
@@ -23,24 +24,11 @@ constexpr const char* signer_extensions =
     "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning\n";
 constexpr const char* ca_extensions = "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign\n";
 
-class Scratch {
+// With keys and certificates that openssl makes; a command that fails is a failure of the test.
+class Certificates : public Scratch {
  public:
-  Scratch() {
-    std::string pattern = ::testing::TempDir() + "minibuild-notation-XXXXXX";
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Scratch() { base::remove_tree(path); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  Scratch(Scratch&&) = delete;
-  Scratch& operator=(Scratch&&) = delete;
   void run(const std::string& command) const {
-    const bool good = std::system(("cd '" + path + "' && { " + command + "; } > log 2>&1").c_str()) == 0;
-    if (!good) ADD_FAILURE() << command << "\n" << read("log");
-  }
-  std::string read(const std::string& name) const { return base::read_file(path + "/" + name); }
-  void write(const std::string& name, std::string_view bytes) const {
-    base::write_file_atomic(path + "/" + name, bytes);
+    if (!Scratch::run(command)) ADD_FAILURE() << command << "\n" << read("log");
   }
   // NAME.key.
   void key(const std::string& name, const std::string& kind = "EC -pkeyopt ec_paramgen_curve:P-256") const {
@@ -69,20 +57,9 @@ class Scratch {
     return parse_private_key(read(name + ".key"), "", name);
   }
 
-  std::string path;
-
  private:
   mutable int serial_ = 1;
 };
-
-std::string error_of(const std::function<void()>& task) {
-  try {
-    task();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::string url(std::string text) {
   text = base::base64(text);
@@ -115,7 +92,7 @@ std::string numbers(const std::string& der) {
 // A root, a CA below it and a signer `leaf`; `alone`, which signs itself.
 struct Notation : public ::testing::Test {
   static void SetUpTestSuite() {
-    scratch = new Scratch;
+    scratch = new Certificates;
     for (const char* name : {"root", "middle", "leaf", "alone"}) scratch->key(name);
     scratch->certify("root", "root", ca_extensions);
     scratch->certify("middle", "root", ca_extensions);
@@ -127,7 +104,7 @@ struct Notation : public ::testing::Test {
     scratch = nullptr;
   }
 
-  static Scratch* scratch;
+  static Certificates* scratch;
   int64_t now = std::time(nullptr) + 60;
   oci::Descriptor target{std::string(oci::media_type::manifest), oci::digest_of("image"), 5, {}, {}};
   CertificateChain chain = scratch->chain({"leaf", "middle", "root"});
@@ -154,7 +131,7 @@ struct Notation : public ::testing::Test {
   std::string header() const { return from_url(oci::Json::parse(sign())["protected"]); }
   std::string payload() const { return from_url(oci::Json::parse(sign())["payload"]); }
 };
-Scratch* Notation::scratch = nullptr;
+Certificates* Notation::scratch = nullptr;
 
 std::string change(std::string text, const std::string& from, const std::string& to) {
   const size_t at = text.find(from);
@@ -228,7 +205,7 @@ struct NotationKey : public ::testing::TestWithParam<Kind> {};
 
 TEST_P(NotationKey, OpensslVerifiesWhatIsSigned) {
   const Kind& kind = GetParam();
-  const Scratch scratch;
+  const Certificates scratch;
   scratch.key("k", kind.generate);
   scratch.certify("k", "k", signer_extensions);
   const CertificateChain chain = scratch.chain({"k"});

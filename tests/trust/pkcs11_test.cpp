@@ -8,20 +8,12 @@
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
+#include "tests/trust/scratch.h"
 
 namespace minibuild::trust {
 namespace {
 
 constexpr const char* module = "/usr/lib/softhsm/libsofthsm2.so";
-
-std::string error_of(const std::function<void()>& task) {
-  try {
-    task();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 class Token : public ::testing::Test {
  protected:

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace minibuild::base {
 
@@ -35,6 +36,18 @@ class MemorySource : public Source {
 
  private:
   std::string_view rest_;
+};
+
+/// A stream whose first bytes were taken already: gives them, then the rest.
+class FrontSource : public Source {
+ public:
+  FrontSource(Source& rest, std::string front) : rest_(rest), front_(std::move(front)) {}
+  size_t read(std::span<char> buffer) override;
+
+ private:
+  Source& rest_;
+  std::string front_;
+  size_t at_ = 0;
 };
 
 /// Fills `buffer` as far as the source goes; the number of bytes read.

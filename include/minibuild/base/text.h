@@ -41,6 +41,8 @@ std::string shell_quote(std::string_view word);
 
 /// RFC 4648, section 4, with padding.
 std::string base64(std::string_view bytes);
+/// RFC 4648, section 5, without padding.
+std::string base64url(std::string_view bytes);
 /// Nothing if `text` is not base64 (RFC 4648, section 4; padding may be missing).
 std::optional<std::string> unbase64(std::string_view text);
 

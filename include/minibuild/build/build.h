@@ -35,7 +35,7 @@ struct Options {
   std::map<std::string, std::string> set;  // arguments
   std::map<std::string, std::string> secrets;
   std::shared_ptr<const trust::SecretForms>
-      secret_forms{};            // of `secrets`; null: build_image and build_stage make them
+      secret_forms{};            // of `secrets`, so that they are made once; null: see secret_forms_of
   std::optional<int64_t> epoch;  // SOURCE_DATE_EPOCH, for specs without `epoch`
   std::string stage;             // stop at this stage; its tree is the result
   int jobs = 1;
@@ -71,10 +71,11 @@ struct Built {
 Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
                   Progress& progress);
 
+/// The forms of the options' secrets; made if they are not there.
+std::shared_ptr<const trust::SecretForms> secret_forms_of(const Options& options);
 /// Throws Error{Code::refused} if the spec's text, the values for its arguments or the names of its image
 /// have one of the secrets; names the line or the argument.
-void refuse_secrets_of_spec(const trust::SecretForms& forms, const std::string& spec_path,
-                            const Options& options);
+void refuse_secrets_of_spec(const SpecFile& file, const Options& options);
 /// The error as it is, or one that does not show the secret that its message has.
 base::Error without_secrets(const trust::SecretForms& forms, const base::Error& error);
 

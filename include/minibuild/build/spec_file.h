@@ -19,6 +19,9 @@ struct SpecFile {
 /// What the path of a spec that comes with minibuild begins with: `minibuild:distroless/cc.yaml`.
 inline constexpr std::string_view shipped_prefix = "minibuild:";
 
+/// A path as it is written in a file of `directory`: as it is if absolute, else below that.
+std::string path_beside(const std::string& directory, const std::string& name);
+
 /// Reads and parses; diagnostics are left to the caller. Throws Error{Code::usage} if the file cannot be
 /// read.
 SpecFile read_spec(const std::string& path, const std::map<std::string, std::string>& set,

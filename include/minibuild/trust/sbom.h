@@ -64,7 +64,8 @@ std::vector<store::Attachment> sbom_attachments(const store::Image& image,
                                                 const Components& components,
                                                 const std::vector<SbomFormat>& formats,
                                                 const std::string& version, store::Cache& cache);
-/// Puts an artifact's blobs into the cache.
-store::Attachment keep_artifact(const Artifact& artifact, const oci::Digest& subject, store::Cache& cache);
+/// Puts an artifact's blobs into the cache. `tag`: for one that is found by a tag, not by its subject.
+store::Attachment keep_artifact(const Artifact& artifact, const oci::Digest& subject, store::Cache& cache,
+                                const std::string& tag = "");
 
 }  // namespace minibuild::trust
