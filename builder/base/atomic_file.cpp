@@ -117,10 +117,29 @@ void remove_stale_temporaries(const std::string& directory,
   ::closedir(dir);
 }
 
-FileLock::FileLock(const std::string& path, Mode mode)
-    : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)) {
-  if (!fd_) fail("cannot lock {}: {}", path, errno_text());
+namespace {
+
+Fd open_for_lock(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!fd) fail("cannot lock {}: {}", path, errno_text());
+  return fd;
+}
+
+}  // namespace
+
+FileLock::FileLock(const std::string& path, Mode mode) : fd_(open_for_lock(path)) {
   while (::flock(fd_.get(), mode == Mode::shared ? LOCK_SH : LOCK_EX) != 0)
+    if (errno != EINTR) fail("cannot lock {}: {}", path, errno_text());
+}
+
+FileLock::FileLock(const std::string& path, uint64_t byte) : fd_(open_for_lock(path)) {
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = static_cast<off_t>(byte);
+  range.l_len = 1;
+  // The lock of an open file description (fcntl(2)), not of the process.
+  while (::fcntl(fd_.get(), F_OFD_SETLKW, &range) != 0)
     if (errno != EINTR) fail("cannot lock {}: {}", path, errno_text());
 }
 

@@ -110,11 +110,13 @@ jq 'del(.trustPolicies[0].trustStores, .trustPolicies[0].trustedIdentities)' ski
 same "a policy that skips" "$(verify oci:layout:1 $(by skipping)) $(grep -c 'nothing is verified' err)" "$L 1"
 policy audit audit '*' 'x509.subject: C=DE, ST=Berlin, O=Other'
 same "a policy that only logs" "$(verify oci:layout:1 $(by audit)) $(grep -c 'but it is signed by' err)" "$L 1"
-later() { faketime '+200 days' "$MINIBUILD" verify "$@" --format notation 2> err; }
+later() { on_day '+200d' "$MINIBUILD" verify "$@" --format notation 2> err; }
 policy mild permissive '*' '*'
-ends "certificates that have expired" 3 later oci:layout:1 $(by any)
-check "that is said" grep -q "CN=signer' expired " err
-same "are let pass by a mild policy" "$(later oci:layout:1 $(by mild)) $(grep -c "good, .*but the certificate of .*CN=signer' expired" err)" "$L 1"
+if days_pass; then
+  ends "certificates that have expired" 3 later oci:layout:1 $(by any)
+  check "that is said" grep -q "CN=signer' expired " err
+  same "are let pass by a mild policy" "$(later oci:layout:1 $(by mild)) $(grep -c "good, .*but the certificate of .*CN=signer' expired" err)" "$L 1"
+fi
 ends "a policy with an unknown field" 1 verify oci:layout:1 --trust-policy <(jq '.more = 1' any/trustpolicy.json) --trust-store any/truststore
 ends "--key is for the other format" 2 verify oci:layout:1 --key signer.crt
 ends "--cert and a policy" 2 verify oci:layout:1 --cert root.crt $(by any)
@@ -213,7 +215,7 @@ if [ -n "$judge" ]; then
   build two.yaml -o oci:library:1 > /dev/null
   check "the library signs in a layout, for an hour" "$judge" sign oci:library "$N" plain.key chain.pem 1h
   same "that is good now" "$(verify oci:library:1 --cert root.crt)" "$N"
-  ends "and not after two hours" 3 faketime '+2 hours' "$MINIBUILD" verify oci:library:1 --format notation --cert root.crt
+  days_pass && ends "and not after two hours" 3 on_day '+2h' "$MINIBUILD" verify oci:library:1 --format notation --cert root.crt
   openssl pkcs8 -topk8 -nocrypt -in k3072.key -out plain.key
   check "the library signs by RSA" "$judge" sign oci:library "$N" plain.key k3072.crt
   same "that is good, too" "$(verify oci:library:1 --cert k3072.crt)" "$N"

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "minibuild/base/error.h"
@@ -53,6 +55,25 @@ TEST_F(Caches, ABlobIsKeptUnderItsDigest) {
   ASSERT_TRUE(cache.find_blob(digest));
   EXPECT_EQ(base::read_file(*cache.find_blob(digest)), "hello");
   EXPECT_FALSE(cache.find_blob({base::sha256("other")}));
+}
+
+TEST_F(Caches, EachBlobHasALockOfItsOwn) {
+  const Cache cache(directory_);
+  const oci::Digest one{base::sha256("one")};
+  oci::Digest like = one;
+  like.hash[7] ^= 4;  // what a byte of the lock file is made of ends here
+  std::optional<base::FileLock> held(cache.lock_blob(one));
+  const base::FileLock other = cache.lock_blob(like);
+  std::atomic<bool> mine = false;
+  std::jthread waiting([&] {
+    const base::FileLock lock = cache.lock_blob(one);
+    mine = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(mine);
+  held.reset();
+  waiting.join();
+  EXPECT_TRUE(mine);
 }
 
 TEST_F(Caches, WrongBytesAreNotKept) {

@@ -153,6 +153,9 @@ class FileLock {
  public:
   enum class Mode { shared, exclusive };
   FileLock(const std::string& path, Mode mode);
+  /// An exclusive lock on one byte of it, which need not be there: one file for any number of locks, which
+  /// know nothing of a lock on the whole. `byte` is below 2^62. Threads exclude one another as processes do.
+  FileLock(const std::string& path, uint64_t byte);
 
  private:
   Fd fd_;
