@@ -2,14 +2,14 @@
 # Installs what is missing, builds, and runs every test. Needs Debian 12 and, for missing packages, root or sudo.
 #   tests/run.sh                all tests of the release build
 #   tests/run.sh -R spec        those whose name matches, as ctest does
-# PRESET=asan (or tsan, debug) builds and tests that way.
+# PRESET=asan (or tsan, debug) builds and tests that way; asan needs clang-16 (tests/packages.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/packages.sh
-install_packages $build_packages $test_packages
 preset=${PRESET:-release}
+install_packages $build_packages $test_packages $([ "$preset" != asan ] || echo $check_packages)
 directory=build
 [ "$preset" = release ] || directory=build-$preset
 cmake --preset "$preset" -DMINIBUILD_TESTS=ON > /dev/null
 cmake --build --preset "$preset"
-ctest --test-dir "$directory" --output-on-failure "$@"
+ctest --test-dir "$directory" --output-on-failure --parallel "$(nproc)" "$@"
