@@ -333,10 +333,7 @@ class Push {
     oci::Json entry = {{"mediaType", attachment.descriptor.media_type},
                        {"digest", digest},
                        {"size", attachment.descriptor.size}};
-    if (manifest.contains("artifactType"))
-      entry["artifactType"] = manifest["artifactType"];
-    else if (manifest.contains("config") && manifest["config"].contains("mediaType"))
-      entry["artifactType"] = manifest["config"]["mediaType"];
+    entry["artifactType"] = store::artifact_type_of(attachment.manifest_json);
     if (manifest.contains("annotations")) entry["annotations"] = manifest["annotations"];
     index["manifests"].push_back(std::move(entry));
     to.put_manifest(target_, tagged.tag, std::string(oci::media_type::index), index.dump());

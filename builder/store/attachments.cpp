@@ -103,6 +103,13 @@ std::vector<std::string> attachment_tags(const oci::Digest& subject) {
   return {start + ".sig", start + ".att", start + ".sbom"};
 }
 
+std::string artifact_type_of(const std::string& manifest_json) {
+  const oci::Json json = oci::parse_json(manifest_json, "a manifest");
+  if (const auto type = json.find("artifactType"); type != json.end() && type->is_string())
+    return type->get<std::string>();
+  return oci::parse_manifest(manifest_json, "a manifest").config.media_type;
+}
+
 bool is_attachment_tag(std::string_view tag) {
   return tag.starts_with("sha256-") && tag.find('.') == 71 &&
          (tag.ends_with(".sig") || tag.ends_with(".att") || tag.ends_with(".sbom"));

@@ -110,23 +110,30 @@ void add_blobs(const std::string& directory, const Product& product, Cache& cach
     if (!blob.path.empty()) cache.note_file_digest(blobs + "/" + hex, blob.digest);
 }
 
-// index.json with the new entries in place of those with the same names.
-std::string merged_index(const std::string& directory, const std::vector<oci::Descriptor>& entries) {
-  oci::ImageIndex index;
-  const std::string path = directory + "/index.json";
-  if (base::exists(path)) index = oci::parse_index(base::read_file(path, oci::max_json_size), path);
-  for (const oci::Descriptor& entry : entries) {
-    const std::string tag = oci::tag_of(entry);
-    const auto same = [&](const oci::Descriptor& old) {
-      return oci::tag_of(old) == tag && (!tag.empty() || old.digest == entry.digest);
-    };
-    const auto old = std::find_if(index.manifests.begin(), index.manifests.end(), same);
-    if (old == index.manifests.end())
-      index.manifests.push_back(entry);
-    else
-      *old = entry;
+// index.json with the new entries in place of those with the same names; those of others keep fields that
+// minibuild does not know.
+std::string merged_index(const std::string& path, const std::vector<oci::Json>& entries) {
+  std::string old = index_of({});
+  if (base::exists(path)) {
+    old = base::read_file(path, oci::max_json_size);
+    oci::parse_index(old, path);
   }
-  return oci::to_json(index);
+  oci::Json index = oci::parse_json(old, path);
+  oci::Json& manifests = index["manifests"];
+  const auto tag_of = [](const oci::Json& entry) -> oci::Json {
+    return entry.contains("annotations") ? entry["annotations"].value(oci::ref_name, oci::Json("")) : "";
+  };
+  for (const oci::Json& entry : entries) {
+    const oci::Json tag = tag_of(entry);
+    const auto same = std::find_if(manifests.begin(), manifests.end(), [&](const oci::Json& other) {
+      return tag_of(other) == tag && (tag != "" || other["digest"] == entry["digest"]);
+    });
+    if (same == manifests.end())
+      manifests.push_back(entry);
+    else
+      *same = entry;
+  }
+  return index.dump();
 }
 
 void write_if_changed(const std::string& path, std::string_view bytes) {
@@ -138,7 +145,8 @@ void fill_layout(const std::string& directory, const oci::ImageLocation& destina
                  Cache& cache, AddedBlobs& added) {
   add_blobs(directory, product, cache, added);
   write_if_changed(directory + "/oci-layout", layout_marker);
-  write_if_changed(directory + "/index.json", merged_index(directory, index_entries(destination, product)));
+  const std::string path = directory + "/index.json";
+  write_if_changed(path, merged_index(path, index_entries(destination, product)));
 }
 
 bool make_new_layout(const oci::ImageLocation& destination, const Product& product, Cache& cache) {
@@ -160,30 +168,6 @@ bool make_new_layout(const oci::ImageLocation& destination, const Product& produ
   return true;
 }
 
-// As `merged_index`, for what belongs to images; entries of others keep fields that minibuild does not know.
-std::string index_with(const std::string& path, const std::vector<Attachment>& attachments) {
-  oci::parse_index(base::read_file(path, oci::max_json_size), path);
-  oci::Json index = oci::parse_json(base::read_file(path, oci::max_json_size), path);
-  oci::Json& entries = index["manifests"];
-  for (const Attachment& attachment : attachments) {
-    oci::Descriptor descriptor = attachment.descriptor;
-    if (!attachment.tag.empty()) descriptor.annotations[oci::ref_name] = attachment.tag;
-    oci::Json entry = oci::json_of(descriptor);
-    const oci::Json manifest = oci::parse_json(attachment.manifest_json, "the manifest to add");
-    if (manifest.contains("artifactType")) entry["artifactType"] = manifest["artifactType"];
-    const auto same = std::find_if(entries.begin(), entries.end(), [&](const oci::Json& old) {
-      if (attachment.tag.empty()) return old["digest"] == entry["digest"];
-      return old.contains("annotations") && old["annotations"].is_object() &&
-             old["annotations"].value(oci::ref_name, "") == attachment.tag;
-    });
-    if (same == entries.end())
-      entries.push_back(std::move(entry));
-    else
-      *same = std::move(entry);
-  }
-  return index.dump();
-}
-
 }  // namespace
 
 base::Fd lock_layout(const std::string& directory) {
@@ -198,7 +182,9 @@ base::Fd lock_layout(const std::string& directory) {
 void add_attachments(const std::string& directory, const std::vector<Attachment>& attachments, Cache& cache) {
   const base::Fd lock = lock_layout(directory);
   const std::string path = directory + "/index.json";
-  const std::string index = index_with(path, attachments);
+  std::vector<oci::Json> entries;
+  for (const Attachment& attachment : attachments) entries.push_back(index_entry(attachment));
+  const std::string index = merged_index(path, entries);
   ImageSet set;
   set.attachments = attachments;
   AddedBlobs added;

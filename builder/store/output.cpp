@@ -6,6 +6,7 @@
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/store/attachments.h"
 
 namespace minibuild::store {
 
@@ -22,19 +23,29 @@ std::vector<std::string> tags_for(const oci::ImageLocation& destination, const P
   return tags;
 }
 
-std::vector<oci::Descriptor> index_entries(const oci::ImageLocation& destination, const Product& product) {
-  std::vector<oci::Descriptor> entries;
+oci::Json index_entry(const Attachment& attachment) {
+  oci::Descriptor descriptor = attachment.descriptor;
+  if (!attachment.tag.empty()) descriptor.annotations[oci::ref_name] = attachment.tag;
+  oci::Json entry = oci::json_of(descriptor);
+  if (attachment.tag.empty()) entry["artifactType"] = artifact_type_of(attachment.manifest_json);
+  return entry;
+}
+
+std::vector<oci::Json> index_entries(const oci::ImageLocation& destination, const Product& product) {
+  std::vector<oci::Json> entries;
   const ImageSet& set = *product.set;
   for (const std::string& tag : tags_for(destination, product)) {
     oci::Descriptor entry = top_of(set);
     entry.annotations[oci::ref_name] = tag;
-    entries.push_back(std::move(entry));
+    entries.push_back(oci::json_of(entry));
   }
-  for (const Attachment& attachment : set.attachments) {
-    entries.push_back(attachment.descriptor);
-    if (!attachment.tag.empty()) entries.back().annotations[oci::ref_name] = attachment.tag;
-  }
+  for (const Attachment& attachment : set.attachments) entries.push_back(index_entry(attachment));
   return entries;
+}
+
+std::string index_of(const std::vector<oci::Json>& entries) {
+  oci::Json index = {{"schemaVersion", 2}, {"mediaType", oci::media_type::index}, {"manifests", entries}};
+  return index.dump();
 }
 
 std::map<std::string, BlobToWrite> blobs_of(const ImageSet& set) {
@@ -80,9 +91,7 @@ void write_oci_archive(const oci::ImageLocation& destination, const Product& pro
     tree.put(name, tree::file_node(std::move(content), product.mtime), product.mtime);
   };
   put("oci-layout", tree::inline_content(std::string(layout_marker)));
-  oci::ImageIndex index;
-  index.manifests = index_entries(destination, product);
-  put("index.json", tree::inline_content(oci::to_json(index)));
+  put("index.json", tree::inline_content(index_of(index_entries(destination, product))));
   for (const auto& [hex, blob] : blobs_of(*product.set))
     put("blobs/sha256/" + hex,
         blob.path.empty() ? tree::inline_content(blob.bytes) : file_content(blob.path));

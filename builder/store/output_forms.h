@@ -23,8 +23,11 @@ struct BlobToWrite {
 std::map<std::string, BlobToWrite> blobs_of(const ImageSet& set);
 /// The tags that the image gets: the destination's, else those of its names, else `latest`.
 std::vector<std::string> tags_for(const oci::ImageLocation& destination, const Product& product);
-/// The descriptors for index.json: one for each tag, and one for each manifest that belongs to the image.
-std::vector<oci::Descriptor> index_entries(const oci::ImageLocation& destination, const Product& product);
+/// The entries of index.json: one for each tag, and one for each manifest that belongs to the image.
+std::vector<oci::Json> index_entries(const oci::ImageLocation& destination, const Product& product);
+oci::Json index_entry(const Attachment& attachment);
+/// An index.json.
+std::string index_of(const std::vector<oci::Json>& entries);
 
 void write_layout(const oci::ImageLocation& destination, const Product& product, Cache& cache);
 void check_layout(const std::string& directory);

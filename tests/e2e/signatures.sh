@@ -87,6 +87,11 @@ same "in a layout" "$(SOURCE_DATE_EPOCH=0 sign oci:layout:1 --key alice.key --do
 same "without a tag" "$(verify oci:layout --key alice.pub)" "$L"
 check "the layout is valid" python3 "$SOURCE/tests/e2e/validate.py" layout
 same "the image stays the layout's only one" "$("$MINIBUILD" inspect --json oci:layout | jq -r .config.config.User)" 1:0
+kinds() { jq -r '[.manifests[].artifactType // empty] | join(" ")' "$1/index.json"; }
+cp -r layout grown && build two.yaml -o oci:grown:2 > /dev/null
+same "index.json says what kind of thing it is, also after another image" "$(kinds layout), $(kinds grown), $(jq '.manifests | length' grown/index.json)" \
+  "application/vnd.dev.sigstore.bundle.v0.3+json, application/vnd.dev.sigstore.bundle.v0.3+json, $(($(jq '.manifests | length' layout/index.json) + 1))"
+check "that is valid" python3 "$SOURCE/tests/e2e/validate.py" grown
 payload=$(blobs layout '"critical"')
 jq -r '.layers[0].annotations["dev.cosignproject.cosign/signature"]' "$(blobs layout dev.cosignproject.cosign/signature)" | base64 -d > signature
 check "openssl verifies the classic signature" openssl dgst -sha256 -verify alice.pub -signature signature "$payload"

@@ -15,6 +15,10 @@ std::vector<std::string> attachment_tags(const oci::Digest& subject);
 /// True for such a tag.
 bool is_attachment_tag(std::string_view tag);
 
+/// What kind of thing a manifest is, as lists of referrers tell it: its `artifactType`, else its config's
+/// media type (distribution-spec, "Listing Referrers"). Throws Error if it is no manifest.
+std::string artifact_type_of(const std::string& manifest_json);
+
 struct FoundAttachment {
   oci::Descriptor descriptor;
   std::string tag;  // empty if the manifest names its subject
