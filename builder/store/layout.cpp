@@ -120,13 +120,15 @@ std::string merged_index(const std::string& path, const std::vector<oci::Json>& 
   }
   oci::Json index = oci::parse_json(old, path);
   oci::Json& manifests = index["manifests"];
-  const auto tag_of = [](const oci::Json& entry) -> oci::Json {
-    return entry.contains("annotations") ? entry["annotations"].value(oci::ref_name, oci::Json("")) : "";
+  const auto tag_of = [](const oci::Json& entry) -> std::string {
+    const auto annotations = entry.find("annotations");  // null counts as missing
+    return annotations != entry.end() && annotations->is_object() ? annotations->value(oci::ref_name, "")
+                                                                  : "";
   };
   for (const oci::Json& entry : entries) {
-    const oci::Json tag = tag_of(entry);
+    const std::string tag = tag_of(entry);
     const auto same = std::find_if(manifests.begin(), manifests.end(), [&](const oci::Json& other) {
-      return tag_of(other) == tag && (tag != "" || other["digest"] == entry["digest"]);
+      return tag_of(other) == tag && (!tag.empty() || other["digest"] == entry["digest"]);
     });
     if (same == manifests.end())
       manifests.push_back(entry);
