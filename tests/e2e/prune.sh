@@ -21,7 +21,7 @@ serve() {
 }
 # between MODE FILE URL: a proxy before the registry, on $port.
 between() {
-  repository proxy "$port" "$3" "$1" "$2" > "proxy.$1.log" 2>&1 &
+  python3 "$SOURCE/tests/e2e/prune_repository.py" proxy "$port" "$3" "$1" "$2" > "proxy.$1.log" 2>&1 &
   pids+=($!)
   wait_for "http://127.0.0.1:$port/v2/"
 }
