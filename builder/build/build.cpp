@@ -310,7 +310,7 @@ class Build {
       for (const auto& more : {trust::examine(subject, policy.policy), latest_bases(file.spec),
                                vulnerabilities_of(file, policy, tree, cache_, progress_)})
         found.insert(found.end(), more.begin(), more.end());
-      if (file.spec.user) std::erase_if(found, [](const auto& one) { return one.rule == "root-user"; });
+      heed_root(file.spec, policy.policy, found);
     }
     enforce(file, policy, std::move(found), progress_);
   }

@@ -88,10 +88,19 @@ bool may_inherit(const spec::Spec& spec) {
          std::holds_alternative<spec::BaseSpec>(spec.base.what);
 }
 
+// The user as the config will have it, as far as the spec says: a name that only the base knows is taken for
+// no root.
+std::string user_of(const spec::Spec& spec) {
+  if (!spec.user) return may_inherit(spec) ? "65532:65532" : "";
+  const std::string name = spec.user->substr(0, spec.user->find(':'));
+  if (name == "root") return "0:0";
+  return base::parse_number(name) ? *spec.user : "65532:65532";
+}
+
 // The config as far as the spec says it.
 oci::ImageConfig spec_config(const spec::Spec& spec) {
   oci::ImageConfig config;
-  if (spec.user || may_inherit(spec)) config.user = "65532:65532";
+  config.user = user_of(spec);
   if (spec.workdir) config.working_dir = *spec.workdir;
   if (spec.entrypoint) config.entrypoint = *spec.entrypoint;
   if (spec.cmd) config.cmd = *spec.cmd;
@@ -149,6 +158,7 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   for (const auto& more :
        {find_credentials(config, policy.baseline), latest_bases(file.spec), unpinned_inputs(file, options)})
     found.insert(found.end(), more.begin(), more.end());
+  heed_root(file.spec, policy.policy, found);
   // What the base brings is known when it is built: labels, and an entrypoint that 'cmd' is given to.
   if (may_inherit(file.spec))
     std::erase_if(found, [&](const trust::Violation& one) {

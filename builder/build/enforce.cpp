@@ -204,6 +204,21 @@ std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, cons
   return exceeding(inventory, advisories_of(policy, cache), *policy.policy.max_severity);
 }
 
+void heed_root(const spec::Spec& spec, const spec::Policy& policy,
+               std::vector<trust::Violation>& violations) {
+  const auto is_it = [](const auto& one) { return one.rule == "root-user"; };
+  const bool is_named = std::any_of(policy.deny.begin(), policy.deny.end(), is_it) ||
+                        std::any_of(policy.warn.begin(), policy.warn.end(), is_it);
+  const std::string name = spec.user ? spec.user->substr(0, spec.user->find(':')) : "";
+  const bool is_written = name == "root" || base::parse_number(name) == uint64_t{0};
+  if (is_written && !is_named) std::erase_if(violations, is_it);
+  for (trust::Violation& one : violations)
+    if (is_it(one) && is_named)
+      one.fix =
+          "write 'user: 65532', or another number that is not 0; if it has to be root, policy: { allow: [{ "
+          "rule: root-user, reason: ... }] }";
+}
+
 std::vector<std::string> bases_of(const spec::Spec& spec) {
   const auto* image = std::get_if<spec::BaseImage>(&spec.base.what);
   if (image == nullptr) return {};

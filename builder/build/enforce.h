@@ -20,6 +20,10 @@ void place(const SpecFile& file, std::vector<trust::Violation>& violations);
 void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust::Violation> violations,
              Progress& progress);
 
+/// Drops `root-user` if the spec says itself that the image runs as root, by `user: root` or a number that is
+/// 0; unless a policy names the rule.
+void heed_root(const spec::Spec& spec, const spec::Policy& policy, std::vector<trust::Violation>& violations);
+
 /// What the spec's base names: a reference of a registry, or an image on disk as it is written (`oci:DIR`).
 std::vector<std::string> bases_of(const spec::Spec& spec);
 /// Vulnerabilities that are worse than the policy allows, by the databases that it names (beside the spec),

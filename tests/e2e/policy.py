@@ -174,7 +174,6 @@ CASES = [
     ("relative-workdir", "off", {"base": "oci:relative.oci"}, {"base": "oci:relative.oci", "workdir": "/app"},
      {"early": False, "setup": lambda d: write_image(d / "relative.oci", [entry("a")], {"WorkingDir": "app"})}),
     ("root-user", "error", {"user": None}, {"user": 65532}, {}),
-    ("root-user", "error", {"user": None}, {"user": "root"}, {"image": False}),
     ("root-user", "error", {"user": None, "base": "oci:root.oci"}, {"user": 5, "base": "oci:root.oci"},
      {"early": False, "setup": lambda d: write_image(d / "root.oci", [entry("a")], {"User": "0:0"})}),
     ("secret", "error", {"files": [file("/etc/app.conf", "token = " + TOKEN + "\n")]},

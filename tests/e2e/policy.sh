@@ -62,6 +62,20 @@ check "sarif has the same places" diff <(mini check --format sarif | jq -r '.run
 same "json: the fields" "$(mini check --format json | jq -c '[.diagnostics[] | keys] | unique')" '[["column","file","fix","line","message","rule","severity","why"]]'
 cd ..
 
+# --- root: written out it is fine, unless a policy has an opinion ---------------------------------------------------------
+mkdir root && cd root
+root() { printf 'minibuild: 1\n%b\nfiles: [{ file: /x, content: x }]\n' "$1" > minibuild.yaml; echo "$(status_of mini check) $(status_of build minibuild.yaml -o oci:out.oci) $(grep -c '\[root-user\]' err.txt)"; }
+same "user: root" "$(root 'user: root')" "0 0 0"
+same "user: 0" "$(root 'user: "0:5"')" "0 0 0"
+same "a policy that denies it" "$(root 'user: root\npolicy: { deny: [root-user] }')" "3 3 1"
+check "and says what helps" grep -q "fix: write 'user: 65532'.*rule: root-user, reason" err.txt
+same "a policy that warns of it" "$(root 'user: root\npolicy: { warn: [root-user] }')" "0 0 0"
+"$MINIBUILD" build minibuild.yaml -o oci:out.oci > /dev/null 2> err.txt
+check "that is said" grep -q '^root-user: warning: the image runs as root' err.txt
+printf 'deny: [root-user]\n' > team.yaml
+same "a team's policy" "$(root 'user: root\npolicy: { file: team.yaml }')" "3 3 1"
+cd ..
+
 # --- an image and its spec: the same rules ---------------------------------------------------------------------------
 cd places
 sed -e 's/^policy:.*/policy:\n  warn: [secret, root-user, missing-label]/' -e '/^  deny/d' minibuild.yaml > warn.yaml
