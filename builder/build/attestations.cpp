@@ -74,6 +74,8 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
   }
   if (!wanted.provenance) return statements;
   trust::Provenance provenance = describe_build(spec_path, options, lock, built, invocation);
+  for (trust::Resource& image : images_on_disk(spec_path, options, cache))
+    provenance.dependencies.push_back(std::move(image));
   trust::hide_secrets(provenance, options.secrets);
   const std::string statement = trust::provenance_statement(subjects_of(built), provenance);
   refuse_secrets(*forms, statement, "the image's provenance");

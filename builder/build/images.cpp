@@ -188,6 +188,9 @@ class Push {
     if (!registries_.client || registries_.offline) fail("--offline forbids pushing");
     registry::Client& to = registries_.client();
     send_blobs(to, false);
+    std::optional<base::FileLock> lock;
+    if (!product_.set->attachments.empty())
+      lock.emplace(cache_.lock_lists(lists_name({oci::Transport::registry, oci::to_string(target_), ""})));
     try {
       put_all(to);
     } catch (const registry::Refused& error) {
@@ -401,6 +404,12 @@ std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,
     if (registries.offline || !registries.client) fail("--offline forbids asking what belongs to it");
     return listed(registries.client(), pinned(location.path, registries), subject);
   });
+}
+
+std::string lists_name(const oci::ImageLocation& location) {
+  if (location.transport != oci::Transport::registry) return base::real_path(location.path);
+  const oci::Reference reference = oci::parse_reference(location.path);
+  return reference.host + "/" + reference.repository;
 }
 
 void attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,

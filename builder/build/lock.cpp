@@ -369,7 +369,7 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   const Lock before = known.value_or(Lock{});
   std::vector<Use> uses = outside_inputs(spec_path, options);
   for (const Use& use : uses)
-    if (!use.needs_lock && !use.download && mode != LockMode::look)
+    if (!use.needs_lock && !use.download)
       require_signed_base(use.file, {oci::Transport::registry, use.name, ""},
                           oci::parse_reference(use.name).digest, use.verify_keys, use.position, cache,
                           options.registries);
@@ -411,7 +411,7 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
       result.lock.images.push_back(resolve(
           use, find(before.images, use.name), wanted, mode == LockMode::look,
           [&] { return ask_image(use, options); }, result.moved));
-    if (!use.download && mode != LockMode::look)
+    if (!use.download)
       require_signed_base(use.file, {oci::Transport::registry, use.name, ""},
                           result.lock.images.back().digest, use.verify_keys, use.position, cache,
                           options.registries);

@@ -17,10 +17,12 @@ namespace {
 
 using trust::Resource;
 
-// The spec and those that it stands on, each once, with the text that was read.
+// The spec and those that it stands on, each once, with the text that was read; and the images on disk that
+// they name.
 class SpecFiles {
  public:
   std::vector<Resource> found;
+  std::map<std::string, oci::ImageLocation> images;  // by name as written
 
   void look_at(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
                int depth) {
@@ -32,12 +34,25 @@ class SpecFiles {
     const auto below = [&](const spec::Base& base) {
       if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
         look_at(beside(file, other->path), set, platform, depth + 1);
+      if (const auto* image = std::get_if<spec::BaseImage>(&base.what)) add(file, image->location);
+    };
+    const auto copied = [&](const std::vector<spec::Copy>& list) {
+      for (const spec::Copy& copy : list)
+        if (copy.image) add(file, *copy.image);
     };
     below(file.spec.base);
-    for (const spec::Stage& stage : file.spec.stages) below(stage.base);
+    copied(file.spec.copy);
+    for (const spec::Stage& stage : file.spec.stages) {
+      below(stage.base);
+      copied(stage.copy);
+    }
   }
 
  private:
+  void add(const SpecFile& file, const oci::ImageLocation& location) {
+    if (location.transport != oci::Transport::registry)
+      images.emplace(oci::to_string(location), beside(file, location));
+  }
   // Without `./`, which a name beside a spec brings.
   static std::string plain(const std::string& path) {
     return path.starts_with(shipped_prefix) ? path : std::filesystem::path(path).lexically_normal().string();
@@ -125,6 +140,20 @@ void add_packages(const Lock& lock, const Built& built, const std::vector<oci::P
   }
 }
 
+// What the name of an image on disk stands for; of a docker-archive, which has no manifest, the file's own
+// hash.
+oci::Digest digest_on_disk(const oci::ImageLocation& location, store::Cache& cache,
+                           const Registries& registries) {
+  if (location.transport != oci::Transport::docker_archive)
+    return open_image(location, cache, registries).top.digest;
+  const base::Fd fd = base::open_file(location.path);
+  base::FdSource source(fd.get(), location.path);
+  base::Sha256 hash;
+  std::vector<char> buffer(size_t{1} << 20);
+  while (const size_t n = source.read(buffer)) hash.update({buffer.data(), n});
+  return {hash.finish()};
+}
+
 std::string name_of(const Built& built) {
   return built.names.empty() ? "image" : oci::to_string(built.names.front());
 }
@@ -161,7 +190,7 @@ trust::Provenance describe_build(const std::string& spec_path, const Options& op
          {{"gitCommit", invocation.git->commit}},
          "",
          "",
-         {}});
+         {{"note", "the commit that is checked out; the working tree was not compared with it"}}});
   for (const store::Image& image : built.set.images)
     for (const oci::Descriptor& layer : image.manifest.layers) {
       Resource resource = trust::resource("layer", "", layer.digest);
@@ -170,6 +199,17 @@ trust::Provenance describe_build(const std::string& spec_path, const Options& op
     }
   trust::hide_secrets(provenance, options.secrets);
   return provenance;
+}
+
+std::vector<Resource> images_on_disk(const std::string& spec_path, const Options& options,
+                                     store::Cache& cache) {
+  SpecFiles specs;
+  for (const oci::Platform& platform : platforms_of(spec_path, options))
+    specs.look_at(spec_path, options.set, platform, 0);
+  std::vector<Resource> found;
+  for (const auto& [name, location] : specs.images)
+    found.push_back(trust::resource("image", name, digest_on_disk(location, cache, options.registries)));
+  return found;
 }
 
 std::vector<Resource> subjects_of(const Built& built) {

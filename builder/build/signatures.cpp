@@ -1,6 +1,8 @@
 #include "minibuild/build/signatures.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "builder/build/naming.h"
 #include "minibuild/base/error.h"
@@ -17,6 +19,8 @@ namespace {
 constexpr size_t max_attached = 1000;
 constexpr size_t max_subjects = 1000;
 constexpr size_t max_signature = size_t{64} << 20;
+constexpr int max_attempts = 8;
+constexpr std::chrono::milliseconds settling{200};
 
 // The bytes of a document, if they are what the descriptor says.
 std::string checked(const store::BlobSource& source, const oci::Descriptor& descriptor, store::Cache& cache) {
@@ -156,6 +160,38 @@ std::string reference_of(const oci::ImageLocation& location, const SignOptions& 
   return reference.host + "/" + reference.repository;
 }
 
+// Those that are not beside the image yet.
+std::vector<store::Attachment> unlisted(const OpenedImage& image, const oci::ImageLocation& location,
+                                        const std::vector<store::Attachment>& attachments,
+                                        const Registries& registries) {
+  std::vector<store::Attachment> missing;
+  for (const store::Attachment& one : attachments) {
+    const auto found = list_attachments(image, location, one.subject, registries);
+    const bool is_there = std::any_of(found.begin(), found.end(), [&](const store::FoundAttachment& other) {
+      return other.descriptor.digest == one.descriptor.digest;
+    });
+    if (!is_there) missing.push_back(one);
+  }
+  return missing;
+}
+
+// Attaches what `missing` gives until it gives nothing. Tags, and lists of referrers where a registry has no
+// API for them, are read, changed and written: who does the same at the same time from another machine takes
+// away what came between. So they are looked at again a moment later.
+void attach_missing(const oci::ImageLocation& location, store::Cache& cache, const Registries& registries,
+                    const std::function<std::vector<store::Attachment>()>& missing) {
+  const base::FileLock lock = cache.lock_lists(lists_name(location));
+  for (int attempt = 0; attempt < max_attempts; ++attempt) {
+    std::vector<store::Attachment> attachments = missing();
+    if (attachments.empty()) return;
+    attach(location, std::move(attachments), cache, registries);
+    if (location.transport != oci::Transport::registry) return;
+    std::this_thread::sleep_for(settling);
+  }
+  if (!missing().empty())
+    fail("others write there at the same time, and took it away {} times; try again", max_attempts);
+}
+
 }  // namespace
 
 void visit_attached(const OpenedImage& image, const oci::ImageLocation& location, const oci::Digest& subject,
@@ -186,32 +222,35 @@ oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& 
     const OpenedImage image = open_image(location, cache, registries);
     const std::string reference = reference_of(location, options);
     const std::string predicate(trust::sign_predicate);
-    std::vector<store::Attachment> attachments;
-    for (const oci::Descriptor& subject : subjects_of(image, cache)) {
-      const auto there =
-          candidates_of(image, location, subject.digest, {signer.public_key()}, predicate, cache, registries);
-      const auto has = [&](bool bundle) {
-        return std::any_of(there.begin(), there.end(), [&](const Candidate& one) {
-          return one.fault.empty() && one.bundle == bundle &&
-                 (bundle || one.accepted.docker_reference == reference);
-        });
-      };
-      if (options.classic && !has(false)) {
-        const auto before = classic_manifest(image, location, subject.digest, cache, registries);
-        attachments.push_back(
-            trust::keep_artifact(trust::classic_signature(signer, reference, subject.digest, before),
-                                 subject.digest, cache, store::attachment_tags(subject.digest).front()));
+    const std::vector<oci::Descriptor> subjects = subjects_of(image, cache);
+    attach_missing(location, cache, registries, [&] {
+      std::vector<store::Attachment> attachments;
+      for (const oci::Descriptor& subject : subjects) {
+        const auto there = candidates_of(image, location, subject.digest, {signer.public_key()}, predicate,
+                                         cache, registries);
+        const auto has = [&](bool bundle) {
+          return std::any_of(there.begin(), there.end(), [&](const Candidate& one) {
+            return one.fault.empty() && one.bundle == bundle &&
+                   (bundle || one.accepted.docker_reference == reference);
+          });
+        };
+        if (options.classic && !has(false)) {
+          const auto before = classic_manifest(image, location, subject.digest, cache, registries);
+          attachments.push_back(
+              trust::keep_artifact(trust::classic_signature(signer, reference, subject.digest, before),
+                                   subject.digest, cache, store::attachment_tags(subject.digest).front()));
+        }
+        if (options.bundle && !has(true)) {
+          const std::string bundle =
+              trust::make_bundle(signer, trust::make_statement(subject.digest, predicate, "{}"));
+          attachments.push_back(trust::keep_artifact(
+              trust::bundle_artifact(bundle, subject, predicate, options.created), subject.digest, cache));
+        }
       }
-      if (options.bundle && !has(true)) {
-        const std::string bundle =
-            trust::make_bundle(signer, trust::make_statement(subject.digest, predicate, "{}"));
-        attachments.push_back(trust::keep_artifact(
-            trust::bundle_artifact(bundle, subject, predicate, options.created), subject.digest, cache));
-      }
-    }
-    // What names the others comes last: who finds the index signed finds its images signed.
-    std::reverse(attachments.begin(), attachments.end());
-    if (!attachments.empty()) attach(location, std::move(attachments), cache, registries);
+      // What names the others comes last: who finds the index signed finds its images signed.
+      std::reverse(attachments.begin(), attachments.end());
+      return attachments;
+    });
     return image.top.digest;
   });
 }
@@ -225,24 +264,33 @@ oci::Digest sign_image(const oci::ImageLocation& location,
     for (const oci::Descriptor& subject : subjects_of(image, cache))
       attachments.push_back(trust::keep_artifact(make(subject), subject.digest, cache));
     std::reverse(attachments.begin(), attachments.end());
-    attach(location, std::move(attachments), cache, registries);
+    attach_missing(location, cache, registries,
+                   [&] { return unlisted(image, location, attachments, registries); });
     return image.top.digest;
   });
 }
 
-oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer& signer,
-                         const std::string& predicate_type, std::string_view predicate, int64_t created,
-                         store::Cache& cache, const Registries& registries) {
+oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer& signer, const Claim& claim,
+                         int64_t created, store::Cache& cache, const Registries& registries) {
   return naming("attest", location, [&] {
     const OpenedImage image = open_image(location, cache, registries);
-    checked(*image.source, image.top, cache);
-    const std::string bundle =
-        trust::make_bundle(signer, trust::make_statement(image.top.digest, predicate_type, predicate));
-    attach(location,
-           {trust::keep_artifact(trust::bundle_artifact(bundle, image.top, predicate_type, created),
-                                 image.top.digest, cache)},
-           cache, registries);
-    return image.top.digest;
+    const oci::Descriptor subject = claim.subject.value_or(image.top);
+    checked(*image.source, subject, cache);
+    const std::string bundle = trust::make_bundle(
+        signer, trust::make_statement(subject.digest, claim.predicate_type, claim.predicate));
+    const std::vector<store::Attachment> attachments{trust::keep_artifact(
+        trust::bundle_artifact(bundle, subject, claim.predicate_type, created), subject.digest, cache)};
+    const oci::Json stated = oci::parse_json(claim.predicate, "the predicate", trust::max_payload);
+    const auto there = candidates_of(image, location, subject.digest, {signer.public_key()},
+                                     claim.predicate_type, cache, registries);
+    const bool is_stated = std::any_of(there.begin(), there.end(), [&](const Candidate& one) {
+      return one.fault.empty() && one.bundle &&
+             oci::parse_json(one.accepted.predicate, one.name, trust::max_payload) == stated;
+    });
+    if (!is_stated)
+      attach_missing(location, cache, registries,
+                     [&] { return unlisted(image, location, attachments, registries); });
+    return subject.digest;
   });
 }
 

@@ -17,7 +17,7 @@ int attest(const AttestArguments& arguments) {
   const std::string predicate = base::read_file(arguments.predicate, trust::max_payload);
   const auto signer = read_signer(arguments.key);
   const oci::Digest digest =
-      build::attest_image(image, *signer, type, predicate, time_of_signing(), cache, registries);
+      build::attest_image(image, *signer, {type, predicate, {}}, time_of_signing(), cache, registries);
   cache.save();
   print_result(oci::to_string(digest) + "\n");
   return 0;

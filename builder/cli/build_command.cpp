@@ -10,6 +10,7 @@
 #include "builder/cli/commands.h"
 #include "builder/cli/keys.h"
 #include "builder/cli/progress.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/attestations.h"
 #include "minibuild/build/build.h"
@@ -100,7 +101,7 @@ void print_summary(const build::Built& built, const std::vector<oci::ImageLocati
       parts.push_back(phase.name + " " + base::human_seconds(phase.seconds));
   text += fmt::format("  time     {}{}{}\n", base::human_seconds(seconds), parts.empty() ? "" : ": ",
                       base::join(parts, ", "));
-  fmt::print(stderr, "{}", text);
+  say("{}", text);
 }
 
 struct Prepared {
@@ -131,6 +132,7 @@ void sign_outputs(const Prepared& prepared, const build::Built& built, store::Ca
   if (!prepared.signer) return;
   build::SignOptions options;
   options.created = time_of_signing();
+  options.classic = trust::has_classic_form(prepared.signer->public_key());
   if (!built.names.empty()) {
     oci::Reference name = built.names.front();
     name.tag.clear();
@@ -170,7 +172,7 @@ Prepared prepare(const BuildArguments& arguments) {
 }
 
 void print_event(const oci::Json& event) {
-  fmt::print(stderr, "{}\n", event.dump(-1, ' ', false, oci::Json::error_handler_t::replace));
+  say("{}\n", event.dump(-1, ' ', false, oci::Json::error_handler_t::replace));
 }
 
 // A wrong spec is told before anything is touched.
@@ -243,21 +245,29 @@ bool holds_attachments(const oci::ImageLocation& place) {
   return can_be_signed(place) || place.transport == oci::Transport::oci_archive;
 }
 
-// Signs the documents too, where one image is all: a layout's tag names no other.
+// Signs the documents too.
 void attest_outputs(const Prepared& prepared, const build::Built& built,
                     const std::vector<build::Statement>& statements, store::Cache& cache) {
   if (!prepared.signer) return;
+  const oci::Digest& top = store::top_of(built.set).digest;
   for (const oci::ImageLocation& destination : prepared.destinations) {
     if (!can_be_signed(destination)) continue;
-    for (const build::Statement& statement : statements) {
-      const oci::Digest& subject = statement.subject.digest;
-      if (destination.transport != oci::Transport::registry && subject != store::top_of(built.set).digest)
-        continue;
-      build::attest_image(written_place(destination, built, subject), *prepared.signer,
-                          statement.predicate_type, statement.predicate, time_of_signing(), cache,
-                          prepared.options.registries);
-    }
+    for (const build::Statement& statement : statements)
+      build::attest_image(written_place(destination, built, top), *prepared.signer,
+                          {statement.predicate_type, statement.predicate, statement.subject},
+                          time_of_signing(), cache, prepared.options.registries);
   }
+}
+
+// Attestations that no output can hold are told of, not lost in silence.
+void warn_of_lost(const std::vector<oci::ImageLocation>& destinations, const build::Built& built,
+                  build::Progress& progress) {
+  if (built.set.attachments.empty()) return;
+  for (const oci::ImageLocation& destination : destinations)
+    if (!holds_attachments(destination))
+      progress.note("attest", fmt::format("warning: {} cannot hold SBOMs and provenance; write them into a "
+                                          "registry, oci:DIR or oci-archive:FILE too",
+                                          oci::to_string(destination)));
 }
 
 int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cache& cache,
@@ -278,6 +288,7 @@ int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cach
                         {holds_attachments(destination) ? &built.set : &bare, built.names,
                          built.trees.size() == 1 ? &built.trees.front() : nullptr, built.epoch},
                         cache, prepared.options.registries);
+  warn_of_lost(prepared.destinations, built, progress);
   attest_outputs(prepared, built, statements, cache);
   sign_outputs(prepared, built, cache, progress);
   built.phases.push_back({"output", seconds_now() - output_start});
@@ -313,6 +324,7 @@ int run_build(const BuildArguments& arguments, Prepared prepared, double start) 
   prepared.options.registries = make_registries(
       arguments.registry,
       [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
+  prepared.options.registries.verify_again = arguments.no_cache;
   const build::Locking locking = locked(arguments, prepared.options, cache, *progress);
   prepared.options.registries.pinned = build::pins_of(locking.lock);
   prepared.options.packages = locking.lock.packages;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/store/cache.h"
@@ -29,8 +30,8 @@ int cache_collect(const CacheArguments& arguments) {
                                                      arguments.max_size));
   store::Cache cache(cache_directory(arguments.cache_dir));
   const store::GcReport report = cache.collect(*size);
-  fmt::print(stderr, "removed {} files, {} freed, {} kept in {}\n", report.removed,
-             base::human_size(report.freed), base::human_size(report.kept), cache.directory());
+  say("removed {} files, {} freed, {} kept in {}\n", report.removed, base::human_size(report.freed),
+      base::human_size(report.kept), cache.directory());
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/text.h"
 #include "minibuild/trust/sarif.h"
 
@@ -44,8 +45,8 @@ void write_baseline(const std::string& path, const std::vector<trust::Violation>
     if (one.rule == "secret")
       baseline.entries.insert({one.rule, one.path.empty() ? "config" : one.path, one.id});
   base::write_file_atomic(path, trust::to_json(baseline));
-  fmt::print(stderr, "{}: {} finding{} written to {}\n", "baseline", baseline.entries.size(),
-             baseline.entries.size() == 1 ? "" : "s", path);
+  say("{}: {} finding{} written to {}\n", "baseline", baseline.entries.size(),
+      baseline.entries.size() == 1 ? "" : "s", path);
 }
 
 int check_spec(const CheckArguments& arguments) {
@@ -71,9 +72,9 @@ int check_spec(const CheckArguments& arguments) {
   else if (arguments.format == "sarif")
     print_result(sarif_of(diagnostics, path));
   else if (!diagnostics.empty())
-    fmt::print(stderr, "{}", spec::render_text(diagnostics, path, file.source));
+    say("{}", spec::render_text(diagnostics, path, file.source));
   else
-    fmt::print(stderr, "{}: no errors\n", path);
+    say("{}: no errors\n", path);
   if (refused) return static_cast<int>(Code::refused);
   return spec::has_errors(diagnostics) ? static_cast<int>(Code::usage) : 0;
 }
@@ -101,9 +102,9 @@ int check_image(const CheckArguments& arguments) {
   else if (arguments.format == "sarif")
     print_result(trust::violations_sarif(all));
   else if (all.empty())
-    fmt::print(stderr, "{}: keeps the policy\n", arguments.image);
+    say("{}: keeps the policy\n", arguments.image);
   else
-    fmt::print(stderr, "{}", trust::violations_text(all, arguments.image));
+    say("{}", trust::violations_text(all, arguments.image));
   return has_errors(all) ? static_cast<int>(Code::refused) : 0;
 }
 

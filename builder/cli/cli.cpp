@@ -10,6 +10,7 @@
 
 #include "builder/cli/commands.h"
 #include "builder/cli/options.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/sandbox/sandbox.h"
@@ -88,7 +89,7 @@ void print_error(const std::string& message) {
       message.find(": error: ") == std::string::npos ? "minibuild: error: " + message : message;
   if (const size_t at = text.find("error: "); colour && at != std::string::npos)
     text.replace(at, 6, "\x1b[31merror:\x1b[0m");
-  fmt::print(stderr, "{}\n", text);
+  say("{}\n", text);
 }
 
 std::string cache_directory(const std::string& flag) {
@@ -115,7 +116,7 @@ int run(int argc, char** argv) {
     return run_command(argc, argv);
   } catch (const base::Error& error) {
     if (error.code() == Code::interrupted)
-      fmt::print(stderr, "minibuild: interrupted\n");
+      say("minibuild: interrupted\n");
     else
       print_error(error.what());
     return static_cast<int>(error.code());

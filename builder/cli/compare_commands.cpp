@@ -5,6 +5,7 @@
 
 #include "builder/cli/commands.h"
 #include "builder/cli/progress.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/compare.h"
@@ -120,7 +121,7 @@ int reproduce(const ReproduceArguments& arguments) {
   const build::Built built = build::build_image(arguments.spec, options, cache, *progress);
   cache.save();
   if (store::top_of(want).digest == store::top_of(built.set).digest) {
-    fmt::print(stderr, "{} is what {} gives, byte for byte\n", oci::to_string(location), arguments.spec);
+    say("{} is what {} gives, byte for byte\n", oci::to_string(location), arguments.spec);
     print_result(oci::to_string(store::top_of(built.set).digest) + "\n");
     return 0;
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 
 namespace minibuild::cli {
@@ -26,8 +27,8 @@ int copy(const CopyArguments& arguments) {
                       "oci-archive: can",
                       oci::to_string(to)));
     build::read_attachments(set, from, cache, registries);
-    fmt::print(stderr, "{}: {} referrer{}\n", oci::to_string(from), set.attachments.size(),
-               set.attachments.size() == 1 ? "" : "s");
+    say("{}: {} referrer{}\n", oci::to_string(from), set.attachments.size(),
+        set.attachments.size() == 1 ? "" : "s");
   }
   store::Product product;
   product.set = &set;

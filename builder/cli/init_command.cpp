@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
@@ -100,11 +101,11 @@ int init(const InitArguments& arguments) {
         ignore,
         "# Not copied by `from: "
         ".`\n.git\n.minibuildignore\nminibuild.yaml\nminibuild.lock.json\n*.oci\n*.oci.tar\n");
-    fmt::print(stderr, "wrote {}\n", ignore);
+    say("wrote {}\n", ignore);
   }
-  fmt::print(stderr, "wrote {}{}\n", path,
-             kind == nullptr ? "; say in its stage how the project is built"
-                             : fmt::format(" for a {} project", kind->name));
+  say("wrote {}{}\n", path,
+      kind == nullptr ? "; say in its stage how the project is built"
+                      : fmt::format(" for a {} project", kind->name));
   return 0;
 }
 

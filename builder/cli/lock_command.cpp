@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/build/lock.h"
 
@@ -20,15 +21,15 @@ int lock(const LockArguments& arguments) {
   }
   store::Cache cache(cache_directory(arguments.cache_dir));
   options.registries = make_registries(arguments.registry, note_on_stderr);
+  options.registries.verify_again = true;
   const auto mode = arguments.update ? build::LockMode::update : build::LockMode::look;
   const build::Locking locking = build::resolve_lock(spec, options, mode, cache, names);
   cache.save();
   for (const build::Moved& moved : locking.moved)
-    fmt::print(
-        stderr, "{}: {}\n  before  {}\n  now     {}\n", moved.name,
+    say("{}: {}\n  before  {}\n  now     {}\n", moved.name,
         arguments.update ? "moved, and was updated" : "has moved; to follow it: minibuild lock --update",
         oci::to_string(moved.before), oci::to_string(moved.now));
-  for (const std::string& change : locking.package_changes) fmt::print(stderr, "{}\n", change);
+  for (const std::string& change : locking.package_changes) say("{}\n", change);
   const std::string path = build::lock_path(spec);
   if (locking.changed) base::write_file_atomic(path, build::to_json(locking.lock));
   const size_t images = locking.lock.images.size();
@@ -38,11 +39,11 @@ int lock(const LockArguments& arguments) {
   std::string more =
       downloads == 0 ? "" : fmt::format(", {} download{}", downloads, downloads == 1 ? "" : "s");
   if (packages > 0) more += fmt::format(", {} package{}", packages, packages == 1 ? "" : "s");
-  fmt::print(stderr, "{}: {}, {} image{}{}\n", path,
-             locking.changed                      ? "written"
-             : images + downloads + packages == 0 ? "nothing to lock"
-                                                  : "unchanged",
-             images, images == 1 ? "" : "s", more);
+  say("{}: {}, {} image{}{}\n", path,
+      locking.changed                      ? "written"
+      : images + downloads + packages == 0 ? "nothing to lock"
+                                           : "unchanged",
+      images, images == 1 ? "" : "s", more);
   return 0;
 }
 

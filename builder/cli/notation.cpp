@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "builder/cli/keys.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
@@ -108,8 +109,7 @@ int verify_as_notation(const VerifyArguments& arguments) {
     const trust::TrustStatement& statement = trust::statement_for(policy, scope_of(image), file);
     skip = statement.level == "skip";
     if (skip)
-      fmt::print(stderr, "nothing is verified: the statement '{}' of {} says so\n",
-                 base::printable(statement.name), file);
+      say("nothing is verified: the statement '{}' of {} says so\n", base::printable(statement.name), file);
     else
       trusted = trust_by_statement(statement, store_directory(arguments));
   }
@@ -124,8 +124,7 @@ int verify_as_notation(const VerifyArguments& arguments) {
   if (!skip && !build::is_verified(verification))
     throw base::Error(base::Code::refused, build::why_refused(image, verification));
   for (const build::Candidate& candidate : verification.candidates)
-    if (!skip && candidate.fault.empty())
-      fmt::print(stderr, "{}: good, {}\n", candidate.name, candidate.remark);
+    if (!skip && candidate.fault.empty()) say("{}: good, {}\n", candidate.name, candidate.remark);
   cache.save();
   print_result(oci::to_string(verification.image.digest) + "\n");
   return 0;

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
@@ -189,7 +190,7 @@ int prune(const PruneArguments& arguments) {
       print_result(table_of(holdings, plan, now));
     }
   };
-  for (const std::string& note : plan.notes) fmt::print(stderr, "note: {}\n", note);
+  for (const std::string& note : plan.notes) say("note: {}\n", note);
   const Numbers numbers = numbers_of(plan);
   const std::string also =
       numbers.untagged == 0 ? ""
@@ -201,20 +202,20 @@ int prune(const PruneArguments& arguments) {
   if (!arguments.yes) {
     print_plan(false, {});
     allowed();
-    fmt::print(stderr, "{}: {}{}\n", name, outlook,
-               numbers.deleted + numbers.untagged > 0 ? "; nothing is done without --yes" : "");
+    say("{}: {}{}\n", name, outlook,
+        numbers.deleted + numbers.untagged > 0 ? "; nothing is done without --yes" : "");
     return 0;
   }
   allowed();
   const build::PruneResult result =
-      target->remove(policy, plan, now, [](const std::string& text) { fmt::print(stderr, "{}\n", text); });
+      target->remove(policy, plan, now, [](const std::string& text) { say("{}\n", text); });
   print_plan(true, result);
-  for (const std::string& remark : result.remarks) fmt::print(stderr, "note: {}\n", remark);
+  for (const std::string& remark : result.remarks) say("note: {}\n", remark);
   std::string freed;
   if (result.blobs > 0)
     freed = fmt::format(", {} removed ({})", counted(result.blobs, "blob"), base::human_size(result.freed));
-  fmt::print(stderr, "{}: deleted {} ({}){}, kept {}\n", name, counted(result.manifests, "manifest"),
-             counted(result.tags, "tag"), freed, holdings.manifests.size() - result.manifests);
+  say("{}: deleted {} ({}){}, kept {}\n", name, counted(result.manifests, "manifest"),
+      counted(result.tags, "tag"), freed, holdings.manifests.size() - result.manifests);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 
@@ -65,9 +66,7 @@ std::vector<std::pair<std::string, std::string>> read_mirrors(std::vector<std::s
 
 }  // namespace
 
-void note_on_stderr(const std::string& subject, const std::string& text) {
-  fmt::print(stderr, "{}: {}\n", subject, text);
-}
+void note_on_stderr(const std::string& subject, const std::string& text) { say("{}: {}\n", subject, text); }
 
 build::Registries make_registries(const RegistryArguments& arguments,
                                   std::function<void(const std::string&, const std::string&)> note) {

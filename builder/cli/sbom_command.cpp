@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
@@ -71,8 +72,8 @@ int sbom(const SbomArguments& arguments) {
       throw base::Error(Code::usage, fmt::format("{} has {} images, none for this machine; say which with "
                                                  "--platform, or write all with -o DIR/",
                                                  what, set.images.size()));
-    fmt::print(stderr, "sbom: the image for {} of {}; --platform chooses another, -o DIR/ writes all\n",
-               oci::to_string(here->config.platform), set.images.size());
+    say("sbom: the image for {} of {}; --platform chooses another, -o DIR/ writes all\n",
+        oci::to_string(here->config.platform), set.images.size());
     set.images = {*here};
   }
   const std::vector<oci::Reference> names = names_of(arguments, location);

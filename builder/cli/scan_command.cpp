@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/advisory_feeds.h"
@@ -18,7 +19,7 @@ using base::Code;
 
 namespace {
 
-void warn(const std::string& text) { fmt::print(stderr, "minibuild: warning: {}\n", text); }
+void warn(const std::string& text) { say("minibuild: warning: {}\n", text); }
 
 std::vector<std::string> feed_urls(const std::vector<std::string>& flag, int64_t now) {
   if (!flag.empty()) return flag;
@@ -41,8 +42,7 @@ bool update(const ScanArguments& arguments, int64_t now, store::Cache& cache,
   for (const std::string& failure : done.failures) warn(failure);
   const trust::Advisories advisories = trust::open_feeds(done.feeds, cache);
   for (const trust::FeedFacts& facts : advisories.feeds())
-    fmt::print(stderr, "{}: {} about {}\n", base::printable(facts.source), facts.records,
-               base::printable(facts.ecosystem));
+    say("{}: {} about {}\n", base::printable(facts.source), facts.records, base::printable(facts.ecosystem));
   return done.failures.empty();
 }
 

@@ -4,6 +4,7 @@
 #include "builder/cli/commands.h"
 #include "builder/cli/keys.h"
 #include "builder/cli/notation.h"
+#include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
@@ -19,19 +20,16 @@ std::string shown(const std::string& key) {
   return trust::is_token_uri(key) ? key.substr(0, key.find('?')) : key;
 }
 
-// Says which signatures are good, and by whom; the first of them.
-const build::Candidate& report(const build::Verification& verification, const VerifyArguments& arguments) {
-  const build::Candidate* first = nullptr;
+// Says which signatures are good, and by whom.
+void report(const build::Verification& verification, const VerifyArguments& arguments) {
   for (const build::Candidate& candidate : verification.candidates) {
     if (!candidate.fault.empty()) continue;
-    if (first == nullptr) first = &candidate;
     const trust::Accepted& accepted = candidate.accepted;
     std::string text = fmt::format("{}: good, by {}", candidate.name, shown(arguments.keys[accepted.key]));
     if (!accepted.docker_reference.empty())
       text += fmt::format(", for {}", base::printable(accepted.docker_reference));
-    fmt::print(stderr, "{}\n", text);
+    say("{}\n", text);
   }
-  return *first;
 }
 
 // Says what is missing, or given for the other format.
@@ -68,16 +66,20 @@ int verify(const VerifyArguments& arguments) {
   const build::Verification verification = build::verify_image(image, keys, type, cache, registries);
   if (!build::is_verified(verification))
     throw base::Error(base::Code::refused, build::why_refused(image, verification));
-  const build::Candidate& good = report(verification, arguments);
+  report(verification, arguments);
   cache.save();
   const std::string digest = oci::to_string(verification.image.digest) + "\n";
+  // A document in each line.
+  std::string stated;
+  for (const build::Candidate& one : verification.candidates)
+    if (one.fault.empty()) stated += one.accepted.predicate + "\n";
   if (arguments.type.empty()) {
     print_result(digest);
   } else if (arguments.output.empty()) {
-    fmt::print(stderr, "{}", digest);
-    print_result(good.accepted.predicate + "\n");
+    say("{}", digest);
+    print_result(stated);
   } else {
-    base::write_file_atomic(arguments.output, good.accepted.predicate + "\n");
+    base::write_file_atomic(arguments.output, stated);
     print_result(digest);
   }
   return 0;

@@ -140,6 +140,10 @@ base::FileLock Cache::lock_blob(const oci::Digest& digest) const {
   return {directory_ + "/locks/blobs", byte >> 2};
 }
 
+base::FileLock Cache::lock_lists(const std::string& name) const {
+  return lock_blob({base::sha256("lists of " + name)});
+}
+
 void Cache::keep_blob(base::AtomicFile& file, const oci::Digest& digest) {
   base::clear_unless_file(blob_path(digest));
   file.commit_as(blob_path(digest), false);

@@ -88,8 +88,18 @@ std::string predicate_type_of(const std::string& word) {
     if (name == word) return std::string(uri);
     words.emplace_back(name);
   }
-  const size_t scheme = word.find("://");
-  if (scheme != std::string::npos && scheme > 0 && word.size() > scheme + 3 && base::is_utf8(word) &&
+  // A scheme (RFC 3986, section 3.1), a colon and more.
+  static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  static constexpr std::string_view others = "0123456789+-.";
+  const size_t scheme = word.find(':');
+  const bool has_scheme =
+      scheme != std::string::npos && scheme > 0 &&
+      word.find_first_not_of('/', scheme + 1) != std::string::npos &&
+      letters.find(word.front()) != std::string_view::npos &&
+      std::all_of(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(scheme), [](char c) {
+        return letters.find(c) != std::string_view::npos || others.find(c) != std::string_view::npos;
+      });
+  if (has_scheme && base::is_utf8(word) &&
       std::none_of(word.begin(), word.end(), [](char c) { return c >= 0 && c <= ' '; }))
     return word;
   throw base::Error(base::Code::usage, fmt::format("got the type '{}', want a URI or one of {}",

@@ -88,13 +88,15 @@ SimpleSigning parse_simple_signing(std::string_view payload, const std::string& 
           oci::parse_digest(string_field(image, "docker-manifest-digest", what), what)};
 }
 
+bool has_classic_form(const PublicKey& key) { return scheme_of(key) != Scheme::ed25519; }
+
 Artifact classic_signature(const Signer& signer, const std::string& docker_reference,
                            const oci::Digest& image, const std::optional<ClassicManifest>& before) {
   const Scheme scheme = scheme_of(signer.public_key());
-  if (scheme == Scheme::ed25519)
+  if (!has_classic_form(signer.public_key()))
     fail(
         "cannot make a classic signature with an Ed25519 key: it has no form that all tools agree on; make "
-        "a bundle, or use an ECDSA key");
+        "a bundle alone (--form bundle), or use an ECDSA key");
   const std::string payload = simple_signing(docker_reference, image);
   Parts parts = parts_of(before);
   oci::Json& layers = parts.manifest["layers"];

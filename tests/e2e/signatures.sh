@@ -233,6 +233,68 @@ else
   echo "keys on tokens are not tried: softhsm2 is not installed"
 fi
 
+# --- several at once: nobody's signature is lost
+key carol
+key dave
+build two.yaml -o "docker://$host/team/many:1" $P > /dev/null
+for who in alice bob carol dave; do "$MINIBUILD" sign "docker://$host/team/many:1" --key $who.key $P > /dev/null 2> "err.$who" & signing+=($!); done
+wait "${signing[@]}"
+for who in alice bob carol dave; do verify "docker://$host/team/many:1" --key $who.pub > /dev/null; grep -c ': good' err; done > goods
+same "four keys at once: both forms of each" "$(xargs < goods)" "2 2 2 2"
+# Another machine has another cache, and no lock in common.
+build one.yaml -o "docker://$host/team/many:2" $P > /dev/null
+signing=()
+for who in alice bob carol dave; do
+  MINIBUILD_CACHE_DIR=$SCRATCH/cache.$who "$MINIBUILD" attest "docker://$host/team/many:2" --type custom --predicate sbom.json --key $who.key $P > /dev/null 2> "err.$who" & signing+=($!)
+done
+wait "${signing[@]}"
+for who in alice bob carol dave; do verify "docker://$host/team/many:2" --type custom --key $who.pub > /dev/null; grep -c ': good' err; done > goods
+same "from several machines" "$(xargs < goods)" "1 1 1 1"
+
+# --- statements: each once, all of them printed, of any type
+for n in 1 2 1; do echo "{\"n\": $n}" > n.json && attest oci:plain --key alice.key --type urn:example:count:v1 --predicate n.json > /dev/null; done
+same "all that is stated, each once" "$(verify oci:plain --key alice.pub --type urn:example:count:v1 | sort | xargs)" "{n:1} {n:2}"
+attest oci:plain --key alice.key --type 1urn:x --predicate n.json > out
+same "no URI" "$? $(cat out)" "2 "
+
+# --- what a build signs
+sed 's/^user.*/user: 1\nattest: { sbom: [spdx, cyclonedx], provenance: true }/' both.yaml > stated.yaml
+S=$(build stated.yaml -o oci:stated:1 --sign-key alice.key)
+build stated.yaml -o oci:stated:1 --sign-key alice.key > /dev/null
+check "into a registry" "$MINIBUILD" copy --referrers oci:stated:1 "docker://$host/team/stated:1" $P
+child=$(skopeo inspect --raw --tls-verify=false "docker://$host/team/stated:1" | jq -r '.manifests[1].digest')
+for type in spdxjson cyclonedx; do verify "$host/team/stated@$child" --key alice.pub --type $type | wc -l; done > lines
+same "SBOMs of each platform, signed once" "$(xargs < lines)" "1 1"
+same "the index" "$(verify oci:stated:1 --key alice.pub) $(verify oci:stated:1 --key alice.pub --type slsaprovenance1 | jq -r .buildDefinition.buildType | sort -u)" "$S urn:minibuild:build:v1"
+same "Ed25519 makes bundles" "$(build one.yaml -o "docker://$host/team/ed:1" --sign-key ed.key $P) $(verify "docker://$host/team/ed:1" --key ed.pub)" "$A $A"
+"$MINIBUILD" build stated.yaml --platform linux/amd64 -o dir:bare > out 2> err
+same "what cannot hold SBOMs is told of" "$? $(grep -c '^attest: warning: dir:bare cannot hold SBOMs and provenance' err)" "0 1"
+
+# --- what a base must have
+ends() { local want=$2 name=$1; shift 2; "$@" > out 2> err; same "$name" "$?" "$want"; }
+build one.yaml -o "docker://$host/team/base:1" $P > /dev/null
+cat > over.yaml << E2
+minibuild: 1
+base: { image: "$host/team/base:1", verify: { key: alice.pub } }
+copy: [{ image: "oci:plain", from: p, to: /q }]
+E2
+ends "an unsigned base: no lock" 3 "$MINIBUILD" lock over.yaml $P
+check "is written" test ! -e over.lock.json
+ends "no image" 3 build over.yaml -o oci:over:1 $P
+sign "docker://$host/team/base:1" --key bob.key > /dev/null
+ends "signed by another" 3 "$MINIBUILD" lock over.yaml $P
+sign "docker://$host/team/base:1" --key alice.key > /dev/null
+ends "signed" 0 "$MINIBUILD" lock over.yaml $P
+ends "and used" 0 build over.yaml -o oci:over:1 $P --provenance
+statement=$(blobs over '"https://in-toto.io/Statement/v1"')
+same "provenance names it, and the image on disk" "$(jq -r '.predicate.buildDefinition.resolvedDependencies[] | select(.name == "image") | .uri + " " + .digest.sha256' "$statement")" \
+  "oci:plain ${E#sha256:}
+pkg:docker/$host/team/base@1?platform=linux%2Famd64 ${A#sha256:}"
+rm -rf "$SCRATCH/data/docker/registry/v2/repositories/team/base/_manifests/tags/sha256-"*
+ends "remembered as good" 0 build over.yaml -o oci:over:1 $P
+ends "unless nothing is to be remembered" 3 build over.yaml -o oci:over:1 $P --no-cache
+ends "a lock is made anew" 3 "$MINIBUILD" lock --update over.yaml $P
+
 # --- cosign
 if [ -z "$cosign" ]; then
   echo "cosign is not installed: what it makes and verifies is not tried"

@@ -275,7 +275,9 @@ TEST(Predicates, HaveCosignsNames) {
   EXPECT_EQ(predicate_type_of("slsaprovenance1"), "https://slsa.dev/provenance/v1");
   EXPECT_EQ(predicate_type_of("spdxjson"), "https://spdx.dev/Document");
   EXPECT_EQ(predicate_type_of("https://example.com/x"), "https://example.com/x");
-  for (const char* wrong : {"", "sbom", "://x", "https://", "https://a b"})
+  for (const char* uri : {"urn:example:count:v1", "tag:example.com,2026:x", "mailto:a@example.com"})
+    EXPECT_EQ(predicate_type_of(uri), uri);
+  for (const char* wrong : {"", "sbom", "://x", "https://", "https://a b", "urn:", "1a:b", "a_b:c"})
     EXPECT_NE(error_of([&] { predicate_type_of(wrong); }), "no error") << wrong;
 }
 

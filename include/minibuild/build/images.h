@@ -19,7 +19,8 @@ namespace minibuild::build {
 /// How to reach registries. The client is made when the first one is needed.
 struct Registries {
   std::function<registry::Client&()> client;
-  bool offline = false;  // use only what the cache holds
+  bool offline = false;       // use only what the cache holds
+  bool verify_again = false;  // signatures of bases, also of those that the cache remembers as good
   /// What references and URLs without a digest stand for; the others are asked for.
   std::map<std::string, oci::Digest> pinned;
   /// Directories in the place of what is below a URL: prefix without scheme, path.
@@ -63,8 +64,10 @@ std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,
                                                      const oci::ImageLocation& location,
                                                      const oci::Digest& subject,
                                                      const Registries& registries);
+/// What store::Cache::lock_lists calls a repository or layout.
+std::string lists_name(const oci::ImageLocation& location);
 /// Puts what belongs to images beside them: into the repository of a registry, or into a layout. Throws Error
-/// `cannot write IMAGE: cause`.
+/// `cannot write IMAGE: cause`. Whoever read what is there holds lock_lists.
 void attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
             store::Cache& cache, const Registries& registries);
 

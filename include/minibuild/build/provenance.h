@@ -35,6 +35,11 @@ struct Invocation {
 trust::Provenance describe_build(const std::string& spec_path, const Options& options, const Lock& lock,
                                  const Built& built, const Invocation& invocation);
 
+/// The images in layouts and archives that the spec, and those it stands on, have as bases or copy from, by
+/// their names as written. Throws Error if one cannot be read.
+std::vector<trust::Resource> images_on_disk(const std::string& spec_path, const Options& options,
+                                            store::Cache& cache);
+
 /// What the statement is about: the index or only image under each of its names, then each platform's image.
 std::vector<trust::Resource> subjects_of(const Built& built);
 

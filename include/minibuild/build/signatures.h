@@ -27,11 +27,17 @@ struct SignOptions {
 oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& signer,
                        const SignOptions& options, store::Cache& cache, const Registries& registries);
 
-/// Adds a signed statement about an image (about the index, if it has several platforms), as a bundle.
-/// `predicate` is a JSON object. Throws Error `cannot attest IMAGE: cause`. The digest that it is about.
-oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer& signer,
-                         const std::string& predicate_type, std::string_view predicate, int64_t created,
-                         store::Cache& cache, const Registries& registries);
+/// What is stated about an image.
+struct Claim {
+  std::string predicate_type;
+  std::string predicate;                   // a JSON object
+  std::optional<oci::Descriptor> subject;  // a manifest below the index; nothing: what the name stands for
+};
+/// Adds a signed statement about an image (about the index, if it has several platforms), as a bundle. What
+/// the key has stated already is not stated again. Throws Error `cannot attest IMAGE: cause`. The digest that
+/// it is about.
+oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer& signer, const Claim& claim,
+                         int64_t created, store::Cache& cache, const Registries& registries);
 
 /// Signs what a name stands for, and every manifest below an index, in another form: `make` gives the
 /// manifest for a subject, which is stored as its referrer.

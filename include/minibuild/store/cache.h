@@ -91,6 +91,9 @@ class Cache : public archive::LayerMemory {
   void note_fine(const base::Hash& key);
   /// Held while a blob is fetched, so that one process fetches it and the others wait.
   base::FileLock lock_blob(const oci::Digest& digest) const;
+  /// Held while the lists of what belongs to the images of a repository or layout are read, and written
+  /// again.
+  base::FileLock lock_lists(const std::string& name) const;
 
   // LayerMemory
   std::optional<base::Hash> known_hash(const tree::Content& content, uint64_t offset,

@@ -51,6 +51,8 @@ struct ClassicManifest {
   std::string manifest_json;
   std::string config_json;
 };
+/// Whether classic signatures can be made with a key: not with Ed25519.
+bool has_classic_form(const PublicKey& key);
 /// The manifest for the tag `sha256-HEX.sig`. What `before` holds stays, but for a signature of the same
 /// payload by the same key, which is replaced. Throws Error if `before` is no such manifest, or if the key is
 /// Ed25519, which cosign's classic form uses with a hash that OpenSSL 3.0 does not offer (Ed25519ph).
