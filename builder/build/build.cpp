@@ -301,8 +301,12 @@ class Build {
     refuse_secret_names(*options_.secret_forms, own, "the image");
     std::vector<trust::Violation> found =
         find_credentials(own, policy.baseline, cache_, std::max(1, options_.jobs));
-    const std::vector<trust::Violation> texts = find_credentials(config, policy.baseline);
-    found.insert(found.end(), texts.begin(), texts.end());
+    for (const auto& more :
+         {find_credentials(config, file.spec.annotations, policy.baseline),
+          std::holds_alternative<spec::BaseImage>(file.spec.base.what) && base.image
+              ? find_credentials(*base.image, base.tree, policy.baseline, cache_, std::max(1, options_.jobs))
+              : std::vector<trust::Violation>()})
+      found.insert(found.end(), more.begin(), more.end());
     if (above_.empty()) {
       std::vector<std::string> bases = bases_of(file.spec);
       for (const std::string& one : base.names) bases.push_back(one);

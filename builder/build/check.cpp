@@ -155,8 +155,8 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   trust::examine_config({tree, config, file.spec.images, bases_of(file.spec)}, policy.policy, found);
   trust::examine_accounts(tree, found);
   trust::examine_files(tree, found);
-  for (const auto& more :
-       {find_credentials(config, policy.baseline), latest_bases(file.spec), unpinned_inputs(file, options)})
+  for (const auto& more : {find_credentials(config, file.spec.annotations, policy.baseline),
+                           latest_bases(file.spec), unpinned_inputs(file, options)})
     found.insert(found.end(), more.begin(), more.end());
   heed_root(file.spec, policy.policy, found);
   // What the base brings is known when it is built: labels, and an entrypoint that 'cmd' is given to.
@@ -174,9 +174,9 @@ std::vector<trust::Violation> check_image(const store::Image& image, const std::
                                           const ImagePolicy& policy, store::Cache& cache, int jobs) {
   static const tree::FileTree nothing;
   const tree::FileTree tree = store::image_tree(image, cache, "the image");
-  std::vector<trust::Violation> found =
-      find_credentials(archive::difference(nothing, tree), policy.baseline, cache, jobs);
-  const std::vector<trust::Violation> texts = find_credentials(image.config, policy.baseline);
+  std::vector<trust::Violation> found = find_credentials(image, tree, policy.baseline, cache, jobs);
+  const std::vector<trust::Violation> texts =
+      find_credentials(image.config, image.manifest.annotations, policy.baseline);
   found.insert(found.end(), texts.begin(), texts.end());
   trust::Subject subject{tree, image.config, names};
   const auto base = image.manifest.annotations.find("org.opencontainers.image.base.name");

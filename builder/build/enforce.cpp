@@ -14,7 +14,6 @@ namespace {
 
 constexpr size_t max_policy = size_t{1} << 20;
 constexpr size_t max_baseline = size_t{16} << 20;
-constexpr size_t most_shown = 10;
 
 spec::Policy read_shared(const std::string& path, const std::string& name) {
   const std::string source = base::read_file(path, max_policy);
@@ -157,21 +156,21 @@ void place(const SpecFile& file, std::vector<trust::Violation>& violations) {
   }
 }
 
-spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations) {
+spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations, size_t most) {
   spec::Diagnostics diagnostics;
   std::map<std::string, size_t> counts;
   for (const trust::Violation& one : violations) {
-    if (++counts[one.rule] > most_shown) continue;
+    if (++counts[one.rule] > most) continue;
     const auto severity = one.level == trust::Level::error ? spec::Severity::error : spec::Severity::warning;
     diagnostics.push_back({severity, one.rule, one.position, fmt::format("{} [{}]", one.message, one.rule),
                            std::string(trust::reason_of(one.rule)), one.fix});
   }
   for (const trust::Violation& one : violations)
-    if (size_t& count = counts[one.rule]; count > most_shown) {
+    if (size_t& count = counts[one.rule]; count > most) {
       const auto severity =
           one.level == trust::Level::error ? spec::Severity::error : spec::Severity::warning;
       diagnostics.push_back({severity, one.rule, one.position,
-                             fmt::format("and {} more [{}]", count - most_shown, one.rule), "", ""});
+                             fmt::format("and {} more [{}]", count - most, one.rule), "", ""});
       count = 0;
     }
   return diagnostics;
@@ -193,7 +192,7 @@ void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust:
   for (const auto& [rule, count] : counts)
     if (count > most_shown) progress.note(rule, fmt::format("warning: and {} more", count - most_shown));
   if (errors.empty()) return;
-  std::string text = spec::render_text(diagnostics_of(errors), file.spec.file, file.source);
+  std::string text = spec::render_text(diagnostics_of(errors, most_shown), file.spec.file, file.source);
   while (text.ends_with('\n')) text.pop_back();
   throw base::Error(Code::refused, text);
 }

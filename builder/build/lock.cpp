@@ -9,6 +9,7 @@
 #include "builder/build/inputs.h"
 #include "builder/build/packages.h"
 #include "builder/build/resolve_packages.h"
+#include "builder/build/secret_gate.h"
 #include "builder/build/stages.h"
 #include "minibuild/archive/compress.h"
 #include "minibuild/base/error.h"
@@ -368,6 +369,11 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   const bool there = known.has_value();
   const Lock before = known.value_or(Lock{});
   std::vector<Use> uses = outside_inputs(spec_path, options);
+  // Before anybody is asked: names are written into the lock and told to people and servers.
+  if (options.secret_forms)
+    for (const Use& use : uses)
+      refuse_secrets(*options.secret_forms, use.name,
+                     fmt::format("what {}:{} fetches", use.file.spec.file, use.position.line));
   for (const Use& use : uses)
     if (!use.needs_lock && !use.download)
       require_signed_base(use.file, {oci::Transport::registry, use.name, ""},

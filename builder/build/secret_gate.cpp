@@ -354,6 +354,19 @@ void refuse_secrets_in_directory(const trust::SecretForms& forms, const std::str
 
 namespace {
 
+// A path as a glob that means it alone, as YAML has it.
+std::string glob_text(const std::string& path) {
+  std::string glob;
+  bool plain = true;
+  for (const char c : path) {
+    if (std::string_view("*?[]\\").find(c) != std::string_view::npos) glob += '\\';
+    plain = plain && (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                      std::string_view("/._-+@").find(c) != std::string_view::npos);
+    glob += c;
+  }
+  return plain ? glob : oci::Json(base::printable(glob)).dump();
+}
+
 trust::Violation violation_of(const trust::SecretFinding& finding, const std::string& path,
                               const std::string& where) {
   trust::Violation violation;
@@ -368,10 +381,14 @@ trust::Violation violation_of(const trust::SecretFinding& finding, const std::st
     }
   violation.message = fmt::format("{} has {} ({}{})", where, what, finding.rule,
                                   finding.excerpt.empty() ? "" : ", " + base::printable(finding.excerpt));
-  violation.fix = fmt::format(
-      "{}; if it is none: write 'minibuild:allow' into its line, or policy: {{ allow: [{{ rule: secret{}, "
-      "reason: ... }}] }}",
-      advice, path.empty() ? "" : ", path: " + base::printable(path));
+  violation.fix =
+      path.empty()
+          ? fmt::format("{}; if it is none: policy: {{ allow: [{{ rule: secret, id: {}, reason: ... }}] }}",
+                        advice, finding.fingerprint)
+          : fmt::format(
+                "{}; if it is none: write 'minibuild:allow' into its line, or policy: {{ allow: [{{ rule: "
+                "secret, path: {}, reason: ... }}] }}",
+                advice, glob_text(path));
   violation.path = path;
   violation.id = finding.fingerprint;
   return violation;
@@ -430,10 +447,46 @@ std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
   return violations;
 }
 
+std::vector<trust::Violation> find_credentials(const store::Image& image, const tree::FileTree& tree,
+                                               const trust::Baseline& baseline, store::Cache& cache,
+                                               int jobs) {
+  static const tree::FileTree nothing;
+  std::vector<trust::Violation> violations;
+  std::set<std::pair<std::string, std::string>> seen;  // path and fingerprint
+  for (size_t i = 0; i < image.layers.size(); ++i) {
+    const store::ImageLayer& layer = image.layers[i];
+    const base::Hash key = base::Sha256()
+                               .update(rules_version)
+                               .update("layer")
+                               .update(base::as_bytes(layer.diff_id.hash))
+                               .finish();
+    if (cache.is_known_fine(key)) continue;
+    const std::string name = fmt::format("layer {}", i + 1);
+    tree::FileTree alone;
+    archive::apply_layer(alone, store::plain_layer(layer, cache, name), name);
+    const archive::LayerPlan plan = archive::difference(nothing, alone);
+    const std::vector<trust::Violation> all = find_credentials(plan, {}, cache, jobs);
+    if (all.empty()) cache.note_fine(key);
+    for (trust::Violation violation : all) {
+      const bool known = std::any_of(baseline.entries.begin(), baseline.entries.end(),
+                                     [&](const auto& entry) { return entry.fingerprint == violation.id; });
+      if (known || !seen.emplace(violation.path, violation.id).second) continue;
+      const tree::Node* shown = tree.find(violation.path.substr(1));
+      if (shown == nullptr || shown->content.size != alone.find(violation.path.substr(1))->content.size)
+        violation.message += fmt::format(", in layer {}, from which everybody can still take it", i + 1);
+      violations.push_back(std::move(violation));
+    }
+  }
+  return violations;
+}
+
 std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
+                                               const std::map<std::string, std::string>& annotations,
                                                const trust::Baseline& baseline) {
   std::vector<trust::Violation> violations;
-  for (const trust::ConfigFinding& one : trust::scan_texts(trust::texts_of(config)))
+  std::vector<trust::ConfigText> texts = trust::texts_of(config);
+  for (const auto& [name, value] : annotations) texts.push_back({"annotation:" + name, value});
+  for (const trust::ConfigFinding& one : trust::scan_texts(texts))
     if (!baseline.contains(one.finding))
       violations.push_back(
           violation_of(one.finding, "", fmt::format("the image's config ({})", base::printable(one.place))));

@@ -62,8 +62,15 @@ void refuse_secrets_in_directory(const trust::SecretForms& forms, const std::str
 std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs);
-/// The same for the texts of a config.
+/// The same for each layer of an image that was made elsewhere, so also for what a later layer removes: it
+/// can still be taken from the registry. `tree` is what all layers give. Layers that were looked through in
+/// an earlier build and are fine are not read.
+std::vector<trust::Violation> find_credentials(const store::Image& image, const tree::FileTree& tree,
+                                               const trust::Baseline& baseline, store::Cache& cache,
+                                               int jobs);
+/// The same for the texts of a config and for annotations.
 std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
+                                               const std::map<std::string, std::string>& annotations,
                                                const trust::Baseline& baseline);
 
 }  // namespace minibuild::build

@@ -146,6 +146,15 @@ class StageLog {
   std::vector<std::string> last_lines_;
 };
 
+// Beside a kept directory, locked, while a stage that has secrets may write to it.
+constexpr const char* unsearched_mark = ".unsearched";
+
+// Also what users of the sandbox own.
+void remove_any(const std::string& path, const StageContext& context) {
+  sandbox::remove_work(path, context.options.helper);
+  base::remove_tree(path);
+}
+
 // One stage from its inputs to its result.
 class StageRun {
  public:
@@ -402,12 +411,23 @@ class StageRun {
       const base::Fd result(::open(file.temporary().c_str(), O_WRONLY | O_CLOEXEC));
       if (!result) fail("cannot write the stage's result: {}", base::errno_text());
       const sandbox::Request request = this->request(work.path(), result.get());
-      const sandbox::Outcome outcome = sandbox::run(request, context_.options.helper, output);
+      std::vector<std::unique_ptr<base::AtomicFile>> unsearched;
       for (const auto& [directory, kept] : request.caches)
-        refuse_secrets_in_directory(forms(), stage_.name, kept, begin, [&, kept = kept] {
-          sandbox::remove_work(kept, context_.options.helper);
-          base::remove_tree(kept);
-        });
+        if (!forms().empty())
+          unsearched.push_back(std::make_unique<base::AtomicFile>(kept + unsearched_mark));
+      const auto search_kept = [&] {
+        for (const auto& [directory, kept] : request.caches)
+          refuse_secrets_in_directory(forms(), stage_.name, kept, begin,
+                                      [&, kept = kept] { remove_any(kept, context_); });
+      };
+      sandbox::Outcome outcome;
+      try {
+        outcome = sandbox::run(request, context_.options.helper, output);
+      } catch (...) {
+        search_kept();  // interrupted: what there was no time to remove is not kept either
+        throw;
+      }
+      search_kept();
       log.finish();
       if (log.hit()) refuse_log(*log.hit());
       if (!outcome.ok) report(outcome, log.last_lines());
@@ -501,13 +521,28 @@ std::vector<std::string> stages_of_image(const spec::Spec& spec) {
   return names;
 }
 
-StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context) {
-  StageResults results;
-  if (stages.empty()) return results;
-  base::remove_stale_temporaries(context.cache.work_directory(), [&](const std::string& path) {
-    sandbox::remove_work(path, context.options.helper);
+namespace {
+
+// Of stages that were killed: what they worked in, and kept directories that could not be searched for
+// secrets.
+void remove_leftovers(const StageContext& context) {
+  base::remove_stale_temporaries(context.cache.work_directory(),
+                                 [&](const std::string& path) { remove_any(path, context); });
+  const std::string kept = context.cache.mounts_directory();
+  base::remove_stale_temporaries(kept, [&](const std::string& path) {
+    const std::string name = base::file_name(path).substr(1);
+    if (const size_t mark = name.find(unsearched_mark); mark != std::string::npos)
+      remove_any(kept + "/" + name.substr(0, mark), context);
     base::remove_tree(path);
   });
+}
+
+}  // namespace
+
+StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context) {
+  remove_leftovers(context);
+  StageResults results;
+  if (stages.empty()) return results;
   if (stages.size() == 1) {
     results[stages.front()->name] = StageRun(*stages.front(), context, results).run();
     return results;

@@ -152,7 +152,9 @@ Prepared prepare(const BuildArguments& arguments) {
   Prepared prepared;
   build::Options& options = prepared.options = plain_options(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
-  for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
+  for (const std::string& secret : arguments.secrets)
+    if (const auto [it, is_new] = options.secrets.insert(read_secret(secret)); !is_new)
+      throw base::Error(Code::usage, fmt::format("--secret gives '{}' twice", base::printable(it->first)));
   options.secret_forms = build::secret_forms_of(options);
   options.stage = arguments.stage;
   if (arguments.jobs > 0) options.jobs = arguments.jobs;

@@ -62,7 +62,9 @@ int check_spec(const CheckArguments& arguments) {
     if (!spec::has_errors(checked.wrong))
       write_baseline(arguments.write_baseline, checked.violations, checked.baseline);
     refused = !spec::has_errors(checked.wrong) && has_errors(checked.violations);
-    const spec::Diagnostics policy = build::diagnostics_of(checked.violations);
+    const spec::Diagnostics policy = arguments.format == "text"
+                                         ? build::diagnostics_of(checked.violations, build::most_shown)
+                                         : build::diagnostics_of(checked.violations);
     diagnostics.insert(diagnostics.end(), checked.wrong.begin(), checked.wrong.end());
     diagnostics.insert(diagnostics.end(), policy.begin(), policy.end());
     spec::sort(diagnostics);

@@ -33,6 +33,7 @@ void watch_signals() {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGHUP, &action, nullptr);  // a terminal that was closed
   ::signal(SIGPIPE, SIG_IGN);
 }
 

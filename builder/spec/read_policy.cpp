@@ -98,8 +98,18 @@ void read_allow(Reader& reader, const YamlNode& node, Policy& policy) {
       allow.rule = rule_name(reader, *rule).value_or("");
     else
       reader.error(item.position, fmt::format("an exception needs 'rule'; write {}", example), "missing-key");
-    if (const YamlNode* path = item.find("path")) allow.path = reader.text(*path, "'path'").value_or("");
-    if (const YamlNode* id = item.find("id")) allow.id = reader.text(*id, "'id'").value_or("");
+    const auto narrowing = [&](const char* key, std::string& value) {
+      const YamlNode* text = item.find(key);
+      if (text == nullptr) return;
+      value = reader.text(*text, fmt::format("'{}'", key)).value_or("");
+      if (value.empty())
+        reader.error(text->position,
+                     fmt::format("'{}' is empty, which would mean everything; leave it out to "
+                                 "mean that",
+                                 key));
+    };
+    narrowing("path", allow.path);
+    narrowing("id", allow.id);
     if (const YamlNode* reason = item.find("reason"))
       allow.reason = std::string(base::trim(reader.text(*reason, "'reason'").value_or("")));
     if (allow.reason.empty())

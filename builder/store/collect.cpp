@@ -96,6 +96,7 @@ std::vector<CacheEntry> Cache::list() const {
     entries.push_back({"blob", name, static_cast<uint64_t>(st.st_size), st.st_mtim.tv_sec});
   }
   for (const std::string& name : names_in(directory_ + "/mounts")) {
+    if (name.starts_with('.')) continue;  // says that the directory is still to be searched
     struct stat st {};
     const std::string path = directory_ + "/mounts/" + name;
     if (::lstat(path.c_str(), &st) == 0)
@@ -135,6 +136,7 @@ GcReport Cache::collect(uint64_t max_size) {
   }
   for (const Item& item : items) total += item.size;
   for (const std::string& name : names_in(directory_ + "/mounts")) {
+    if (name.starts_with('.')) continue;  // says that the directory is still to be searched
     struct stat st {};
     const std::string path = directory_ + "/mounts/" + name;
     if (::lstat(path.c_str(), &st) != 0) continue;

@@ -263,12 +263,22 @@ void examine_labels(const oci::ImageConfig& config, Found& found) {
   }
 }
 
+// Another name for uid 0.
+bool is_root(const tree::FileTree& tree, const std::string& user) {
+  for (const std::string& line : base::split(content_of(tree, "etc/passwd", uint64_t{1} << 20U), '\n')) {
+    const std::vector<std::string> fields = base::split(line, ':');
+    if (fields.size() >= 3 && fields[0] == user) return base::parse_number(fields[2]) == uint64_t{0};
+  }
+  return false;
+}
+
 }  // namespace
 
 void examine_config(const Subject& subject, const spec::Policy& policy, std::vector<Violation>& found) {
   const oci::ImageConfig& config = subject.config;
   const std::string user = config.user.substr(0, config.user.find(':'));
-  if (user.empty() || user == "root" || base::parse_number(user) == uint64_t{0})
+  if (user.empty() || user == "root" || base::parse_number(user) == uint64_t{0} ||
+      is_root(subject.tree, user))
     found.push_back(
         {"root-user", "the image runs as root",
          "add 'user: 65532', or another number that is not 0; write 'user: root' if it has to be root", ""});

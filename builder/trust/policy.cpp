@@ -119,9 +119,7 @@ std::string violations_text(const std::vector<Violation>& violations, std::strin
   std::map<std::string, size_t> counts;
   for (const Violation& one : violations) {
     if (++counts[one.rule] > most_shown) continue;
-    const bool first = counts[one.rule] == 1;
-    text += fmt::format("{}: {}: [{}] {}\n", image, name_of(one.level), one.rule,
-                        first ? explain(one) : one.message);
+    text += fmt::format("{}: {}: [{}] {}\n", image, name_of(one.level), one.rule, explain(one));
   }
   for (const auto& [rule, count] : counts)
     if (count > most_shown) text += fmt::format("{}: [{}] and {} more\n", image, rule, count - most_shown);

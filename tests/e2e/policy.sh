@@ -76,6 +76,38 @@ printf 'deny: [root-user]\n' > team.yaml
 same "a team's policy" "$(root 'user: root\npolicy: { file: team.yaml }')" "3 3 1"
 cd ..
 
+# --- credentials of a base, also those that a later layer removes; in annotations; all of them told -------------------------
+mkdir outside && cd outside
+mkdir -p app && echo "glpat-aB3dE5fG7hI9jK1lM3nO" > app/tok && echo "glpat-zB3dE5fG7hI9jK1lM3nO" > "app/[id].js"
+printf 'minibuild: 1\nuser: 5\npolicy: { allow: [{ rule: secret, reason: x }] }\ncopy: [{ from: app, to: /app }]\n' > first.yaml
+printf 'minibuild: 1\nbase: oci:u:0\npolicy: { allow: [{ rule: secret, reason: x }] }\nremove: [/app/tok]\n' > second.yaml
+check "an image with credentials" build first.yaml -o oci:u:0
+check "and one that hides them" build second.yaml -o oci:u:1
+printf 'minibuild: 1\nimage: registry.example.com/a:1\nbase: oci:u:1\nuser: 5\n' > minibuild.yaml
+same "a base's are found" "$(status_of build minibuild.yaml -o oci:out.oci) $(grep -c '\[secret\]$' err.txt)" "3 2"
+check "though a layer hides one" grep -q '/app/tok:1 has .* in layer 1, from which everybody can still take it \[secret\]' err.txt
+check "at the base's place" grep -q '^minibuild.yaml:3:7: error: /app/tok' err.txt
+same "check --image finds them" "$(status_of mini check --image oci:u:1) $(grep -c '\[secret\]' err.txt) $(grep -c '  fix: .*rule: secret' err.txt)" "3 2 2"
+allow='{ rule: secret, path: "/app/\\[id\\].js", reason: a test }, { rule: secret, path: /app/tok, reason: a test }'
+same "the fix names the path as a glob" "$(grep -cF 'path: "/app/\\[id\\].js", reason' err.txt)" 1
+echo "policy: { allow: [$allow] }" >> minibuild.yaml
+same "what the fix says, is accepted" "$(status_of build minibuild.yaml -o oci:out.oci)" 0
+printf 'minibuild: 1\nuser: 5\nannotations: { a: glpat-aB3dE5fG7hI9jK1lM3nQ }\n' > note.yaml
+same "in annotations" "$(status_of mini check note.yaml) $(status_of build note.yaml -o oci:out.oci)" "3 3"
+printf 'minibuild: 1\nuser: 5\npolicy: { allow: [{ rule: secret, path: "", reason: x }] }\n' > empty.yaml
+same "an empty path" "$(status_of mini check empty.yaml) $(grep -c "'path' is empty" err.txt)" "2 1"
+mkdir many && for n in $(seq 14); do echo "glpat-${n}B3dE5fG7hI9jK1lM3nO" > many/f$n; done
+printf 'minibuild: 1\nuser: 5\ncopy: [{ from: many, to: /many }]\n' > many.yaml
+status_of mini check many.yaml --format json > /dev/null
+same "machines are told of all" "$(jq '[.diagnostics[] | select(.fix != "")] | length' out.txt)" 14
+printf 'root:x:0:0::/:\ntoor:x:0:0::/:\n' > passwd && printf 'minibuild: 1\nuser: 5\npolicy: { allow: [{ rule: duplicate-account, reason: x }] }\ncopy: [{ from: passwd, to: /etc/passwd }]\n' > third.yaml
+check "an image with two names for root" build third.yaml -o oci:u:2
+umoci config --image u:2 --config.user toor
+same "another name for root" "$(status_of mini check --image oci:u:2) $(grep -c '\[root-user\]' err.txt)" "3 1"
+printf 'minibuild: 1\nbase: oci:u:2\nuser: toor\n' > toor.yaml
+same "in a spec, too" "$(status_of build toor.yaml -o oci:out.oci) $(grep -c '\[root-user\]' err.txt)" "3 1"
+cd ..
+
 # --- an image and its spec: the same rules ---------------------------------------------------------------------------
 cd places
 sed -e 's/^policy:.*/policy:\n  warn: [secret, root-user, missing-label]/' -e '/^  deny/d' minibuild.yaml > warn.yaml

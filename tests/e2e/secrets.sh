@@ -65,4 +65,37 @@ check "a new token does not run the stage again" grep -q '^build: cached' log2
 "$MINIBUILD" build p/minibuild.yaml -o oci:s.oci --no-cache > /dev/null 2> log3
 same "a missing secret is wrong usage" "$?" 2
 check "and says which" grep -q "the secret 'token' is not given; add --secret id=token" log3
+
+# --- a stage that ends before its time has kept nothing: interrupted, its terminal closed, killed
+cat > kept.yaml << 'E2'
+minibuild: 1
+stages:
+  build:
+    base: host
+    workdir: /w
+    caches: [/kept]
+    secrets: [{ id: token, env: TOKEN }]
+    run: ['printf %s "$TOKEN" > /kept/leak; printf %s "$TOKEN" > /w/leak; echo > /kept/fine; sleep 20; rm /kept/leak /w/leak; echo x > out']
+copy: [{ stage: build, from: /w/out, to: /out }]
+user: 1
+E2
+sed "s|run: .*|run: ['ls /kept > out']|" kept.yaml > look.yaml
+export MINIBUILD_CACHE_DIR=$SCRATCH/kept-cache SECRET_VARIABLE=$token
+for signal in INT HUP KILL; do
+  "$MINIBUILD" build --progress none kept.yaml -o oci:kept.oci --secret id=token,env=SECRET_VARIABLE > /dev/null 2> log &
+  process=$!
+  for _ in $(seq 200); do grep -rqaF "$token" kept-cache/mounts 2> /dev/null && break; sleep 0.05; done
+  check "$signal: the stage had written it" grep -rqaF "$token" kept-cache/mounts
+  kill -$signal $process; wait $process 2> /dev/null
+  [ $signal = KILL ] || same "$signal: nothing is left" "$(grep -rlaF "$token" kept-cache)" ""
+  build look.yaml -o dir:look --secret id=token,env=SECRET_VARIABLE > /dev/null 2> log2
+  same "$signal: the next stage finds nothing" "$? $(cat look/out) $(grep -rlaF "$token" kept-cache look)" "0 fine "
+  rm -rf look
+done
+# --- what is given twice, and what is fetched
+build look.yaml -o dir:look --secret id=token,env=SECRET_VARIABLE --secret id=token,src=key-file 2> log2
+same "two values for one id" "$? $(grep -c "gives 'token' twice" log2)" "2 1"
+printf 'minibuild: 1\nargs: { A: "%s", B: "%s" }\nuser: 1\ncopy: [{ url: "http://127.0.0.1:9/${A}${B}", to: /f }]\n' "${token:0:9}" "${token:9}" > url.yaml
+build url.yaml -o oci:url.oci --secret id=token,env=SECRET_VARIABLE 2> log2
+same "in a URL" "$? $(grep -c "the secret 'token' stands in" log2) $(grep -c -F "$token" log2) $(ls url.lock.json url.oci 2> /dev/null)" "3 1 0 "
 finish

@@ -1,6 +1,7 @@
 // What can be said of a spec without building it, and of a finished image of any builder.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,10 @@ ImagePolicy image_policy(const std::string& path);
 std::vector<trust::Violation> check_image(const store::Image& image, const std::vector<oci::Reference>& names,
                                           const ImagePolicy& policy, store::Cache& cache, int jobs);
 
+/// For people: so many of one rule, and then how many more.
+inline constexpr size_t most_shown = 10;
 /// Violations as diagnostics of the spec that they have places in.
-spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations);
+spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations,
+                                 size_t most = std::numeric_limits<size_t>::max());
 
 }  // namespace minibuild::build

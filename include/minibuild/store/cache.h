@@ -60,6 +60,8 @@ class Cache : public archive::LayerMemory {
   const std::string& directory() const { return directory_; }
   std::string temporary_directory() const { return directory_ + "/tmp"; }
   std::string work_directory() const { return directory_ + "/work"; }
+  /// Where the mount_directories are.
+  std::string mounts_directory() const { return directory_ + "/mounts"; }
   /// The kept directory of a stage; `id` is hashed, so that no name can lead elsewhere. Made if missing.
   std::string mount_directory(std::string_view id);
 
