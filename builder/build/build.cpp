@@ -299,13 +299,13 @@ class Build {
                       const Base& base, const archive::LayerPlan& own, const tree::FileTree& tree) {
     refuse_secrets(*options_.secret_forms, config);
     refuse_secret_names(*options_.secret_forms, own, "the image");
-    std::vector<trust::Violation> found =
-        find_credentials(own, policy.baseline, cache_, std::max(1, options_.jobs));
-    for (const auto& more :
-         {find_credentials(config, file.spec.annotations, policy.baseline),
-          std::holds_alternative<spec::BaseImage>(file.spec.base.what) && base.image
-              ? find_credentials(*base.image, base.tree, policy.baseline, cache_, std::max(1, options_.jobs))
-              : std::vector<trust::Violation>()})
+    const int jobs = std::max(1, options_.jobs);
+    std::vector<trust::Violation> found;
+    if (std::holds_alternative<spec::BaseImage>(file.spec.base.what) && base.image)
+      found = find_credentials(*base.image, base.tree, policy.baseline, cache_, jobs);
+    for (trust::Violation& one : found) one.position = file.spec.base.position;
+    for (const auto& more : {find_credentials(own, policy.baseline, cache_, jobs),
+                             find_credentials(config, file.spec.annotations, policy.baseline)})
       found.insert(found.end(), more.begin(), more.end());
     if (above_.empty()) {
       std::vector<std::string> bases = bases_of(file.spec);

@@ -43,6 +43,11 @@ void look_at(const SpecFile& file, const spec::Base& base, spec::Diagnostics& di
   if (!path.empty() && !base::exists(beside(file, path)))
     diagnostics.push_back(
         {spec::Severity::error, "missing-source", base.position, fmt::format("there is no file '{}'", path)});
+  if (image != nullptr)
+    for (const std::string& key : image->verify_keys)
+      if (!base::exists(beside(file, key)))
+        diagnostics.push_back({spec::Severity::error, "missing-source", base.position,
+                               fmt::format("there is no key file '{}'", key)});
 }
 
 spec::Diagnostics look_at_sources(const SpecFile& file) {
@@ -86,6 +91,19 @@ tree::FileTree local_tree(const SpecFile& file) {
 bool may_inherit(const spec::Spec& spec) {
   return std::holds_alternative<spec::BaseImage>(spec.base.what) ||
          std::holds_alternative<spec::BaseSpec>(spec.base.what);
+}
+
+// What the base names, and what the specs name that it is made by.
+std::vector<std::string> all_bases(const SpecFile& file, const std::map<std::string, std::string>& set,
+                                   int depth = 0) {
+  std::vector<std::string> bases = bases_of(file.spec);
+  const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what);
+  if (other == nullptr || depth > 16) return bases;  // the build says that specs stand on each other
+  const std::string path = beside(file, other->path);
+  const std::map<std::string, std::string> below = declared_of(path, set, oci::host_platform());
+  for (std::string& base : all_bases(load_spec(path, below, oci::host_platform()), below, depth + 1))
+    bases.push_back(std::move(base));
+  return bases;
 }
 
 // The user as the config will have it, as far as the spec says: a name that only the base knows is taken for
@@ -152,7 +170,7 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   static const tree::FileTree nothing;
   std::vector<trust::Violation> found =
       find_credentials(archive::difference(nothing, tree), policy.baseline, cache, std::max(1, options.jobs));
-  trust::examine_config({tree, config, file.spec.images, bases_of(file.spec)}, policy.policy, found);
+  trust::examine_config({tree, config, file.spec.images, all_bases(file, options.set)}, policy.policy, found);
   trust::examine_accounts(tree, found);
   trust::examine_files(tree, found);
   for (const auto& more : {find_credentials(config, file.spec.annotations, policy.baseline),

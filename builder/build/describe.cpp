@@ -32,7 +32,7 @@ void merge_sorted(std::vector<std::string>& values, const std::vector<std::strin
 std::string numeric_user(const SpecFile& file, const Base& base, const tree::FileTree& tree) {
   const bool written = file.spec.user.has_value();
   const std::string user = written ? *file.spec.user : base.image ? base.image->config.user : "";
-  const spec::Position position = written ? file.spec.user_position : spec::Position{1, 1};
+  const spec::Position position = written ? spec::position_of(file.spec, "user") : spec::Position{1, 1};
   tree::Identity identity;
   if (!user.empty()) {
     try {

@@ -48,31 +48,16 @@ spec::Position position_of_path(const spec::Spec& spec, const std::string& path)
     best = &copy;
     length = to.size();
   }
-  return best != nullptr ? best->position : spec.base.position;
+  if (best != nullptr) return best->position;
+  return spec.packages.empty() || spec.base.position.line > 0 ? spec.base.position
+                                                              : spec.packages.front().position;
 }
 
 spec::Position position_of_rule(const spec::Spec& spec, const std::string& rule) {
-  if (rule == "root-user" || rule == "user-name")
-    return spec.user ? spec.user_position : spec::Position{1, 1};
-  if (rule == "relative-workdir") return spec.workdir_position;
-  if (rule == "shell-form" || rule == "entrypoint") return spec.entrypoint_position;
-  if (rule == "ssh-port") return spec.ports_position;
-  if (rule == "label-schema" || rule == "missing-label") return spec.labels_position;
-  if (rule == "latest-tag") return spec.image_position;
   if (rule == "untrusted-base") return spec.base.position;
   if (rule == "max-size") return spec.policy.max_size_position;
   if (rule == "max-severity") return spec.policy.max_severity_position;
   return {};
-}
-
-// For rules about several keys of the config: the message tells which.
-spec::Position position_of_text(const spec::Spec& spec, const std::string& message) {
-  const auto is_in = [&](std::string_view place) { return message.find(place) != std::string::npos; };
-  if (is_in("(label:")) return spec.labels_position;
-  if (is_in("(entrypoint")) return spec.entrypoint_position;
-  if (is_in(" is a volume")) return spec.volumes_position;
-  if (is_in("the working directory")) return spec.workdir_position;
-  return is_in("(env:") ? spec.env_position : spec::Position{};
 }
 
 trust::Advisories advisories_of(const ImagePolicy& policy, store::Cache& cache) {
@@ -128,6 +113,13 @@ ImagePolicy load_policy(const SpecFile& file) {
       fail_at(file, loaded.policy.position, Code::usage,
               fmt::format("there is no baseline '{}'; write one: minibuild check --write-baseline {} {}",
                           name, path, file.spec.file));
+  for (const std::string& name : loaded.policy.databases)
+    if (const std::string path = path_beside(loaded.directory, name); !base::exists(path))
+      fail_at(
+          file, loaded.policy.position, Code::usage,
+          fmt::format("there are no advisories at '{}' ({}); fetch some with 'minibuild scan --update' and "
+                      "leave 'vulnerability-db' out, or put them there",
+                      name, path));
   try {
     loaded.baseline = read_baselines(loaded);
   } catch (const base::Error& error) {
@@ -139,6 +131,8 @@ ImagePolicy load_policy(const SpecFile& file) {
 ImagePolicy image_policy(const std::string& path) {
   ImagePolicy loaded;
   if (path.empty()) return loaded;
+  if (!base::exists(path))
+    throw base::Error(Code::usage, fmt::format("there is no policy '{}'", base::printable(path)));
   loaded.policy = read_shared(path, path);
   loaded.directory = base::parent_path(path);
   loaded.baseline = read_baselines(loaded);
@@ -147,12 +141,14 @@ ImagePolicy image_policy(const std::string& path) {
 
 void place(const SpecFile& file, std::vector<trust::Violation>& violations) {
   for (trust::Violation& one : violations) {
-    if (one.position.line == 0 && !one.path.empty()) one.position = position_of_path(file.spec, one.path);
-    if (one.position.line == 0 && (one.rule == "secret" || one.rule == "system-mount"))
-      one.position = position_of_text(file.spec, one.message);
-    if (one.position.line == 0) one.position = position_of_rule(file.spec, one.rule);
-    if (one.position.line == 0) one.position = file.spec.base.position;
-    if (one.position.line == 0) one.position = {1, 1};
+    const auto unless_known = [&](spec::Position position) {
+      if (one.position.line == 0) one.position = position;
+    };
+    if (!one.place.empty()) unless_known(spec::position_of(file.spec, one.place));
+    unless_known(position_of_rule(file.spec, one.rule));
+    if (!one.path.empty()) unless_known(position_of_path(file.spec, one.path));
+    if (one.rule != "root-user" && one.rule != "missing-label") unless_known(file.spec.base.position);
+    unless_known({1, 1});
   }
 }
 

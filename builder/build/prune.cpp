@@ -147,7 +147,8 @@ std::string rewritten_list(const std::string& list_json, const trust::ListUpdate
 }
 
 std::unique_ptr<PruneTarget> open_prune_target(const oci::ImageLocation& location,
-                                               const spec::Retention& policy, const Registries& registries) {
+                                               const spec::Retention& policy, const Registries& registries,
+                                               bool ignore_missing) {
   const std::string shown = oci::to_string(location);
   if (location.transport == oci::Transport::registry) {
     oci::Reference reference = oci::parse_reference(location.path);
@@ -161,7 +162,7 @@ std::unique_ptr<PruneTarget> open_prune_target(const oci::ImageLocation& locatio
     }
     if (registries.offline || !registries.client)
       throw Error(Code::usage, fmt::format("cannot prune {}: --offline forbids asking it", shown));
-    return open_registry_target(std::move(reference), policy, registries);
+    return open_registry_target(std::move(reference), policy, registries, ignore_missing);
   }
   if (location.transport != oci::Transport::oci_layout)
     throw Error(Code::usage, fmt::format("cannot prune {}: an archive cannot be made smaller; a repository "
@@ -171,7 +172,16 @@ std::unique_ptr<PruneTarget> open_prune_target(const oci::ImageLocation& locatio
     throw Error(Code::usage, fmt::format("cannot prune {}: it names one tag, but a policy is about a whole "
                                          "layout; write oci:{}",
                                          shown, location.path));
-  return open_layout_target(location.path, policy);
+  return open_layout_target(location.path, ignore_missing);
+}
+
+std::string why_unread(const trust::RetentionPlan& plan) {
+  if (plan.unread.empty()) return {};
+  return fmt::format(
+      "{} stays, but {} not there, so that nobody knows what it needs; try again, or say "
+      "--ignore-missing if {} gone for good",
+      base::join(plan.unread, ", "), plan.unread.size() == 1 ? "is" : "are",
+      plan.unread.size() == 1 ? "it is" : "they are");
 }
 
 void check_prune(const trust::RetentionPlan& plan, const std::string& name, std::optional<uint64_t> limit) {
@@ -180,6 +190,9 @@ void check_prune(const trust::RetentionPlan& plan, const std::string& name, std:
                 fmt::format("cannot prune {}: no rule of the policy is about it, so that all of it "
                             "would go; look at 'repositories', or add a rule",
                             name));
+  if (!plan.unread.empty())
+    throw Error(Code::failed,
+                fmt::format("cannot prune {}: {}. Nothing was deleted", name, why_unread(plan)));
   const size_t count = going(plan).size();
   if (count > limit.value_or(default_max_deletions))
     throw Error(
@@ -191,11 +204,12 @@ void check_prune(const trust::RetentionPlan& plan, const std::string& name, std:
                     count));
   const bool none_stays = std::none_of(plan.tags.begin(), plan.tags.end(),
                                        [](const auto& tag) { return tag.fate == Fate::keep; });
-  if (count > 0 && none_stays && !plan.tags.empty() && !limit)
+  const bool all_goes = count == plan.manifests.size();
+  if (count > 0 && !limit && (all_goes || (none_stays && !plan.tags.empty())))
     throw Error(Code::refused,
-                fmt::format("refused to prune {}: no tag of it would stay; if that is meant, say "
+                fmt::format("refused to prune {}: no {} of it would stay; if that is meant, say "
                             "--max-deletions {}",
-                            name, count));
+                            name, plan.tags.empty() ? "image" : "tag", count));
 }
 
 }  // namespace minibuild::build

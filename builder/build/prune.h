@@ -45,8 +45,11 @@ std::string rewritten_list(const std::string& list_json, const trust::ListUpdate
 /// The tags that a plan drops, with or without their manifests.
 std::map<std::string, oci::Digest> dropped_tags(const trust::RetentionPlan& plan);
 
+/// As the text of an error, if something that stays could not be read; empty if all could.
+std::string why_unread(const trust::RetentionPlan& plan);
+
 std::unique_ptr<PruneTarget> open_registry_target(oci::Reference repository, const spec::Retention& policy,
-                                                  const Registries& registries);
-std::unique_ptr<PruneTarget> open_layout_target(const std::string& directory, const spec::Retention& policy);
+                                                  const Registries& registries, bool ignore_missing);
+std::unique_ptr<PruneTarget> open_layout_target(const std::string& directory, bool ignore_missing);
 
 }  // namespace minibuild::build

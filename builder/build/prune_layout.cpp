@@ -17,7 +17,8 @@ namespace {
 
 class LayoutTarget : public PruneTarget {
  public:
-  explicit LayoutTarget(std::string directory) : directory_(std::move(directory)) {}
+  LayoutTarget(std::string directory, bool ignore_missing)
+      : directory_(std::move(directory)), ignore_missing_(ignore_missing) {}
 
   trust::Holdings read() override {
     return naming("prune oci:" + directory_, [&] {
@@ -33,6 +34,7 @@ class LayoutTarget : public PruneTarget {
       const base::Fd lock = store::lock_layout(directory_);
       const trust::Holdings holdings = read_all();
       const trust::RetentionPlan fresh = trust::plan_retention(policy, holdings, now, known_.news(holdings));
+      if (const std::string why = why_unread(fresh); !why.empty()) fail("{}. Nothing was deleted", why);
       PruneResult result;
       const std::set<oci::Digest> agreed = going(plan);
       // No more than was shown: an image that came meanwhile may push others out, at the next time.
@@ -42,12 +44,17 @@ class LayoutTarget : public PruneTarget {
         if (one.keep && agreed.contains(one.digest))
           result.remarks.push_back(
               fmt::format("{} stays after all: {}", oci::to_string(one.digest), one.why));
-      const std::string index = new_index(fresh, dropped_tags(plan), gone, result, told);
-      for (const oci::Digest& digest : gone) told(fmt::format("deleted {}", oci::to_string(digest)));
+      std::vector<std::string> news;  // told when it is so
+      const std::string index = new_index(fresh, dropped_tags(plan), gone, news);
+      result.tags = news.size();
+      for (const oci::Digest& digest : gone)
+        news.push_back(fmt::format("deleted {}", oci::to_string(digest)));
       result.manifests = gone.size();
+      result.kept = holdings.manifests.size() - gone.size();
       const store::LayoutCleaning cleaning = store::clean_layout(directory_, index, needed(holdings, gone));
       result.blobs = cleaning.blobs;
       result.freed = cleaning.freed;
+      for (const std::string& one : news) told(one);
       return result;
     });
   }
@@ -58,7 +65,7 @@ class LayoutTarget : public PruneTarget {
   }
 
   trust::Holdings read_all() {
-    if (!base::exists(directory_ + "/oci-layout")) fail("it is no OCI layout: it has no file oci-layout");
+    check_version();
     trust::Holdings holdings;
     manifests_.clear();
     rewritten_.clear();
@@ -68,6 +75,7 @@ class LayoutTarget : public PruneTarget {
     for (const oci::Descriptor& entry : index_.manifests) {
       const std::string tag = oci::tag_of(entry);
       if (tag.empty()) continue;
+      if (!ignore_missing_ && !base::exists(blob_path(entry.digest))) holdings.lost_tags.insert(tag);
       const auto [it, is_new] = holdings.tags.emplace(tag, entry.digest);
       if (!is_new && it->second != entry.digest)
         fail("its index.json has two images under the tag '{}'; remove one", base::printable(tag));
@@ -75,7 +83,12 @@ class LayoutTarget : public PruneTarget {
     while (!todo.empty()) {
       const oci::Descriptor descriptor = todo.back();
       todo.pop_back();
-      if (manifests_.contains(descriptor.digest) || !base::exists(blob_path(descriptor.digest))) continue;
+      if (manifests_.contains(descriptor.digest)) continue;
+      if (!base::exists(blob_path(descriptor.digest))) {
+        if (!ignore_missing_ && oci::is_index(descriptor.media_type))
+          holdings.lost_indexes.insert(descriptor.digest);
+        continue;
+      }
       ReadManifest read = read_one(descriptor);
       todo.insert(todo.end(), read.entries.begin(), read.entries.end());
       holdings.manifests[descriptor.digest] = read.stored;
@@ -83,6 +96,16 @@ class LayoutTarget : public PruneTarget {
     }
     inherit_times(holdings.manifests);
     return holdings;
+  }
+
+  void check_version() const {
+    const std::string path = directory_ + "/oci-layout";
+    if (!base::exists(path)) fail("it is no OCI layout: it has no file oci-layout");
+    const oci::Json json = oci::parse_json(base::read_file(path, oci::max_json_size), "oci-layout");
+    const auto version = json.is_object() ? json.find("imageLayoutVersion") : json.end();
+    const std::string text = version != json.end() && version->is_string() ? version->get<std::string>() : "";
+    if (!text.starts_with("1."))
+      fail("its oci-layout has the version '{}', want 1.0.0", base::printable(text));
   }
 
   ReadManifest read_one(const oci::Descriptor& descriptor) const {
@@ -129,8 +152,7 @@ class LayoutTarget : public PruneTarget {
 
   // index.json without what goes; fields that are not understood stay.
   std::string new_index(const trust::RetentionPlan& fresh, const std::map<std::string, oci::Digest>& agreed,
-                        const std::set<oci::Digest>& gone, PruneResult& result,
-                        const std::function<void(const std::string&)>& told) {
+                        const std::set<oci::Digest>& gone, std::vector<std::string>& news) {
     const std::map<std::string, oci::Digest> dropped = dropped_tags(fresh);
     oci::Json json = oci::parse_json(index_json_, "index.json");
     oci::Json entries = oci::Json::array();
@@ -146,8 +168,7 @@ class LayoutTarget : public PruneTarget {
         if (!tag.empty() && gone.contains(entry.digest)) rewrite(fresh, tag, kept);
         entries.push_back(std::move(kept));
       } else if (!tag.empty()) {
-        ++result.tags;
-        told(fmt::format("deleted the tag {}", base::printable(tag)));
+        news.push_back(fmt::format("deleted the tag {}", base::printable(tag)));
       }
     }
     if (entries.size() == index_.manifests.size() && rewritten_.empty()) return index_json_;
@@ -179,6 +200,7 @@ class LayoutTarget : public PruneTarget {
   }
 
   std::string directory_;
+  bool ignore_missing_;
   Known known_;
   std::string index_json_;
   oci::ImageIndex index_;
@@ -188,9 +210,8 @@ class LayoutTarget : public PruneTarget {
 
 }  // namespace
 
-std::unique_ptr<PruneTarget> open_layout_target(const std::string& directory,
-                                                const spec::Retention& /*policy*/) {
-  return std::make_unique<LayoutTarget>(directory);
+std::unique_ptr<PruneTarget> open_layout_target(const std::string& directory, bool ignore_missing) {
+  return std::make_unique<LayoutTarget>(directory, ignore_missing);
 }
 
 }  // namespace minibuild::build

@@ -1,6 +1,8 @@
 // Retention in a repository of a registry.
 #include <algorithm>
+#include <chrono>
 #include <mutex>
+#include <thread>
 
 #include "builder/build/naming.h"
 #include "builder/build/prune.h"
@@ -21,8 +23,10 @@ constexpr size_t round_size = 25;
 
 class RegistryTarget : public PruneTarget {
  public:
-  RegistryTarget(oci::Reference repository, const spec::Retention& policy, const Registries& registries)
+  RegistryTarget(oci::Reference repository, const spec::Retention& policy, const Registries& registries,
+                 bool ignore_missing)
       : repository_(std::move(repository)),
+        ignore_missing_(ignore_missing),
         client_(registries.client()),
         needs_created_(std::any_of(policy.rules.begin(), policy.rules.end(), [](const auto& rule) {
           return std::find(rule.by.begin(), rule.by.end(), spec::KeepBy::created) != rule.by.end();
@@ -30,7 +34,7 @@ class RegistryTarget : public PruneTarget {
 
   trust::Holdings read() override {
     return naming("prune " + name(), [&] {
-      trust::Holdings holdings = read_all();
+      trust::Holdings holdings = look();
       known_.remember(holdings);
       return holdings;
     });
@@ -43,13 +47,21 @@ class RegistryTarget : public PruneTarget {
       const std::set<oci::Digest> agreed = going(plan);
       std::set<oci::Digest> saved;
       while (true) {
-        const trust::Holdings holdings = read_all();
+        const trust::Holdings holdings = look();
         const trust::RetentionPlan fresh =
             trust::plan_retention(policy, holdings, now, known_.news(holdings));
+        if (const std::string why = why_unread(fresh); !why.empty())
+          fail("{}. {}", why, deleted_text(result));
         for (const trust::ManifestDecision& one : fresh.manifests)
           if (one.keep && agreed.contains(one.digest) && saved.insert(one.digest).second)
-            result.remarks.push_back(
-                fmt::format("{} stays after all: {}", oci::to_string(one.digest), one.why));
+            result.remarks.push_back(fmt::format("{} stays after all: {}", oci::to_string(one.digest),
+                                                 again_.contains(one.digest)
+                                                     ? "the registry has it although it was told to delete it"
+                                                     : one.why));
+        result.manifests = deleted_.size() - missing_;
+        result.kept = holdings.manifests.size();
+        result.tags = 0;
+        for (const auto& [digest, count] : told_tags_) result.tags += count;
         const std::vector<oci::Digest> round = next_round(fresh, agreed);
         if (round.empty()) {
           remove_tags(plan, fresh, result, told);
@@ -66,6 +78,12 @@ class RegistryTarget : public PruneTarget {
     oci::Descriptor descriptor;
   };
 
+  static std::string deleted_text(const PruneResult& result) {
+    return result.manifests == 0 ? "Nothing was deleted"
+                                 : fmt::format("{} manifest{} deleted before", result.manifests,
+                                               result.manifests == 1 ? " was" : "s were");
+  }
+
   std::string name() const { return repository_.host + "/" + repository_.repository; }
   oci::Reference tagged(const std::string& tag) const {
     return {repository_.host, repository_.repository, tag, std::nullopt};
@@ -76,23 +94,47 @@ class RegistryTarget : public PruneTarget {
 
   // --- Reading -----------------------------------------------------------------------------------------
 
+  // What is listed and not there may have gone in that moment, or come in the next one.
+  trust::Holdings look() {
+    for (const int pause : {200, 600}) {
+      trust::Holdings holdings = read_all();
+      if (holdings.lost_tags.empty() && holdings.lost_indexes.empty()) return holdings;
+      std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+    }
+    return read_all();
+  }
+
   trust::Holdings read_all() {
     trust::Holdings holdings;
+    lost_indexes_.clear();
     holdings.repository = repository_.repository;
     present_.clear();
     std::map<oci::Digest, oci::Descriptor> wanted;
     // First of all what each tag names: after that, whatever a tag is moved to is noticed as news.
-    for (auto& [tag, descriptor] : resolve_tags()) {
+    for (auto& [tag, descriptor] : resolve_tags(holdings.lost_tags)) {
       wanted.emplace(descriptor.digest, descriptor);
       holdings.tags[tag] = descriptor.digest;
       // Somebody pushed it again after it was deleted.
-      if (deleted_.erase(descriptor.digest) > 0) known_.forget(descriptor.digest);
+      if (deleted_.erase(descriptor.digest) > 0) {
+        again_.insert(descriptor.digest);
+        told_tags_.erase(descriptor.digest);
+        known_.forget(descriptor.digest);
+      }
     }
     // What lost its parent in an earlier round is not named by anything any more.
     for (const auto& [digest, document] : documents_) wanted.emplace(digest, document.descriptor);
     while (!wanted.empty()) wanted = read_wave(wanted);
     // A tag whose manifest went between two questions is gone too.
-    std::erase_if(holdings.tags, [&](const auto& tag) { return !present_.contains(tag.second); });
+    std::erase_if(holdings.tags, [&](const auto& tag) {
+      const bool is_lost = !present_.contains(tag.second);
+      if (is_lost) holdings.lost_tags.insert(tag.first);
+      return is_lost;
+    });
+    holdings.lost_indexes = lost_indexes_;
+    if (ignore_missing_) {
+      holdings.lost_tags.clear();
+      holdings.lost_indexes.clear();
+    }
     for (const oci::Digest& digest : present_) holdings.manifests[digest] = documents_.at(digest).read.stored;
     for (auto& [digest, manifest] : holdings.manifests)
       if (const auto it = referred_.find(digest); it != referred_.end() && !manifest.subject)
@@ -101,7 +143,9 @@ class RegistryTarget : public PruneTarget {
     return holdings;
   }
 
-  std::map<std::string, oci::Descriptor> resolve_tags() {
+  // `lost` gets the names that the registry lists and does not know, but for those that it was told to
+  // delete.
+  std::map<std::string, oci::Descriptor> resolve_tags(std::set<std::string>& lost) {
     std::vector<std::string> names = client_.tags(repository_);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -110,7 +154,10 @@ class RegistryTarget : public PruneTarget {
     side_by_side(names.size(), client_.parallel(), [&](size_t i) {
       const std::optional<oci::Descriptor> descriptor = client_.find_manifest(tagged(names[i]));
       const std::lock_guard lock(mutex);
-      if (descriptor) found[names[i]] = *descriptor;
+      if (descriptor)
+        found[names[i]] = *descriptor;
+      else if (!deleted_tags_.contains(names[i]))
+        lost.insert(names[i]);
     });
     return found;
   }
@@ -124,7 +171,11 @@ class RegistryTarget : public PruneTarget {
     std::mutex mutex;
     std::vector<std::vector<oci::Descriptor>> next(list.size());
     side_by_side(list.size(), client_.parallel(), [&](size_t i) {
-      if (!load(list[i], mutex)) return;
+      if (!load(list[i], mutex)) {
+        const std::lock_guard lock(mutex);
+        if (oci::is_index(list[i].media_type)) lost_indexes_.insert(list[i].digest);
+        return;
+      }
       next[i] = referrers_of(list[i].digest, mutex);
       const std::lock_guard lock(mutex);
       present_.insert(list[i].digest);
@@ -237,12 +288,17 @@ class RegistryTarget : public PruneTarget {
           "the registry deletes no manifests; deletion has to be switched on there (docker-registry: "
           "'storage: {{delete: {{enabled: true}}}}' in its configuration, or "
           "REGISTRY_STORAGE_DELETE_ENABLED=true). {}",
-          result.manifests == 0 ? "Nothing was deleted" : fmt::format("{} were deleted", result.manifests));
+          deleted_text(result));
     deleted_.insert(digest);
+    deleted_tags_.insert(tags.begin(), tags.end());
+    told_tags_[digest] = tags.size();
     documents_.erase(digest);
-    if (deletion == registry::Client::Deletion::missing) return;
+    if (deletion == registry::Client::Deletion::missing) {
+      ++missing_;
+      told_tags_.erase(digest);
+      return;
+    }
     ++result.manifests;
-    result.tags += tags.size();
     told(fmt::format("deleted {}{}", oci::to_string(digest),
                      tags.empty() ? "" : " (" + base::join(tags, ", ") + ")"));
   }
@@ -266,6 +322,7 @@ class RegistryTarget : public PruneTarget {
     for (const trust::TagDecision& one : fresh.tags) {
       const auto it = agreed.find(one.tag);
       if (one.fate != Fate::untag || it == agreed.end() || it->second != one.digest) continue;
+      if (again_.contains(one.digest)) continue;  // a remark tells of it
       if (supported) supported = remove_tag(one, fresh, result, told);
       if (!supported) stay.push_back(one.tag);
     }
@@ -284,6 +341,9 @@ class RegistryTarget : public PruneTarget {
     if (deletion == registry::Client::Deletion::unsupported) return false;
     if (deletion == registry::Client::Deletion::missing) return true;
     if (!client_.find_manifest(exact(one.digest))) restore(one, fresh, image);
+    // Some say yes and leave it.
+    if (const auto still = client_.find_manifest(tagged(one.tag)); still && still->digest == one.digest)
+      return false;
     ++result.tags;
     told(fmt::format("deleted the tag {}", one.tag));
     return true;
@@ -304,6 +364,7 @@ class RegistryTarget : public PruneTarget {
   }
 
   oci::Reference repository_;
+  bool ignore_missing_;
   registry::Client& client_;
   bool needs_created_;
   bool no_api_ = false;
@@ -312,13 +373,18 @@ class RegistryTarget : public PruneTarget {
   std::map<oci::Digest, oci::Digest> referred_;  // to what, as the API says
   std::set<oci::Digest> present_;                // in the last reading
   std::set<oci::Digest> deleted_;
+  std::set<std::string> deleted_tags_;       // with their manifests
+  std::set<oci::Digest> again_;              // there after they were deleted
+  std::set<oci::Digest> lost_indexes_;       // in the last reading
+  std::map<oci::Digest, size_t> told_tags_;  // how many went with each
+  size_t missing_ = 0;                       // of the deleted ones, those that were gone before
 };
 
 }  // namespace
 
 std::unique_ptr<PruneTarget> open_registry_target(oci::Reference repository, const spec::Retention& policy,
-                                                  const Registries& registries) {
-  return std::make_unique<RegistryTarget>(std::move(repository), policy, registries);
+                                                  const Registries& registries, bool ignore_missing) {
+  return std::make_unique<RegistryTarget>(std::move(repository), policy, registries, ignore_missing);
 }
 
 }  // namespace minibuild::build

@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t part = size_t{1} << 20;
 // A change of the rules looks at every file once more.
-constexpr std::string_view rules_version = "credentials 2";
+constexpr std::string_view rules_version = "credentials 3";
 
 [[noreturn]] void refuse(const trust::SecretHit& hit, const std::string& where, const std::string& fix) {
   throw base::Error(
@@ -379,8 +379,10 @@ trust::Violation violation_of(const trust::SecretFinding& finding, const std::st
       advice = rule.advice.substr(0, rule.advice.find(" If it is none"));
       while (advice.ends_with('.')) advice.pop_back();
     }
-  violation.message = fmt::format("{} has {} ({}{})", where, what, finding.rule,
-                                  finding.excerpt.empty() ? "" : ", " + base::printable(finding.excerpt));
+  const bool whole = finding.rule.starts_with("file-");  // the file itself, by its name
+  violation.message =
+      fmt::format("{} {} {} ({}{})", where, whole ? "is" : "has", what, finding.rule,
+                  whole || finding.excerpt.empty() ? "" : ", " + base::printable(finding.excerpt));
   violation.fix =
       path.empty()
           ? fmt::format("{}; if it is none: policy: {{ allow: [{{ rule: secret, id: {}, reason: ... }}] }}",
@@ -487,9 +489,11 @@ std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
   std::vector<trust::ConfigText> texts = trust::texts_of(config);
   for (const auto& [name, value] : annotations) texts.push_back({"annotation:" + name, value});
   for (const trust::ConfigFinding& one : trust::scan_texts(texts))
-    if (!baseline.contains(one.finding))
+    if (!baseline.contains(one.finding)) {
       violations.push_back(
           violation_of(one.finding, "", fmt::format("the image's config ({})", base::printable(one.place))));
+      violations.back().place = one.place;
+    }
   return violations;
 }
 

@@ -185,7 +185,8 @@ struct PruneArguments {
   std::string repository;
   std::string policy;
   std::string format = "table";
-  std::string max_deletions;  // a number; empty: what the policy says
+  std::optional<std::string> max_deletions;  // a number; nothing: what the policy says
+  bool ignore_missing = false;
   bool yes = false;
   RegistryArguments registry;
 };

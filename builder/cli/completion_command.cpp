@@ -42,7 +42,7 @@ _minibuild() {
         attest) COMPREPLY=($(compgen -W "$registry --key --type --predicate --cache-dir --help" -- "$word")) ;;
         sbom) COMPREPLY=($(compgen -W "$registry --format --output --platform --name --cache-dir --help" -- "$word")) ;;
         scan) COMPREPLY=($(compgen -W "$registry --db --format --vex --fail-on --only-fixed --max-db-age --update --from --platform --cache-dir --help" -- "$word")) ;;
-        prune) COMPREPLY=($(compgen -W "$registry --policy --yes --format --max-deletions --cache-dir --help" -- "$word")) ;;
+        prune) COMPREPLY=($(compgen -W "$registry --policy --yes --format --max-deletions --ignore-missing --cache-dir --help" -- "$word")) ;;
         inspect) COMPREPLY=($(compgen -W "$registry --platform --json --files --cache-dir --help" -- "$word")) ;;
         plan) COMPREPLY=($(compgen -W "$registry --output --platform --set --json --offline --cache-dir --help" -- "$word")) ;;
         lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --help" -- "$word")) ;;

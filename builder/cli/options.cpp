@@ -344,6 +344,8 @@ void add_prune(CLI::App& app, PruneArguments& a) {
   app.add_option("--max-deletions", a.max_deletions,
                  "Refuse to delete anything if more manifests would go (default: the policy's max-deletions, "
                  "else 1000, and never every tag)");
+  app.add_flag("--ignore-missing", a.ignore_missing,
+               "Take tags and indexes that are named and not there for gone, instead of deleting nothing");
   add_registry(app, a.registry);
   app.footer(
       "Exit status 3 if too much would go.\nExample:\n  minibuild prune "

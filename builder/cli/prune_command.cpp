@@ -156,10 +156,11 @@ oci::Json json_of(const std::string& name, const trust::Holdings& holdings,
   return json;
 }
 
-std::optional<uint64_t> read_limit(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  const auto number = base::parse_number(text);
-  if (!number) throw Error(Code::usage, fmt::format("got --max-deletions {}, want a number", text));
+std::optional<uint64_t> read_limit(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  const auto number = base::parse_number(*text);
+  if (!number)
+    throw Error(Code::usage, fmt::format("got --max-deletions '{}', want a number", base::printable(*text)));
   return number;
 }
 
@@ -170,7 +171,7 @@ int prune(const PruneArguments& arguments) {
   const spec::Retention policy = read_policy(arguments.policy);
   const oci::ImageLocation location = find_image(arguments.repository);
   const build::Registries registries = make_registries(arguments.registry, {});
-  const auto target = build::open_prune_target(location, policy, registries);
+  const auto target = build::open_prune_target(location, policy, registries, arguments.ignore_missing);
   const auto now = static_cast<int64_t>(std::time(nullptr));
   const trust::Holdings holdings = target->read();
   const trust::RetentionPlan plan = trust::plan_retention(policy, holdings, now);
@@ -206,7 +207,12 @@ int prune(const PruneArguments& arguments) {
         numbers.deleted + numbers.untagged > 0 ? "; nothing is done without --yes" : "");
     return 0;
   }
-  allowed();
+  try {
+    allowed();
+  } catch (const Error&) {
+    if (arguments.format == "json") print_plan(false, {});  // what it would have been
+    throw;
+  }
   const build::PruneResult result =
       target->remove(policy, plan, now, [](const std::string& text) { say("{}\n", text); });
   print_plan(true, result);
@@ -215,7 +221,7 @@ int prune(const PruneArguments& arguments) {
   if (result.blobs > 0)
     freed = fmt::format(", {} removed ({})", counted(result.blobs, "blob"), base::human_size(result.freed));
   say("{}: deleted {} ({}){}, kept {}\n", name, counted(result.manifests, "manifest"),
-      counted(result.tags, "tag"), freed, holdings.manifests.size() - result.manifests);
+      counted(result.tags, "tag"), freed, result.kept);
   return 0;
 }
 

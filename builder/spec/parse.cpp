@@ -57,7 +57,7 @@ class Parser {
     writing();
     if (const YamlNode* node = root_.find("policy")) spec_.policy = read_policy(reader_, *node);
     if (const YamlNode* node = root_.find("attest")) spec_.attest = read_attest(reader_, *node);
-    positions();
+    places();
     check_stages();
     check_packages();
     return std::move(spec_);
@@ -248,7 +248,6 @@ class Parser {
   void process() {
     if (const YamlNode* node = root_.find("user")) {
       spec_.user = reader_.user(*node, "'user'");
-      spec_.user_position = node->position;
     }
     if (const YamlNode* node = root_.find("workdir"))
       spec_.workdir = reader_.absolute_path(*node, "'workdir'");
@@ -262,17 +261,31 @@ class Parser {
     if (const YamlNode* node = root_.find("stop-signal")) stop_signal(*node);
   }
 
-  void positions() {
-    const auto note = [this](std::string_view key, Position& position) {
-      if (const YamlNode* node = root_.find(key)) position = node->position;
-    };
-    note("entrypoint", spec_.entrypoint_position);
-    note("image", spec_.image_position);
-    note("workdir", spec_.workdir_position);
-    note("ports", spec_.ports_position);
-    note("volumes", spec_.volumes_position);
-    note("labels", spec_.labels_position);
-    note("env", spec_.env_position);
+  // `names` of the items of a list, as they were read: variables have their values. They fit the list if
+  // there are no errors.
+  void note_places(std::string_view key, const std::string& name,
+                   const std::vector<std::string>& names = {}) {
+    const YamlNode* node = root_.find(key);
+    if (node == nullptr) return;
+    spec_.places[name] = node->position;
+    for (const YamlEntry& entry : node->entries) spec_.places[name + ":" + entry.key] = entry.position;
+    for (size_t i = 0; i < std::min(names.size(), node->items.size()); ++i)
+      spec_.places.emplace(name + ":" + names[i], node->items[i].position);
+    if (node->kind == YamlNode::Kind::scalar && names.size() == 1)
+      spec_.places.emplace(name + ":" + names.front(), node->position);
+  }
+
+  void places() {
+    for (const char* key : {"user", "workdir", "entrypoint", "cmd", "env"}) note_places(key, key);
+    note_places("labels", "label");
+    note_places("annotations", "annotation");
+    note_places("volumes", "volume", spec_.volumes);
+    std::vector<std::string> names;
+    for (const oci::Reference& image : spec_.images) names.push_back(oci::to_string(image));
+    note_places("image", "image", names);
+    names.clear();
+    for (const Port& port : spec_.ports) names.push_back(fmt::format("{}/{}", port.number, port.protocol));
+    note_places("ports", "port", names);
   }
 
   void ports(const YamlNode& node) {
@@ -552,6 +565,11 @@ oci::ImageLocation parse_image_location(std::string_view text) {
   if (rest.empty()) return fail("has no path");
   location.path = std::string(rest);
   return location;
+}
+
+Position position_of(const Spec& spec, std::string_view place) {
+  const auto it = spec.places.find(place);
+  return it == spec.places.end() ? Position{} : it->second;
 }
 
 }  // namespace minibuild::spec

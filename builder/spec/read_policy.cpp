@@ -177,10 +177,14 @@ Policy read_policy(Reader& reader, const YamlNode& node) {
   }
   if (const YamlNode* list = node.find("vulnerability-db"))
     policy.databases = one_or_more(reader, *list, "'vulnerability-db'", "[debian.json]");
-  if (const YamlNode* list = node.find("trusted-bases"))
-    if (auto globs = reader.texts(*list, "'trusted-bases'", "[\"registry.example.com/base/**\"]");
-        !globs.empty())
-      policy.trusted_bases.push_back(std::move(globs));
+  if (const YamlNode* list = node.find("trusted-bases")) {
+    // An empty list trusts none.
+    std::vector<std::string> globs =
+        reader.texts(*list, "'trusted-bases'", "[\"registry.example.com/base/**\"]");
+    for (std::string& glob : globs)
+      if (glob.starts_with("docker://")) glob.erase(0, 9);  // bases are named without it
+    policy.trusted_bases.push_back(std::move(globs));
+  }
   if (const YamlNode* list = node.find("required-labels"))
     policy.required_labels = reader.texts(*list, "'required-labels'", "[org.opencontainers.image.source]");
   if (const YamlNode* file = node.find("secret-baseline"))
@@ -215,7 +219,9 @@ PolicyFile parse_policy(std::string_view source, const std::string& file) {
   if (source.starts_with("\xEF\xBB\xBF")) source.remove_prefix(3);
   YamlNode root;
   Reader reader(result.diagnostics);
-  if (parse_yaml(source, root, result.diagnostics)) {
+  if (base::trim(source).empty()) {
+    reader.error({1, 1}, "the policy is empty; write for example deny: [setuid]", "syntax");
+  } else if (parse_yaml(source, root, result.diagnostics)) {
     const YamlNode* inner = root.kind == YamlNode::Kind::mapping ? root.find("policy") : nullptr;
     if (inner != nullptr)
       reader.check_map(root, "a policy file", {{"minibuild", "policy"}, {}}, "policy: { deny: [setuid] }");

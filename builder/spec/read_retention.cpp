@@ -156,6 +156,8 @@ class PolicyReader {
         for (const std::string& word : base::split(*words, ','))
           add_order(*by, std::string(base::trim(word)), rule);
     }
+    if (by != nullptr && by->kind == YamlNode::Kind::sequence && by->items.empty())
+      reader_.error(by->position, "'by' is an empty list; leave it out, or write by: pushed");
     if (rule.by.empty()) rule.by.push_back(KeepBy::pushed);
     if (by == nullptr) return;
     if (rule.keep == RetentionRule::Keep::within && (rule.by.size() > 1 || rule.by[0] == KeepBy::semver))
@@ -192,7 +194,10 @@ class PolicyReader {
       const std::optional<std::string> glob =
           reader_.text(item, is_list ? fmt::format("an entry of {}", what) : std::string(what), "'v*'");
       if (!glob) continue;
-      const std::string why = glob->empty() ? "it is empty" : tree::glob_error(*glob);
+      const std::string why = glob->empty() ? "it is empty"
+                              : glob->find_first_of("{}, \t|") != std::string::npos
+                                  ? "it has no '{}', ',' or blanks; write a list of patterns"
+                                  : tree::glob_error(*glob);
       if (why.empty())
         out.push_back(*glob);
       else

@@ -30,6 +30,12 @@ void report_file(Found& found, const std::string& rule, const std::string& path,
       {rule, message, fmt::format("{}, or accept it: {}", fix, allow_line(rule, shown(path))), "/" + path});
 }
 
+void report_config(Found& found, const std::string& rule, const std::string& place,
+                   const std::string& message, const std::string& fix) {
+  found.push_back({rule, message, fix, ""});
+  found.back().place = place;
+}
+
 // Resolved, and nothing for what leads nowhere.
 const tree::Node* resolve(const tree::FileTree& tree, const std::string& path, std::string* real = nullptr) {
   try {
@@ -147,7 +153,7 @@ void examine_leftovers(const std::string& path, const tree::Node& node, std::set
   }
   if (what.empty() || !seen.insert(place).second) return;
   report_file(found, "leftover", place, fmt::format("{} holds {}", shown(place), what),
-              fmt::format("add \"{}\" to 'exclude' of the copy, or to 'remove'",
+              fmt::format("add \"{}\" to 'exclude' of the copy or to 'remove', or take it out of 'files'",
                           directory ? shown(place) + "/**" : shown(place)));
 }
 
@@ -185,7 +191,9 @@ void examine_entrypoint(const Subject& subject, Found& found) {
   if (words.empty() || words.front().empty()) return;  // a base for others
   const std::string& word = words.front();
   const auto report = [&](const std::string& message, const std::string& fix) {
-    found.push_back({"entrypoint", message, fix, word.starts_with('/') ? word : ""});
+    report_config(found, "entrypoint", subject.config.entrypoint.empty() ? "cmd" : "entrypoint", message,
+                  fix);
+    if (word.starts_with('/')) found.back().path = word;
   };
   const std::string program = find_program(subject, word);
   if (program.empty())
@@ -233,8 +241,8 @@ bool is_hexadecimal(const std::string& text) {
 
 void examine_labels(const oci::ImageConfig& config, Found& found) {
   const auto report = [&](const std::string& name, const std::string& message, const std::string& fix) {
-    found.push_back(
-        {"label-schema", fmt::format("the label '{}' {}", base::printable(name), message), fix, ""});
+    report_config(found, "label-schema", "label:" + name,
+                  fmt::format("the label '{}' {}", base::printable(name), message), fix);
   };
   const std::string prefix = "org.opencontainers.image.";
   for (const auto& [name, value] : config.labels) {
@@ -257,8 +265,8 @@ void examine_labels(const oci::ImageConfig& config, Found& found) {
     else if (key == "created" && !(value.find('T') != std::string::npos && base::parse_time(value)))
       report(name, fmt::format("is '{}', want an RFC 3339 time", base::printable(value)),
              "write 2026-01-31T00:00:00Z");
-    else if (key == "revision" && value.size() >= 7 && value.size() != 40 && value.size() != 64 &&
-             is_hexadecimal(value))
+    else if (key == "revision" && value.size() < 40 && is_hexadecimal(value) &&
+             (value.size() >= 7 || value.find_first_not_of("0123456789") != std::string::npos))
       report(name, "is a shortened hash", "write the whole hash of the commit");
   }
 }
@@ -279,25 +287,26 @@ void examine_config(const Subject& subject, const spec::Policy& policy, std::vec
   const std::string user = config.user.substr(0, config.user.find(':'));
   if (user.empty() || user == "root" || base::parse_number(user) == uint64_t{0} ||
       is_root(subject.tree, user))
-    found.push_back(
-        {"root-user", "the image runs as root",
-         "add 'user: 65532', or another number that is not 0; write 'user: root' if it has to be root", ""});
+    report_config(
+        found, "root-user", "user", "the image runs as root",
+        "add 'user: 65532', or another number that is not 0; write 'user: root' if it has to be root");
   else if (!base::parse_number(user))
-    found.push_back({"user-name", fmt::format("the user is '{}', a name", base::printable(config.user)),
-                     "write its number, such as 65532:65532", ""});
+    report_config(found, "user-name", "user",
+                  fmt::format("the user is '{}', a name", base::printable(config.user)),
+                  "write its number, such as 65532:65532");
   if (!config.working_dir.empty() && !config.working_dir.starts_with('/'))
-    found.push_back({"relative-workdir",
-                     fmt::format("the working directory is '{}'", base::printable(config.working_dir)),
-                     "write an absolute path", ""});
+    report_config(found, "relative-workdir", "workdir",
+                  fmt::format("the working directory is '{}'", base::printable(config.working_dir)),
+                  "write an absolute path");
   const std::vector<std::string>& words = config.entrypoint.empty() ? config.cmd : config.entrypoint;
   if (words.size() >= 3 && words[1] == "-c" && tree::name_of(words[0]).ends_with("sh"))
-    found.push_back({"shell-form", fmt::format("the entrypoint is run by {} -c", base::printable(words[0])),
-                     "write the program and its arguments as a list: entrypoint: [/usr/bin/app, --flag]",
-                     ""});
+    report_config(found, "shell-form", config.entrypoint.empty() ? "cmd" : "entrypoint",
+                  fmt::format("the entrypoint is run by {} -c", base::printable(words[0])),
+                  "write the program and its arguments as a list: entrypoint: [/usr/bin/app, --flag]");
   for (const std::string& port : config.exposed_ports)
     if (port == "22" || port == "22/tcp")
-      found.push_back(
-          {"ssh-port", "port 22 is exposed", "take it out of 'ports'; use kubectl exec or the like", ""});
+      report_config(found, "ssh-port", "port:22/tcp", "port 22 is exposed",
+                    "take it out of 'ports'; use kubectl exec or the like");
   const auto is_system = [](const std::string& path) {
     for (const char* top : {"/proc", "/sys", "/dev"})
       if (path == top || path.starts_with(std::string(top) + "/")) return true;
@@ -305,28 +314,32 @@ void examine_config(const Subject& subject, const spec::Policy& policy, std::vec
   };
   for (const std::string& volume : config.volumes)
     if (is_system(volume))
-      found.push_back({"system-mount", fmt::format("{} is a volume", base::printable(volume)),
-                       "take it out of 'volumes'", ""});
+      report_config(found, "system-mount", "volume:" + volume,
+                    fmt::format("{} is a volume", base::printable(volume)), "take it out of 'volumes'");
   if (is_system(config.working_dir))
-    found.push_back({"system-mount",
-                     fmt::format("the working directory is {}", base::printable(config.working_dir)),
-                     "choose another 'workdir'", ""});
+    report_config(found, "system-mount", "workdir",
+                  fmt::format("the working directory is {}", base::printable(config.working_dir)),
+                  "choose another 'workdir'");
   examine_labels(config, found);
   for (const std::string& label : policy.required_labels)
     if (!config.labels.contains(label) || config.labels.at(label).empty())
-      found.push_back({"missing-label", fmt::format("the label '{}' is missing", base::printable(label)),
-                       fmt::format("add labels: {{ {}: ... }}", base::printable(label)), ""});
+      report_config(found, "missing-label", "label",
+                    fmt::format("the label '{}' is missing", base::printable(label)),
+                    fmt::format("add labels: {{ {}: ... }}", base::printable(label)));
   for (const oci::Reference& name : subject.names)
     if (!name.digest && (name.tag.empty() || name.tag == "latest"))
-      found.push_back({"latest-tag", fmt::format("'{}' has the tag 'latest'", oci::to_string(name)),
-                       "write a version after the colon", ""});
+      report_config(found, "latest-tag", "image:" + oci::to_string(name),
+                    fmt::format("'{}' has the tag 'latest'", oci::to_string(name)),
+                    "write a version after the colon");
   for (const std::string& base : subject.bases)
     for (const std::vector<std::string>& trusted : policy.trusted_bases) {
       const auto fits = [&](const std::string& glob) { return tree::glob_match(glob, base); };
       if (std::any_of(trusted.begin(), trusted.end(), fits)) continue;
       found.push_back({"untrusted-base",
                        fmt::format("the base {} is none that the policy trusts", base::printable(base)),
-                       fmt::format("use one of {}", base::join(trusted, ", ")), ""});
+                       trusted.empty() ? std::string("use 'base: scratch': the policy trusts no base")
+                                       : fmt::format("use one of {}", base::join(trusted, ", ")),
+                       ""});
       break;
     }
 }

@@ -139,6 +139,7 @@ std::string violations_json(const std::vector<Violation>& violations, std::strin
     item["fix"] = one.fix;
     if (!one.path.empty()) item["path"] = one.path;
     if (!one.id.empty()) item["id"] = one.id;
+    if (!one.place.empty()) item["place"] = one.place;
     json["violations"].push_back(item);
   }
   return json.dump(2, ' ', false, oci::Json::error_handler_t::replace) + "\n";
@@ -156,7 +157,8 @@ std::string violations_sarif(const std::vector<Violation>& violations) {
       rules.push_back(std::move(rule));
     }
     const std::string place = one.path.empty() ? "config.json" : one.path.substr(1);
-    results.push_back({one.rule, one.level, one.message + "; " + one.fix, place, 0, 0, one.path, one.id});
+    results.push_back({one.rule, one.level, one.message + "; " + one.fix, place, 0, 0,
+                       one.path.empty() ? one.place : one.path, one.id});
   }
   return to_sarif(rules, results);
 }

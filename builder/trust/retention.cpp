@@ -32,6 +32,9 @@ class Planner {
     find_relations();
     for (const auto& [tag, digest] : holdings_.tags)
       if (!verdict(tag).keeps.empty()) mark(digest, fmt::format("tag {}", base::printable(tag)));
+    for (const std::string& tag : holdings_.lost_tags)
+      if (!verdict(tag).keeps.empty())
+        plan_.unread.push_back(fmt::format("the tag {}", base::printable(tag)));
     for (const oci::Digest& digest : stay_) mark(digest, "it came meanwhile");
     mark_untagged();
     mark_lists();
@@ -77,7 +80,12 @@ class Planner {
             kept_.try_emplace(next, fmt::format("{} {}", how, short_digest(digest))).second)
           todo.push_back(next);
       };
-      for (const oci::Digest& child : holdings_.manifests.at(digest).children) reach(child, "is part of");
+      for (const oci::Digest& child : holdings_.manifests.at(digest).children) {
+        if (holdings_.lost_indexes.contains(child))
+          plan_.unread.push_back(
+              fmt::format("the index {}, which is part of {}", oci::to_string(child), short_digest(digest)));
+        reach(child, "is part of");
+      }
       if (const auto it = belongs_.find(digest); it != belongs_.end())
         for (const auto& [other, how] : it->second) reach(other, how);
     }
@@ -151,7 +159,8 @@ class Planner {
       return fmt::format("it belongs to {}, which goes", short_digest(derived_tag(tag)->subject));
     const std::vector<std::string>& misses = verdict(tag).misses;
     std::string why = misses.empty() ? "no rule is about it" : base::join(misses, "; ");
-    if (role == Role::orphan) why += "; what it belongs to is not here";
+    if (role == Role::orphan)
+      why = "what it belongs to is not here, and only rules with 'keep: all' or 'keep-within' are about such";
     return why;
   }
 

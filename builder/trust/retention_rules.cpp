@@ -21,7 +21,17 @@ constexpr size_t names_in_a_note = 5;
 
 bool matches_any(const std::vector<std::string>& globs, const std::string& name) {
   return std::any_of(globs.begin(), globs.end(),
-                     [&](const std::string& glob) { return tree::glob_match(glob, name); });
+                     [&](const std::string& glob) { return glob == "*" || tree::glob_match(glob, name); });
+}
+
+// A `/` in a tag, as layouts may have it (`docker.io/library/app:1`), is a character like others.
+bool matches_tag(const std::vector<std::string>& globs, const std::string& tag) {
+  const auto flat = [](std::string text) {
+    std::replace(text.begin(), text.end(), '/', '\x01');
+    return text;
+  };
+  return std::any_of(globs.begin(), globs.end(),
+                     [&](const std::string& glob) { return tree::glob_match(flat(glob), flat(tag)); });
 }
 
 std::string some_of(const std::vector<std::string>& names) {
@@ -38,6 +48,7 @@ struct Candidate {
   std::optional<int64_t> pushed;
   std::optional<int64_t> created;
   std::optional<SemanticVersion> version;
+  std::optional<oci::Digest> digest{};  // nothing if it is not there
 };
 
 // 1 if `a` is the newer one by this key; what has no such key is the older.
@@ -78,6 +89,11 @@ class Application {
       for (const Candidate& one : candidates) within(one);
     if (rule_.keep == Keep::last) last(std::move(candidates));
     std::vector<std::string> notes;
+    if (!aliases_.empty())
+      notes.push_back(fmt::format(
+          "{}: tags are counted, also those of one image: {}; give such names a rule of their own, and put "
+          "them under 'exclude' here",
+          label(rule_, number_), some_of(aliases_)));
     if (!timeless_.empty())
       notes.push_back(fmt::format("{}: the time of {} is not known, as of reproducible images; it stays: {}",
                                   label(rule_, number_), timeless_.size(), some_of(timeless_)));
@@ -119,12 +135,21 @@ class Application {
     });
     std::sort(candidates.begin(), candidates.end(),
               [&](const Candidate& a, const Candidate& b) { return is_newer(rule_.by, a, b); });
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      if (i < rule_.count)
-        keeps(candidates[i], label(rule_, number_));
-      else
-        misses(candidates[i], fmt::format("{}: it is number {}", label(rule_, number_), i + 1));
+    size_t place = 0;
+    std::map<oci::Digest, std::string> images;
+    std::vector<std::string> aliases;
+    for (const Candidate& one : candidates) {
+      if (place >= rule_.count) {
+        misses(one, fmt::format("{}: it is number {}", label(rule_, number_), ++place));
+        continue;
+      }
+      keeps(one, label(rule_, number_));
+      if (!one.digest) continue;  // takes nobody's place
+      ++place;
+      if (const auto [it, is_new] = images.emplace(*one.digest, one.name); !is_new)
+        aliases.push_back(fmt::format("{} as {}", one.name, it->second));
     }
+    if (candidates.size() > rule_.count) aliases_ = std::move(aliases);
   }
 
   const spec::RetentionRule& rule_;
@@ -133,12 +158,14 @@ class Application {
   const std::function<Verdict&(const std::string&)>& verdict_;
   std::vector<std::string> timeless_;
   std::vector<std::string> not_versions_;
+  std::vector<std::string> aliases_;
 };
 
 Candidate candidate(std::string name, const Holdings& holdings, const oci::Digest& digest) {
   Candidate one;
   one.version = parse_semantic_version(name);
   one.name = std::move(name);
+  one.digest = digest;
   if (const auto it = holdings.manifests.find(digest); it != holdings.manifests.end()) {
     one.pushed = it->second.pushed;
     one.created = it->second.created;
@@ -156,7 +183,7 @@ Role role_of(const std::string& tag, const Holdings& holdings) {
 bool is_about(const spec::RetentionRule& rule, const std::string& tag, Role role) {
   if (rule.keep == Keep::last && role != Role::image) return false;
   if (rule.keep == Keep::within && role == Role::attached) return false;
-  return matches_any(rule.tags, tag) && !matches_any(rule.exclude, tag);
+  return matches_tag(rule.tags, tag) && !matches_tag(rule.exclude, tag);
 }
 
 }  // namespace
@@ -170,6 +197,7 @@ bool concerns(const spec::RetentionRule& rule, const std::string& repository) {
 TagsUnderRules judge_tags(const spec::Retention& policy, const Holdings& holdings, int64_t now) {
   TagsUnderRules result;
   for (const auto& [tag, digest] : holdings.tags) result.roles[tag] = role_of(tag, holdings);
+  for (const std::string& tag : holdings.lost_tags) result.roles[tag] = role_of(tag, holdings);
   const std::function<Verdict&(const std::string&)> verdict = [&](const std::string& tag) -> Verdict& {
     return result.verdicts[tag];
   };
@@ -178,7 +206,16 @@ TagsUnderRules judge_tags(const spec::Retention& policy, const Holdings& holding
     if (rule.untagged() || !concerns(rule, holdings.repository)) continue;
     std::vector<Candidate> candidates;
     for (const auto& [tag, digest] : holdings.tags)
-      if (is_about(rule, tag, result.roles[tag])) candidates.push_back(candidate(tag, holdings, digest));
+      if (is_about(rule, tag, result.roles[tag]) && !holdings.lost_tags.contains(tag))
+        candidates.push_back(candidate(tag, holdings, digest));
+    for (const std::string& tag : holdings.lost_tags)
+      if (is_about(rule, tag, result.roles[tag]))
+        candidates.push_back({tag, {}, {}, parse_semantic_version(tag)});
+    const auto fits = [&](const auto& tag) {
+      return matches_tag(rule.tags, tag.first) && !matches_tag(rule.exclude, tag.first);
+    };
+    if (!result.roles.empty() && std::none_of(result.roles.begin(), result.roles.end(), fits))
+      result.notes.push_back(label(rule, i + 1) + ": no tag matches it");
     for (std::string& note : Application(rule, i + 1, now, verdict).apply(std::move(candidates)))
       result.notes.push_back(std::move(note));
   }

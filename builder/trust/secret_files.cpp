@@ -65,6 +65,18 @@ bool is_value(std::string_view line) {
   return value.size() >= 4 && !is_placeholder(value);
 }
 
+// The file is a value and nothing else, perhaps in several lines of Base64.
+bool is_bare_value(std::string_view text) {
+  text = base::trim(text);
+  size_t longest = 0;
+  for (const std::string& line : base::split(text, '\n')) {
+    if (line.find_first_of(" \t:") != std::string::npos) return false;
+    longest = std::max(longest, line.size());
+  }
+  const std::string_view first = text.substr(0, text.find('\n'));
+  return longest >= 16 && entropy(first) >= 3.5 && first.find_first_of("0123456789") != std::string::npos;
+}
+
 bool has_fields(std::string_view line) {
   line = line.substr(0, line.find('@'));  // `https://user:password@host`
   const size_t at = line.rfind(':');
@@ -174,13 +186,14 @@ bool holds_secret(SecretLook look, std::string_view head) {
       return true;
     case SecretLook::assignments:
       return any_line(head, is_assignment) ||
-             has_field(head, {"private_key", "client_secret", "refresh_token"});
+             has_field(head, {"private_key", "client_secret", "refresh_token"}) || is_bare_value(head);
     case SecretLook::values:
       return any_line(head, is_value);
     case SecretLook::fields:
       return any_line(head, has_fields);
     case SecretLook::ssh:
-      return head.find("PRIVATE KEY") != std::string_view::npos || !base::is_utf8(head);
+      return head.find("PRIVATE KEY") != std::string_view::npos || !base::is_utf8(head) ||
+             (is_bare_value(head) && !head.starts_with("ssh-") && !head.starts_with("ecdsa-"));
     case SecretLook::cluster:
       return has_field(head, {"token", "password", "client-key-data", "id-token", "refresh-token"});
     case SecretLook::docker:

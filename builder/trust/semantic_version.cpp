@@ -40,7 +40,7 @@ int compare_identifiers(const std::string& a, const std::string& b) {
 
 std::optional<SemanticVersion> parse_semantic_version(std::string_view text) {
   if (text.starts_with('v')) text.remove_prefix(1);
-  if (const size_t plus = text.find('+'); plus != std::string_view::npos) {
+  if (const size_t plus = text.find_first_of("+_"); plus != std::string_view::npos) {
     for (const std::string& part : base::split(text.substr(plus + 1), '.'))
       if (!is_identifier(part)) return std::nullopt;
     text = text.substr(0, plus);

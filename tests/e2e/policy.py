@@ -255,7 +255,7 @@ def rule_case(case):
         expect(f"{name}: check --image", status == 3 and violations and violations[0]["level"] == "error", f"{status} {out} {error}")
         if violations:
             want = {"rule", "level", "message", "why", "fix"}
-            expect(f"{name}: fields", want <= set(violations[0]) <= want | {"path", "id"} and all(violations[0][key] for key in want), violations)
+            expect(f"{name}: fields", want <= set(violations[0]) <= want | {"path", "id", "place"} and all(violations[0][key] for key in want), violations)
             expect(f"{name}: path", not path or violations[0].get("path") == path, violations)
         status, out, error = run(directory, "check", "--image", "oci:out.oci", "--policy", "team.yaml")
         expect(f"{name}: check --image, text", f"error: [{rule}]" in error and "why: " in error and "fix: " in error and out == "", error)

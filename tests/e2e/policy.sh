@@ -44,8 +44,8 @@ sort > want.txt << 'E2'
 11:5 leftover
 12:5 world-writable
 13:10 system-mount
-14:8 ssh-port
-15:10 system-mount
+14:15 ssh-port
+15:18 system-mount
 17:3 label-schema
 17:3 missing-label
 18:13 shell-form
@@ -106,6 +106,46 @@ umoci config --image u:2 --config.user toor
 same "another name for root" "$(status_of mini check --image oci:u:2) $(grep -c '\[root-user\]' err.txt)" "3 1"
 printf 'minibuild: 1\nbase: oci:u:2\nuser: toor\n' > toor.yaml
 same "in a spec, too" "$(status_of build toor.yaml -o oci:out.oci) $(grep -c '\[root-user\]' err.txt)" "3 1"
+cd ..
+
+# --- each is told at its own line, not at the first of its list ---------------------------------------------------------------
+mkdir lines && cd lines && echo x > f
+cat > minibuild.yaml << 'E2'
+minibuild: 1
+args: { HOST: registry.example.com, SSH: "22" }
+image:
+  - ${HOST}/a:1
+  - ${HOST}/a:latest
+user: 0:0
+workdir: /srv
+cmd: [/bin/gone]
+env:
+  LEVEL: debug
+  DB_PASSWORD: Tr0ub4dor-and-3
+ports:
+  - 8080
+  - ${SSH}
+volumes:
+  - /data
+  - /proc/x
+labels:
+  org.opencontainers.image.title: t
+  org.opencontainers.image.revision: abc
+annotations:
+  a: b
+  c: glpat-aB3dE5fG7hI9jK1lM3nQ
+copy:
+  - { from: f, to: /g }
+  - { from: f, to: /f, mode: "4755" }
+policy:
+  required-labels: [org.opencontainers.image.source]
+  deny: [root-user, latest-tag, ssh-port, system-mount, label-schema, setuid, entrypoint]
+E2
+places() { grep -o '^minibuild.yaml:[0-9:]* error: .*\[[a-z-]*\]$' err.txt | sed 's/^minibuild.yaml:\([0-9]*:[0-9]*\): .*\[\(.*\)\]$/\1 \2/' | sort -V | tr '\n' ','; }
+status_of mini check minibuild.yaml > /dev/null
+same "check: lines" "$(places)" "5:5 latest-tag,6:7 root-user,11:3 secret,14:5 ssh-port,17:5 system-mount,19:3 missing-label,20:3 label-schema,23:3 secret,26:5 setuid,"
+status_of build minibuild.yaml -o oci:out.oci > /dev/null
+same "build: the same lines" "$(places)" "5:5 latest-tag,6:7 root-user,8:6 entrypoint,11:3 secret,14:5 ssh-port,17:5 system-mount,19:3 missing-label,20:3 label-schema,23:3 secret,26:5 setuid,"
 cd ..
 
 # --- an image and its spec: the same rules ---------------------------------------------------------------------------

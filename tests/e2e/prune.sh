@@ -114,6 +114,24 @@ same "referrers of what went, and theirs" "$(there 0)$(there 1)" "404 404 "
 same "referrers of what stays" "$(there 2)$(there 3)$(there 4)$(there 5)" "200 200 200 200 "
 same "the referrers went first" "$(sed -n 's/^deleted \([^ ]*\).*/\1/p' err | xargs)" "$(jq -r '[.[1].entry.digest, .[0].entry.digest, .[0].subject] | join(" ")' referrers.json)"
 
+# A tag that is listed and not there: it may need anything. A registry that says yes and deletes nothing.
+echo '{"retention": [{"tags": "v1.0.0", "keep": "all"}]}' > lost.json
+repository small "http://$real/team/lost" > /dev/null
+oracle state "http://$real/team/lost" > before.json
+port=$(free_port) && between lost v1.0.0 "http://$real/team/lost"
+prune "127.0.0.1:$port/team/lost" --plain-http "127.0.0.1:$port" --policy lost.json --yes
+same "a kept tag is not there" "$? $(grep -c 'the tag v1.0.0 stays, but is not there.*Nothing was deleted' err)" "1 1"
+oracle state "http://$real/team/lost" > after.json
+check "nothing has changed" cmp before.json after.json
+prune "127.0.0.1:$port/team/lost" --plain-http "127.0.0.1:$port" --policy two.json
+same "one that does not stay is of no importance" "$?" 0
+port=$(free_port) && between later "" "http://$real/team/lost"
+prune "127.0.0.1:$port/team/lost" --plain-http "127.0.0.1:$port" --policy lost.json --yes --max-deletions 9
+same "a deletion that is put off" "$? $(grep -c 'stays after all: the registry has it although it was told to delete it' err) $(grep -c 'deleted 0 manifests (0 tags), kept 3' err)" "0 2 1"
+port=$(free_port) && between lost v1.0.0 "http://$real/team/lost"
+prune "127.0.0.1:$port/team/lost" --plain-http "127.0.0.1:$port" --policy lost.json --yes --ignore-missing
+same "unless it is said to be gone" "$? $(grep -c 'no tag of it would stay' err)" "3 1"
+
 # Layouts.
 for version in 1 2 3; do
   printf 'minibuild: 1\nfiles: [{ file: /v, content: "%s" }, { file: /same, content: "same" }]\nuser: 1\n' "$version" > v.yaml
@@ -136,6 +154,26 @@ same "its blobs are those that are needed" "$(ls layout/blobs/sha256 | xargs)" "
 rm -rf layout.before && cp -a layout layout.before
 prune oci:layout --policy two.json --yes
 same "again" "$? $(diff -r layout layout.before)" "0 "
+
+# What is no layout of ours: full names as tags, nothing but images without a tag, an index without its blob, another version.
+printf '{"retention": [{"tags": "*", "keep": "all"}]}' > all.json
+jq '.manifests[0].annotations["org.opencontainers.image.ref.name"] = "docker.io/library/app:1"' layout/index.json > index && cp -a layout full && cp index full/index.json
+prune oci:full --policy all.json --yes
+same "a name with slashes" "$? $(jq '.manifests | length' full/index.json)" "0 2"
+jq 'del(.manifests[].annotations)' layout/index.json > index && cp index full/index.json
+prune oci:full --policy all.json --yes
+same "not all of it" "$? $(grep -c 'no image of it would stay; if that is meant, say --max-deletions 2' err) $(jq '.manifests | length' full/index.json)" "3 1 2"
+cp layout/index.json full/ && rm "full/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' layout/index.json)"
+prune oci:full --policy all.json --yes
+same "a blob is missing" "$? $(grep -c 'the tag v1.0.2 stays, but is not there' err)" "1 1"
+echo '{"imageLayoutVersion": "2.0.0"}' > full/oci-layout
+prune oci:full --policy all.json --yes
+same "a layout of another version" "$? $(grep -c "has the version '2.0.0', want 1.0.0" err)" "1 1"
+prune oci:layout --policy two.json --max-deletions ""
+same "a limit that was forgotten" "$? $(grep -c "got --max-deletions '', want a number" err)" "2 1"
+printf 'retention:\n  - { tags: "v{1,2}.*", keep: all }\n  - { tags: v1, keep-last: 2, by: [] }\n' > bad.yaml
+prune oci:layout --policy bad.yaml
+same "a pattern as in a shell, an empty order" "$? $(grep -c "write a list of patterns\|is an empty list" err)" "2 2"
 
 # Signatures that minibuild makes, in both forms and both places.
 openssl ecparam -name prime256v1 -genkey -noout 2> /dev/null | openssl pkcs8 -topk8 -nocrypt -out key.pem && openssl pkey -in key.pem -pubout -out pub.pem

@@ -254,6 +254,10 @@ class Proxy(http.server.BaseHTTPRequestHandler):
                 return 202, {}, b""
             _, headers, _ = ask(self.url, "HEAD", self.path, None, {"Accept": ANY})
             return ask(self.url, "DELETE", self.path.rsplit("/", 1)[0] + "/" + headers["docker-content-digest"])
+        if self.mode == "lost" and self.command in ("GET", "HEAD") and name == self.directory and "/manifests/" in self.path:
+            return 404, {}, b""
+        if self.mode == "later" and self.command == "DELETE":
+            return 202, {}, b""
         if self.command == "GET" and "/referrers/" in self.path and self.mode == "referrers":
             entries = [one for one in json.load(open(self.directory)) if one["subject"] == name]
             index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [one["entry"] for one in entries]}

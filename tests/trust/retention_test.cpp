@@ -229,6 +229,45 @@ TEST(PlanRetention, SaysWhy) {
           "edge"}));
 }
 
+TEST(PlanRetention, TakesSlashesInTagsForCharacters) {
+  const Holdings holdings = holdings_of("a tags=docker.io/library/app:1\nb tags=b\n");
+  EXPECT_EQ(outcome(plan_retention(policy_of("{ tags: '*', keep: all }"), holdings, now)),
+            "b docker.io/library/app:1");
+  EXPECT_EQ(outcome(plan_retention(policy_of("{ tags: 'docker.io/*:1', keep: all }"), holdings, now)),
+            "docker.io/library/app:1");
+  EXPECT_EQ(outcome(plan_retention(policy_of("{ tags: '*', keep: all, repositories: '*' }"), holdings, now)),
+            "b docker.io/library/app:1");
+}
+
+TEST(PlanRetention, NotesAliasesAndRulesAboutNothing) {
+  const RetentionPlan plan = plan_retention(
+      policy_of("{ tags: '1*', keep-last: 2, by: semver }, { tags: 'v*', keep: all }"),
+      holdings_of("a tags=1.0.0 age=3\nb tags=1.1.0 age=2\nc tags=1.2.0,1.2.0_b age=1\n"), now);
+  EXPECT_EQ(plan.notes, (std::vector<std::string>{
+                            "rule 1 (keep-last: 2, by: semver): tags are counted, also those of one image: "
+                            "1.2.0 as 1.2.0_b; give such names a rule of their own, and put them under "
+                            "'exclude' here",
+                            "rule 2 (keep: all): no tag matches it"}));
+}
+
+// What stays and is not there may need anything.
+TEST(PlanRetention, TellsWhatStaysAndWasNotThere) {
+  Holdings holdings = holdings_of("a tags=a age=9\nindex tags=index children=inner,a age=9\n");
+  holdings.lost_tags = {"lost", "v1.0.0", "v3.0.0"};
+  holdings.lost_indexes = {digest("inner")};
+  const auto unread = [&](const std::string& rules) {
+    return plan_retention(policy_of(rules), holdings, now).unread;
+  };
+  EXPECT_EQ(unread("{ tags: a, keep: all }"), std::vector<std::string>());
+  EXPECT_EQ(unread("{ tags: lost, keep: all }"), std::vector<std::string>{"the tag lost"});
+  EXPECT_EQ(unread("{ tags: 'v*', keep-last: 1 }"),
+            (std::vector<std::string>{"the tag v1.0.0", "the tag v3.0.0"}));
+  EXPECT_EQ(unread("{ tags: 'l*', keep-within: 1h }"), std::vector<std::string>{"the tag lost"});
+  const std::vector<std::string> index = unread("{ tags: index, keep: all }");
+  ASSERT_EQ(index.size(), 1U);
+  EXPECT_EQ(index[0].substr(0, index[0].find(',')), "the index " + oci::to_string(digest("inner")));
+}
+
 // semver.org 2.0, section 11, and the list of valid and invalid versions that it links to, in part.
 TEST(SemanticVersion, HasThePrecedenceOfTheSpecification) {
   const std::vector<std::string> order = {"1.0.0-alpha",
@@ -249,8 +288,9 @@ TEST(SemanticVersion, HasThePrecedenceOfTheSpecification) {
       EXPECT_EQ(got > 0, i > k) << order[i] << " " << order[k];
     }
   EXPECT_EQ(compare(*parse_semantic_version("1.0.0+a"), *parse_semantic_version("v1.0.0+b")), 0);
+  EXPECT_EQ(compare(*parse_semantic_version("1.0.0_a"), *parse_semantic_version("1.0.0+b")), 0);
   for (const char* good : {"0.0.4", "1.0.0-0A.is.legal", "1.2.3----RC-SNAPSHOT.12.9.1--.12+788",
-                           "1.0.0+0.build.1-rc.10000aaa-kk-0.1"})
+                           "1.0.0+0.build.1-rc.10000aaa-kk-0.1", "1.0.0-rc.1_build.5"})
     EXPECT_TRUE(parse_semantic_version(good)) << good;
   for (const char* bad : {"1",
                           "1.2",
@@ -273,7 +313,8 @@ TEST(SemanticVersion, HasThePrecedenceOfTheSpecification) {
                           "v",
                           "",
                           "1.0.0+",
-                          "1.0.0-beta_1"})
+                          "1_2.3",
+                          "1.0.0-beta_"})
     EXPECT_FALSE(parse_semantic_version(bad)) << bad;
 }
 

@@ -17,6 +17,7 @@ struct PruneResult {
   size_t tags = 0;       // gone, with their manifest or alone
   size_t blobs = 0;      // removed from a layout
   uint64_t freed = 0;    // bytes of these
+  size_t kept = 0;       // manifests that are there afterwards
   /// What did not go although the plan said so, and why.
   std::vector<std::string> remarks;
 };
@@ -36,14 +37,17 @@ class PruneTarget {
 };
 
 /// `location` is a repository without a tag, or a layout without one; throws Error{Code::usage} for others.
-/// `policy` says which times have to be read.
+/// `policy` says which times have to be read. With `ignore_missing`, what is named and not there counts for
+/// nothing.
 std::unique_ptr<PruneTarget> open_prune_target(const oci::ImageLocation& location,
-                                               const spec::Retention& policy, const Registries& registries);
+                                               const spec::Retention& policy, const Registries& registries,
+                                               bool ignore_missing);
 
 /// How many manifests may go unless somebody says.
 inline constexpr uint64_t default_max_deletions = 1000;
-/// Throws Error{Code::usage} if no rule is about the repository, and Error{Code::refused} if more than
-/// `limit` manifests would go, or, without a limit, more than the default or every tag that there is.
+/// Throws Error{Code::usage} if no rule is about the repository, Error{Code::failed} if something that stays
+/// could not be read, and Error{Code::refused} if more than `limit` manifests would go, or, without a limit,
+/// more than the default, or every tag or every manifest that there is.
 void check_prune(const trust::RetentionPlan& plan, const std::string& name, std::optional<uint64_t> limit);
 
 }  // namespace minibuild::build

@@ -184,7 +184,6 @@ struct Spec {
   std::vector<AccountGroup> groups;
   bool has_accounts = false;
   std::optional<std::string> user;
-  Position user_position;
   std::optional<std::string> workdir;
   std::optional<std::vector<std::string>> entrypoint;
   std::optional<std::vector<std::string>> cmd;
@@ -200,15 +199,13 @@ struct Spec {
   std::vector<oci::Platform> platforms;  // as listed; empty if the key is absent
   Policy policy;
   Attest attest;
-  // Where the keys stand, for what is said of the finished image; line 0 if they are absent.
-  Position entrypoint_position;
-  Position image_position;
-  Position workdir_position;
-  Position ports_position;
-  Position volumes_position;
-  Position labels_position;
-  Position env_position;
+  // Where it stands what the image will be known by: `user`, `workdir`, `entrypoint`, `cmd`, `env` and
+  // `env:NAME`, likewise `label`, `annotation`, `image` (its reference), `port` (`53/udp`) and `volume`.
+  std::map<std::string, Position, std::less<>> places;
 };
+
+/// Where a place of `Spec::places` is written; line 0 if it is not there.
+Position position_of(const Spec& spec, std::string_view place);
 
 struct ParseOptions {
   std::string file;                        // for messages

@@ -24,6 +24,7 @@ struct Violation {
   Level level = Level::error;
   spec::Position position{};  // in the spec; line 0 if there is none
   std::string id{};           // of what was found: a CVE, the fingerprint of a secret
+  std::string place{};        // in the config, named as in spec::Spec::places; empty if it is not about one
   bool operator==(const Violation&) const = default;
 };
 
@@ -60,7 +61,7 @@ std::optional<Level> level_of(const spec::Policy& policy, std::string_view rule)
 std::string explain(const Violation& violation);
 /// All for people. Of one rule at most ten are shown.
 std::string violations_text(const std::vector<Violation>& violations, std::string_view image);
-/// `{"image", "violations": [{"rule", "level", "message", "why", "fix", "path"?, "id"?}]}`.
+/// `{"image", "violations": [{"rule", "level", "message", "why", "fix", "path"?, "id"?, "place"?}]}`.
 std::string violations_json(const std::vector<Violation>& violations, std::string_view image);
 /// SARIF; the place of each is its path in the image, or its config.
 std::string violations_sarif(const std::vector<Violation>& violations);

@@ -31,6 +31,10 @@ struct Holdings {
   std::string repository;  // `team/app`; empty for a layout
   std::map<std::string, oci::Digest> tags;
   std::map<oci::Digest, StoredManifest> manifests;
+  // What is named and was not there when it was asked for: tags that are listed, indexes that are part of
+  // others. What they need is not known.
+  std::set<std::string> lost_tags;
+  std::set<oci::Digest> lost_indexes;
 };
 
 /// What a tag that is made of a digest says: `sha256-HEX` lists the referrers of HEX (distribution-spec,
@@ -77,9 +81,10 @@ struct RetentionPlan {
   /// What to delete, in order: referrers before their subjects, indexes before their children. What is
   /// connected in these ways is one group.
   std::vector<std::vector<oci::Digest>> groups;
-  std::vector<ListUpdate> lists;   // each before the list itself is deleted
-  std::vector<std::string> notes;  // what a reader of the policy might not expect
-  bool applies = false;            // at least one rule is about this repository
+  std::vector<ListUpdate> lists;    // each before the list itself is deleted
+  std::vector<std::string> notes;   // what a reader of the policy might not expect
+  std::vector<std::string> unread;  // of what stays, that which was not there: nothing can be deleted safely
+  bool applies = false;             // at least one rule is about this repository
   bool operator==(const RetentionPlan&) const = default;
 };
 
@@ -90,7 +95,8 @@ struct RetentionPlan {
 RetentionPlan plan_retention(const spec::Retention& policy, const Holdings& holdings, int64_t now,
                              const std::set<oci::Digest>& stay = {});
 
-/// A semantic version (semver.org 2.0), with or without a leading `v`. Build metadata is of no importance.
+/// A semantic version (semver.org 2.0), with or without a leading `v`. Build metadata is of no importance; in
+/// tags, which cannot hold a `+`, it may stand behind `_`.
 struct SemanticVersion {
   std::array<std::string, 3> numbers;    // decimal digits of any length
   std::vector<std::string> pre_release;  // empty: it is a release
