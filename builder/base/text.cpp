@@ -238,19 +238,34 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+size_t control_size(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0; };
+  if (text.empty()) return 0;
+  if (byte(0) < 0x20 || byte(0) == 0x7F) return 1;
+  if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) <= 0x9F) return 2;
+  if (byte(0) != 0xE2) return 0;
+  const bool mark = byte(1) == 0x80 && ((byte(2) >= 0x8E && byte(2) <= 0x8F) ||    // U+200E, U+200F
+                                        (byte(2) >= 0xAA && byte(2) <= 0xAE));     // U+202A to U+202E
+  return mark || (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9) ? 3 : 0;  // U+2066 to U+2069
+}
+
 std::string printable(std::string_view text) {
   const bool utf8 = is_utf8(text);
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (c == '\n')
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    if (text[i] == '\n') {
       out += "\\n";
-    else if (c == '\t')
+    } else if (text[i] == '\t') {
       out += "\\t";
-    else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !utf8))
+    } else if (byte >= 0x80 && !utf8) {
       out += fmt::format("\\x{:02x}", byte);
-    else
-      out.push_back(c);
+    } else if (const size_t size = control_size(text.substr(i)); size > 0) {
+      for (const char c : text.substr(i, size)) out += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
+      i += size - 1;
+    } else {
+      out.push_back(text[i]);
+    }
   }
   return out;
 }

@@ -65,6 +65,13 @@ trust::Advisories advisories_of(const ImagePolicy& policy, store::Cache& cache) 
   for (const std::string& name : policy.policy.databases)
     trust::add_advisories(advisories, path_beside(policy.directory, name), cache);
   if (policy.policy.databases.empty()) advisories = trust::open_feeds(trust::stored_feeds(cache), cache);
+  // A gate does not open because a download failed.
+  if (!advisories.passed_over().empty())
+    throw base::Error(
+        Code::failed,
+        fmt::format("{} is neither the Debian tracker's JSON nor an Alpine secdb nor OSV records; "
+                    "get it again, or take it out of the directory",
+                    base::printable(advisories.passed_over().front())));
   if (advisories.empty())
     throw base::Error(Code::failed,
                       "'max-severity' needs a database of advisories; fetch one with 'minibuild scan "
@@ -81,10 +88,13 @@ std::vector<trust::Violation> exceeding(const trust::Inventory& inventory,
       static_cast<trust::Severity>(static_cast<int>(trust::Severity::low) + static_cast<int>(most));
   std::vector<trust::Violation> violations;
   if (const std::string why = trust::nothing_to_say(inventory, advisories); !why.empty())
-    return {{"max-severity", "nothing can be said about known vulnerabilities: " + why,
-             "name advisories about this system under policy.vulnerability-db, or fetch them: minibuild scan "
-             "--update",
-             ""}};
+    return {
+        {"max-severity", "nothing can be said about known vulnerabilities: " + why,
+         inventory.os.id.empty()
+             ? std::string("add the package that has etc/os-release (Debian: base-files), or that file")
+             : std::string("name advisories about this system under policy.vulnerability-db, or fetch them: "
+                           "minibuild scan --update"),
+         ""}};
   for (const trust::Vulnerability& one : trust::scan(inventory, advisories)) {
     if (one.severity <= limit) continue;
     const std::string fix = one.fixed_version.empty()

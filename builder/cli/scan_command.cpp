@@ -30,20 +30,28 @@ std::vector<std::string> feed_urls(const std::vector<std::string>& flag, int64_t
   return urls.empty() ? trust::default_feeds(now) : urls;
 }
 
-// False if a feed could not be had.
-bool update(const ScanArguments& arguments, int64_t now, store::Cache& cache,
-            const build::Registries& registries) {
-  const std::vector<std::string> urls = feed_urls(arguments.from, now);
-  for (const std::string& url : urls)
-    if (url.find("://") == std::string::npos)
+// Why feeds could not be had.
+std::vector<std::string> update(const ScanArguments& arguments, int64_t now, store::Cache& cache,
+                                const build::Registries& registries) {
+  std::vector<std::string> urls;
+  for (std::string& url : feed_urls(arguments.from, now))
+    if (std::find(urls.begin(), urls.end(), url) == urls.end()) urls.push_back(std::move(url));
+  for (const std::string& url : urls) {
+    const size_t begin = url.find("://");
+    if (begin == std::string::npos)
+      throw base::Error(Code::usage, fmt::format("got --from {}, want a URL such as https://… or file:///…",
+                                                 base::printable(url)));
+    if (url.substr(0, url.find('/', begin + 3)).find('@') != std::string::npos)
       throw base::Error(Code::usage,
-                        fmt::format("got --from {}, want a URL such as https://… or file:///…", url));
+                        "a URL of a feed has a user or a password in it, which would stand in every report; "
+                        "credentials belong in the files of --authfile");
+  }
   const build::FeedUpdate done = build::update_feeds(urls, now, cache, registries);
   for (const std::string& failure : done.failures) warn(failure);
   const trust::Advisories advisories = trust::open_feeds(done.feeds, cache);
   for (const trust::FeedFacts& facts : advisories.feeds())
     say("{}: {} about {}\n", base::printable(facts.source), facts.records, base::printable(facts.ecosystem));
-  return done.failures.empty();
+  return done.failures;
 }
 
 trust::Advisories advisories_of(const ScanArguments& arguments, store::Cache& cache) {
@@ -127,6 +135,13 @@ trust::ScanReport report_on(const ScanArguments& arguments, const oci::ImageLoca
   if (location.transport == oci::Transport::registry) names.references.push_back(location.path);
   names.architecture = image.config.platform.architecture;
   report.suppressed = trust::suppress(report.found, vex, names, report.inventory.os);
+  for (const trust::Suppressed& one : report.suppressed)
+    if (one.statement.status == "not_affected" && one.statement.justification.empty() &&
+        one.statement.impact.empty())
+      report.doubts.push_back(
+          fmt::format("{} says that {} does not affect {}, and not why: OpenVEX wants a justification",
+                      base::printable(one.statement.source), base::printable(one.vulnerability.id),
+                      base::printable(one.vulnerability.package.name)));
   if (arguments.only_fixed) keep_fixed(report);
   return report;
 }
@@ -149,10 +164,11 @@ int scan(const ScanArguments& arguments) {
   const int64_t now = std::time(nullptr);
   store::Cache cache(cache_directory(arguments.cache_dir));
   const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
+  std::vector<std::string> failures;
   if (arguments.update) {
-    const bool all = update(arguments, now, cache, registries);
+    failures = update(arguments, now, cache, registries);
     cache.save();
-    if (arguments.image.empty()) return all ? 0 : static_cast<int>(Code::failed);
+    if (arguments.image.empty()) return failures.empty() ? 0 : static_cast<int>(Code::failed);
   }
   std::vector<trust::VexStatement> vex;
   for (const std::string& path : arguments.vex)
@@ -161,18 +177,23 @@ int scan(const ScanArguments& arguments) {
   const oci::ImageLocation location = find_image(arguments.image);
   const trust::Advisories advisories = advisories_of(arguments, cache);
   const store::ImageSet set = build::read_image(location, platform, cache, registries);
-  const trust::ScanReport report = report_on(arguments, location, set, advisories, vex, now, cache);
+  trust::ScanReport report = report_on(arguments, location, set, advisories, vex, now, cache);
   cache.save();
   for (const std::string& doubt : report.doubts) warn(doubt);
+  report.doubts.insert(report.doubts.end(), failures.begin(), failures.end());  // told already
   print_result(text_of(report, arguments.format));
-  if (arguments.fail_on.empty()) return 0;
+  const int status = failures.empty() ? 0 : static_cast<int>(Code::failed);
+  if (arguments.fail_on.empty()) return status;
   const size_t bad = trust::at_least(report.found, threshold_of(arguments.fail_on)).size();
   if (bad > 0)
-    throw base::Error(Code::refused, fmt::format("{} {} of severity {} or worse (--fail-on {})", bad,
-                                                 bad == 1 ? "vulnerability is" : "vulnerabilities are",
-                                                 arguments.fail_on == "any" ? "unknown" : arguments.fail_on,
-                                                 arguments.fail_on));
-  return 0;
+    throw base::Error(
+        Code::refused,
+        fmt::format("{}{} (--fail-on {})",
+                    bad == 1 ? "1 vulnerability is" : fmt::format("{} vulnerabilities are", bad),
+                    arguments.fail_on == "any" ? " found"
+                                               : fmt::format(" of severity {} or worse", arguments.fail_on),
+                    arguments.fail_on));
+  return status;
 }
 
 }  // namespace minibuild::cli

@@ -261,7 +261,8 @@ void for_each_installed(const tree::FileTree& tree, Format format, Visit visit) 
   }
   const auto add = [&](std::string_view paragraph, size_t) {
     const std::string_view status = field_of(paragraph, "Status");
-    if (!status.empty() && !status.ends_with(" installed")) return;
+    // Half-configured and the like: the files are there.
+    if (status.ends_with(" not-installed") || status.ends_with(" config-files")) return;
     if (Facts facts = deb_facts(paragraph); !facts.name.empty()) visit(std::move(facts), paragraph);
   };
   for_each_paragraph(text_at(tree, "var/lib/dpkg/status"), add);

@@ -27,6 +27,11 @@ class Input : public std::streambuf {
   /// A record begins here.
   void mark() { marked_ = position(); }
   uint64_t position() const { return read_ - static_cast<uint64_t>(egptr() - gptr()); }
+  /// Takes a byte order mark, as editors leave it, off the beginning.
+  void skip_mark() {
+    if (sgetc() == traits_type::eof() || egptr() - gptr() < 3) return;
+    if (std::string_view(gptr(), 3) == "\xEF\xBB\xBF") gbump(3);
+  }
   /// The next byte that is no white space, not taken; nothing at the end.
   std::optional<char> peek() {
     for (int c = sgetc(); c != traits_type::eof(); c = snextc())
@@ -189,6 +194,7 @@ int64_t read_documents(base::Source& source, const AdvisorySink& sink) {
   std::istream stream(&input);
   int64_t newest = 0;
   for (bool first = true, tracker = false;; first = false) {
+    if (first) input.skip_mark();
     const std::optional<char> next = input.peek();
     if (!next && !first) return newest;
     if (first && next != '{' && next != '[')

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "minibuild/base/text.h"
+#include "minibuild/packages/version.h"
 
 namespace minibuild::trust {
 
@@ -62,15 +63,19 @@ std::vector<std::string> texts_at(const Value& object, const char* key, std::str
 
 std::string plain_text(std::string text, const char* what, std::string_view of) {
   if (text.size() > 512) fail("a {} of {} has {} bytes, want at most 512", what, of, text.size());
-  if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
-    fail("a {} of {} has control characters: '{}'", what, of, base::printable(text));
+  for (size_t i = 0; i < text.size(); ++i)
+    if (base::control_size(std::string_view(text).substr(i)) > 0)
+      fail("a {} of {} has control characters: '{}'", what, of, base::printable(text));
   return text;
 }
 
 std::string one_line(std::string_view text) {
   std::string line;
-  for (const char c : text) {
-    const bool space = static_cast<unsigned char>(c) <= 0x20;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const size_t control = base::control_size(text.substr(i));
+    const char c = text[i];
+    const bool space = c == ' ' || control > 0;
+    if (control > 1) i += control - 1;
     if (space && (line.empty() || line.back() == ' ')) continue;
     if (line.size() >= 297 && (space || (static_cast<unsigned char>(c) & 0xC0U) != 0x80)) {
       line += "…";
@@ -80,6 +85,17 @@ std::string one_line(std::string_view text) {
   }
   while (line.ends_with(' ')) line.pop_back();
   return line;
+}
+
+bool is_version(packages::Format format, std::string_view text) {
+  if (format == packages::Format::apk) return packages::is_apk_version(text);
+  if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
+    if (!base::parse_number(text.substr(0, colon))) return false;
+    text.remove_prefix(colon + 1);
+  }
+  return !text.empty() &&
+         text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+~:-_") ==
+             std::string_view::npos;
 }
 
 bool is_cve(std::string_view id) { return cve_length(id) == id.size() && !id.empty(); }

@@ -49,6 +49,8 @@ std::vector<std::string> cves_in(std::string_view text);
 void sort_unique(std::vector<std::string>& list);
 /// The order of versions that an ecosystem has; nothing if it is none of packages that are known here.
 std::optional<packages::Format> format_of(std::string_view ecosystem);
+/// False for what no package can have as its version, such as `<unfixed>`.
+bool is_version(packages::Format format, std::string_view text);
 /// The place of a CVE in a distribution's tracker; empty for other ids.
 std::string tracker_url(std::string_view ecosystem, const std::string& id);
 

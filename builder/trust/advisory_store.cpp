@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "builder/trust/advisory_records.h"
@@ -21,7 +22,7 @@ using base::fail;
 namespace {
 
 // A change of what is stored, or of how documents are read, makes another version.
-constexpr const char* store_version = "advisories 1 ";
+constexpr const char* store_version = "advisories 2 ";
 
 constexpr const char* schema =
     "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
@@ -166,6 +167,13 @@ std::vector<std::string> files_in(const std::string& directory) {
   return files;
 }
 
+bool looks_like_advisories(const std::string& file) {
+  static constexpr std::string_view ends[] = {".json", ".jsonl", ".zip", ".tar", ".gz",
+                                              ".tgz",  ".xz",    ".zst", ".bz2"};
+  return std::any_of(std::begin(ends), std::end(ends),
+                     [&](std::string_view end) { return file.ends_with(end); });
+}
+
 base::Hash feeds_key() { return base::sha256("advisory feeds 1"); }
 
 }  // namespace
@@ -225,7 +233,7 @@ void Advisories::write_store(const std::string& path, const std::vector<std::str
 }
 
 void Advisories::add_store(const std::string& path, const std::vector<int64_t>& dates,
-                           const std::string& source) {
+                           const std::string& source, const std::vector<std::string>& files) {
   auto store = std::make_shared<Store>(file_uri(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, source);
   std::map<std::pair<std::string, Feed>, FeedFacts> facts;
   Statement groups(store->database,
@@ -245,6 +253,12 @@ void Advisories::add_store(const std::string& path, const std::vector<int64_t>& 
     one.records += static_cast<uint64_t>(groups.number(3));
     one.date = std::max(one.date, date);
   }
+  std::set<int64_t> read;
+  Statement documents(store->database, "SELECT number FROM documents");
+  while (documents.step()) read.insert(documents.number(0));
+  for (size_t i = 0; i < files.size(); ++i)
+    if (!read.contains(static_cast<int64_t>(i)) && looks_like_advisories(files[i]))
+      passed_over_.push_back(files[i]);
   for (auto& [key, one] : facts) feeds_.push_back(std::move(one));
   std::stable_sort(feeds_.begin(), feeds_.end(), [](const FeedFacts& a, const FeedFacts& b) {
     return std::tie(a.ecosystem, a.feed, a.source) < std::tie(b.ecosystem, b.feed, b.source);
@@ -308,7 +322,7 @@ void add_advisories(Advisories& to, const std::string& path, store::Cache& cache
     if (std::string_view(error.what()).starts_with("cannot ")) throw;
     throw base::Error(error.code(), fmt::format("cannot read the advisories {}: {}", path, error.what()));
   }
-  to.add_store(cache.blob_path(digest), dates, path);
+  to.add_store(cache.blob_path(digest), dates, path, directory ? files : std::vector<std::string>());
 }
 
 StoredFeed store_feed(const oci::Digest& document, const std::string& url, int64_t now, store::Cache& cache) {

@@ -39,7 +39,10 @@ void read_tracker_record(const std::string& source_package, const std::string& i
     if (status == "resolved") {
       if (fixed.empty()) fail("{} is resolved, but has no 'fixed_version'", in);
       one.state = fixed == "0" ? Advisory::State::not_affected : Advisory::State::affected;
-      one.ranges = {{{VersionEvent::Kind::introduced, "0"}, {VersionEvent::Kind::fixed, fixed}}};
+      one.ranges = {{{VersionEvent::Kind::introduced, "0"}}};
+      // What is no version fixes nothing that could be installed.
+      if (is_version(packages::Format::deb, fixed))
+        one.ranges[0].push_back({VersionEvent::Kind::fixed, fixed});
     } else if (status == "open") {
       one.ranges = {{{VersionEvent::Kind::introduced, "0"}}};
       const Value* reason = facts.contains("nodsa") ? &facts["nodsa"] : nullptr;

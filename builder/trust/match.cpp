@@ -57,17 +57,16 @@ bool in_range(const VersionRange& range, std::string_view version, packages::For
   return affected;
 }
 
-// The first version after `version` that a range with it calls fixed; empty if there is none.
+// The first version after `version` that something calls fixed and that is not affected by anything else;
+// empty if there is none.
 std::string fix_of(const Advisory& advisory, std::string_view version, packages::Format format) {
   std::string fix;
-  for (const VersionRange& range : advisory.ranges) {
-    if (!in_range(range, version, format)) continue;
-    for (const VersionEvent& event : in_order(range, format))
-      if (event.kind == Kind::fixed && compare(format, version, event.version) < 0) {
-        if (fix.empty() || compare(format, event.version, fix) > 0) fix = event.version;
-        break;
-      }
-  }
+  for (const VersionRange& range : advisory.ranges)
+    for (const VersionEvent& event : range)
+      if (event.kind == Kind::fixed && compare(format, version, event.version) < 0 &&
+          (fix.empty() || compare(format, event.version, fix) < 0) &&
+          !is_affected(advisory, event.version, format))
+        fix = event.version;
   return fix;
 }
 
@@ -219,6 +218,11 @@ std::vector<std::string> ecosystems_of(const OperatingSystem& os) {
   return {};
 }
 
+std::optional<packages::Format> package_format_of(const OperatingSystem& os) {
+  const std::vector<std::string> ecosystems = ecosystems_of(os);
+  return ecosystems.empty() ? std::nullopt : format_of(ecosystems.front());
+}
+
 std::string nothing_to_say(const Inventory& inventory, const Advisories& advisories) {
   const OperatingSystem& os = inventory.os;
   const std::string name = os.name.empty() ? os.id + " " + os.version_id : os.name;
@@ -232,7 +236,10 @@ std::string nothing_to_say(const Inventory& inventory, const Advisories& advisor
     return fmt::format("it has no list of packages of its system, {}", base::printable(name));
   std::set<std::string> others;
   for (const FeedFacts& feed : advisories.feeds()) {
-    if (std::find(ecosystems.begin(), ecosystems.end(), feed.ecosystem) != ecosystems.end()) return {};
+    // What is said of every release (`Debian`) adds to what is known of one, and is not enough alone.
+    const bool is_of_release = feed.ecosystem != "Debian";
+    if (is_of_release && std::find(ecosystems.begin(), ecosystems.end(), feed.ecosystem) != ecosystems.end())
+      return {};
     others.insert(feed.ecosystem);
   }
   std::vector<std::string> few(others.begin(), others.end());
@@ -320,6 +327,11 @@ std::vector<std::string> doubts(const Inventory& inventory, const Advisories& ad
                       feed.ecosystem, base::printable(feed.source),
                       base::format_time(feed.date).substr(0, 10), (now - feed.date) / 86400));
   }
+  for (const std::string& file : advisories.passed_over())
+    list.push_back(
+        fmt::format("{} was passed over: it is neither the Debian tracker's JSON nor an Alpine "
+                    "secdb nor OSV records",
+                    base::printable(file)));
   if (ecosystems.empty()) return list;
   const auto format = format_of(ecosystems.front());
   const auto others = std::count_if(inventory.packages.begin(), inventory.packages.end(),

@@ -49,7 +49,8 @@ void read_words(const Value& object, Rating& rating) {
   }
 }
 
-VersionRange read_range(const Value& range, const std::string& id) {
+// An event with what is no version: `<unfixed>` ends no range, and anything may have introduced it.
+VersionRange read_range(const Value& range, const std::string& id, packages::Format format) {
   VersionRange events;
   const Value* list = array_at(range, "events", id);
   if (list == nullptr) return events;
@@ -61,8 +62,12 @@ VersionRange read_range(const Value& range, const std::string& id) {
   for (const Value& event : *list) {
     if (!event.is_object()) fail("'events' of {} has {} in it, want objects", id, event.type_name());
     for (const auto& [name, kind] : kinds)
-      if (std::string version = plain_text(text_at(event, name, id), "version", id); !version.empty())
-        events.push_back({kind, std::move(version)});
+      if (std::string version = plain_text(text_at(event, name, id), "version", id); !version.empty()) {
+        if (is_version(format, version) || version == "0" || (kind == Kind::limit && version == "*"))
+          events.push_back({kind, std::move(version)});
+        else if (kind == Kind::introduced)
+          events.push_back({kind, "0"});
+      }
   }
   return events;
 }
@@ -97,7 +102,7 @@ void read_affected(const Value& affected, const Value& record, const Advisory& c
     for (const Value& range : *ranges) {
       if (!range.is_object()) fail("'ranges' of {} has {} in it, want objects", id, range.type_name());
       if (text_at(range, "type", id) != "ECOSYSTEM") continue;
-      if (VersionRange events = read_range(range, id); !events.empty())
+      if (VersionRange events = read_range(range, id, *format); !events.empty())
         advisory.ranges.push_back(std::move(events));
     }
   // The list mostly spells out what the ranges say: only what they do not say is kept.

@@ -114,6 +114,14 @@ std::string system_of(const ScanReport& report) {
   return base::printable(os.name.empty() ? os.id + " " + os.version_id : os.name);
 }
 
+// The packages that advisories of this system can be about.
+size_t compared_of(const ScanReport& report) {
+  const auto format = package_format_of(report.inventory.os);
+  return static_cast<size_t>(
+      std::count_if(report.inventory.packages.begin(), report.inventory.packages.end(),
+                    [&](const InstalledPackage& one) { return !format || one.format == *format; }));
+}
+
 std::string counts_of(const ScanReport& report) {
   std::vector<std::string> counts;
   for (const Severity severity : worst_first)
@@ -123,7 +131,7 @@ std::string counts_of(const ScanReport& report) {
 }
 
 std::string summary_of(const ScanReport& report) {
-  const std::string packages = plural(report.inventory.packages.size(), "package", "packages");
+  const std::string packages = plural(compared_of(report), "package", "packages");
   std::string text;
   if (report.found.empty()) {
     text = fmt::format("no known vulnerabilities in {} of {}", packages, system_of(report));
@@ -231,7 +239,7 @@ std::string to_json(const ScanReport& report) {
                     {"codename", os.codename},
                     {"name", os.name},
                     {"endOfLife", end ? oci::Json(base::format_time(*end).substr(0, 10)) : oci::Json()}};
-  json["packages"] = report.inventory.packages.size();
+  json["packages"] = compared_of(report);
   json["advisories"] = oci::Json::array();
   for (const FeedFacts& feed : report.feeds)
     json["advisories"].push_back(

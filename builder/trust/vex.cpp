@@ -207,8 +207,7 @@ bool is_package(const VexStatement::Component& component, const std::string& url
 bool is_about(const VexStatement& statement, const ImageNames& image, const std::string& url) {
   return std::any_of(
       statement.products.begin(), statement.products.end(), [&](const VexStatement::Product& product) {
-        if (is_package(product.self, url)) return true;
-        if (!is_image(product.self, image)) return false;
+        if (!is_package(product.self, url) && !is_image(product.self, image)) return false;
         return product.subcomponents.empty() ||
                std::any_of(product.subcomponents.begin(), product.subcomponents.end(),
                            [&](const VexStatement::Component& part) { return is_package(part, url); });

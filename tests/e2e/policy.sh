@@ -215,7 +215,7 @@ wrong "nothing" '' "team.yaml"
 rm policies/team.yaml
 same "wrong: no file" "$(status_of mini check app/minibuild.yaml)" 2
 check "wrong: no file: says so" grep -q "team.yaml: No such file" err.txt
-same "--policy: no file" "$(status_of mini check --image "$SCRATCH/places/out.oci" --policy policies/team.yaml)" 1
+same "--policy: no file" "$(status_of mini check --image "$SCRATCH/places/out.oci" --policy policies/team.yaml)" 2
 same "--policy and a spec" "$(status_of mini check --policy policies/team.yaml app/minibuild.yaml)" 2
 same "--image and a spec" "$(status_of mini check --image x.oci app/minibuild.yaml)" 2
 same "an image that is not there" "$(status_of mini check --image nothing.oci)" 1

@@ -228,4 +228,45 @@ if command -v npm > /dev/null && npm install --silent --no-fund --no-audit --pre
 else
   echo "not checked: SARIF by multitool, since npm or its package cannot be had"
 fi
+
+# --- what could be taken for a clean image --------------------------------------------------------------------------------
+osv() { printf '{"id": "%s", "modified": "2026-01-01T00:00:00Z", "summary": "%b", "affected": [{"package": {"ecosystem": "%s", "name": "%s"}, "ranges": [{"type": "ECOSYSTEM", "events": %s}]}]}\n' "$@"; }
+printf 'Package: x\nStatus: install ok installed\nVersion: 1\n' > states.dpkg
+for state in triggers-pending triggers-awaited half-configured unpacked half-installed config-files not-installed; do
+  printf '\nPackage: p-%s\nStatus: install ok %s\nVersion: 1\n' $state $state >> states.dpkg
+done
+image states states.dpkg /var/lib/dpkg/status "$BOOKWORM" > digest
+for package in $(sed -n 's/^Package: //p' states.dpkg); do osv "CVE-2026-1000" a Debian:12 "$package" '[{"introduced": "0"}]'; done > states.json
+same "packages whose files are there" "$(pairs oci:states:1 --db states.json | wc -l)" 6
+osv CVE-2026-1 a Debian zzz '[{"introduced": "0"}]' > bare.json && osv CVE-2026-2 a Debian:11 x '[{"introduced": "0"}]' >> bare.json
+refused "advisories about every release are not enough" 1 "say nothing about Debian:12" oci:states:1 --db bare.json
+osv CVE-2026-3 a Debian x '[{"introduced": "0"}]' >> states.json
+same "but they add to those of one" "$(pairs oci:states:1 --db states.json | grep -c 'CVE-2026-3 x')" 1
+mkdir folder && cp states.json folder/ && : > folder/empty.json && echo '<html>404</html>' > folder/debian.json && echo hello > folder/README
+scan oci:states:1 --db folder > out
+same "files that hold none are told" "$? $(grep -c 'warning: folder/.*.json was passed over' err) $(grep -c README err)" "0 2 0"
+scan oci:states:1 --db folder --format json > out
+same "the second time, too" "$(jq -c '[.doubts[] | select(test("passed over"))] | length' out)" 2
+printf 'minibuild: 1\nbase: oci:states:1\nuser: 1\npolicy: { max-severity: critical, vulnerability-db: folder }\n' > gate.yaml
+"$MINIBUILD" build gate.yaml -o oci:gate:1 > /dev/null 2> err
+same "a gate does not open for them" "$? $(grep -c 'folder/debian.json is neither the Debian' err) $(ls gate 2> /dev/null)" "1 1 "
+{ printf '\xef\xbb\xbf'; cat states.json; } > mark.json
+same "a byte order mark" "$(pairs oci:states:1 --db mark.json | wc -l)" "$(pairs oci:states:1 --db states.json | wc -l)"
+printf 'Package: x\nStatus: install ok installed\nVersion: 1:1.5~rc1-2\n' > fix.dpkg && image fix fix.dpkg /var/lib/dpkg/status "$BOOKWORM" > digest
+fixed() { osv CVE-2026-1 a Debian:12 x "$1" > fix.json; scan --format json oci:fix:1 --db fix.json | jq -r '.vulnerabilities[].fixedVersion'; }
+same "a fix that is none" "$(fixed '[{"introduced": "0"}, {"fixed": "1:3"}, {"introduced": "1:3"}, {"fixed": "1:4"}]')" "1:4"
+printf '{"id": "CVE-2026-1", "affected": [{"package": {"ecosystem": "Debian:12", "name": "x"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1:2"}]}, {"type": "ECOSYSTEM", "events": [{"introduced": "1:1.9"}, {"fixed": "1:5"}]}]}]}' > fix.json
+same "of two ranges" "$(scan --format json oci:fix:1 --db fix.json | jq -r '.vulnerabilities[].fixedVersion')" "1:5"
+same "what is no version" "$(fixed '[{"introduced": "0"}, {"fixed": "<unfixed>"}]') $(fixed '[{"introduced": "none"}, {"fixed": "1:3"}]')" "null 1:3"
+printf '{"x": {"CVE-2026-1": {"releases": {"bookworm": {"status": "resolved", "fixed_version": "garbage:1", "urgency": "low"}}}}}' > tracker.json
+same "of the tracker" "$(scan --format json oci:fix:1 --db tracker.json | jq -r '.vulnerabilities[].fixedVersion')" null
+osv CVE-2026-1 'a \u009b31m b \u202e c \u0085 d' Debian:12 x '[{"introduced": "0"}]' > control.json
+same "control characters of all kinds" "$(scan oci:fix:1 --db control.json | LC_ALL=C grep -caP '\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xaa-\xae]') $(scan oci:fix:1 --db control.json | grep -c 'a 31m b c d')" "0 1"
+MINIBUILD_CACHE_DIR=$SCRATCH/update-cache scan --update --from "file://$SCRATCH/states.json" --from "file://$SCRATCH/none.json" oci:states:1 --format json > out
+same "an update that failed in part" "$? $(jq '[.doubts[] | select(test("none.json"))] | length' out)" "1 1"
+refused "a password in a URL" 2 "has a user or a password in it" --update --from "http://user:hunter22@127.0.0.1:1/x"
+same "is not told" "$(grep -c hunter22 err)" 0
+vex() { printf '{"@context": "https://openvex.dev/ns/v0.2.0", "statements": [{"vulnerability": {"name": "CVE-2026-1000"}, "products": [%s], "status": "not_affected"}]}' "$1" > vex.json; scan oci:states:1 --db states.json --vex vex.json --format json > out; jq -r '.suppressed | length' out; }
+same "a part of a package that is another" "$(vex '{"@id": "pkg:deb/debian/x", "subcomponents": [{"@id": "pkg:deb/debian/zzz"}]}')" 0
+same "the package itself" "$(vex '{"@id": "pkg:deb/debian/x"}') $(grep -c 'and not why: OpenVEX wants a justification' err)" "1 1"
 finish

@@ -34,6 +34,9 @@ std::string human_seconds(double seconds);
 
 /// True if `text` is well-formed UTF-8 (Unicode 15, table 3-7).
 bool is_utf8(std::string_view text);
+/// How many bytes the control character at the start of `text` has, 0 if there is none: C0, DEL, C1, and
+/// those of Unicode that change the direction of what follows (bidi embeddings, overrides, isolates, marks).
+size_t control_size(std::string_view text);
 /// `text` with control characters as `\n`, `\x1b`…, so that it can be shown on a terminal.
 std::string printable(std::string_view text);
 /// `word` in single quotes for /bin/sh, or as it is when that needs none.

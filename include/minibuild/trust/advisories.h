@@ -101,19 +101,24 @@ class Advisories {
   /// bytes. With `skip_unknown`, files that are none of the three kinds are passed over.
   static void write_store(const std::string& path, const std::vector<std::string>& files,
                           const std::string& temporary_directory, bool skip_unknown = false);
-  /// Adds a store. `dates`: of its documents, in the order in which they were written, seconds since 1970.
-  void add_store(const std::string& path, const std::vector<int64_t>& dates, const std::string& source);
+  /// Adds a store. `dates`: of its documents, in the order in which they were written, seconds since 1970;
+  /// `files`: their names, empty for a feed.
+  void add_store(const std::string& path, const std::vector<int64_t>& dates, const std::string& source,
+                 const std::vector<std::string>& files = {});
 
   bool empty() const { return stores_.empty(); }
   /// All that is said about a package, in a fixed order.
   std::vector<Advisory> find(const std::string& ecosystem, const std::string& package) const;
   /// By ecosystem, feed, source.
   const std::vector<FeedFacts>& feeds() const { return feeds_; }
+  /// Files of directories that look by their names as if advisories were in them, and have none.
+  const std::vector<std::string>& passed_over() const { return passed_over_; }
 
  private:
   struct Store;
   std::vector<std::shared_ptr<Store>> stores_;
   std::vector<FeedFacts> feeds_;
+  std::vector<std::string> passed_over_;
 };
 
 /// The advisories in a file, or in all files of a directory (not below it) that are one of the three kinds;

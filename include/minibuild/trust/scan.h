@@ -34,6 +34,9 @@ struct Vulnerability {
 /// not known.
 std::vector<std::string> ecosystems_of(const OperatingSystem& os);
 
+/// The format of a system's own packages; nothing for a system that is not known.
+std::optional<packages::Format> package_format_of(const OperatingSystem& os);
+
 /// Why nothing can be said about an image: no packages, an unknown system, nothing in the advisories about
 /// this release. Empty if something can be said.
 std::string nothing_to_say(const Inventory& inventory, const Advisories& advisories);
