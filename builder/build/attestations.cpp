@@ -51,6 +51,13 @@ std::string origin_of(const std::string& config) {
 
 }  // namespace
 
+std::vector<std::string> credential_args(const std::map<std::string, std::string>& set) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : set)
+    if (!trust::scan_texts({{"env:" + name, value}}).empty()) names.push_back(name);
+  return names;
+}
+
 std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted,
                                         const std::string& spec_path, const Options& options,
                                         const Lock& lock, const Invocation& invocation, store::Cache& cache) {
@@ -76,7 +83,10 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
   trust::Provenance provenance = describe_build(spec_path, options, lock, built, invocation);
   for (trust::Resource& image : images_on_disk(spec_path, options, cache))
     provenance.dependencies.push_back(std::move(image));
-  trust::hide_secrets(provenance, options.secrets);
+  std::map<std::string, std::string> hidden = options.secrets;
+  for (const std::string& name : credential_args(options.set))
+    hidden.emplace("--set " + name, options.set.at(name));
+  trust::hide_secrets(provenance, hidden);
   const std::string statement = trust::provenance_statement(subjects_of(built), provenance);
   refuse_secrets(*forms, statement, "the image's provenance");
   const oci::Descriptor& top = store::top_of(built.set);

@@ -194,7 +194,7 @@ std::vector<trust::Violation> check_image(const store::Image& image, const std::
   const tree::FileTree tree = store::image_tree(image, cache, "the image");
   std::vector<trust::Violation> found = find_credentials(image, tree, policy.baseline, cache, jobs);
   const std::vector<trust::Violation> texts =
-      find_credentials(image.config, image.manifest.annotations, policy.baseline);
+      find_credentials(image.config, image.manifest.annotations, policy.baseline, image.config_json);
   found.insert(found.end(), texts.begin(), texts.end());
   trust::Subject subject{tree, image.config, names};
   const auto base = image.manifest.annotations.find("org.opencontainers.image.base.name");

@@ -178,7 +178,11 @@ class Planner {
   }
 
   static std::string base_name(const spec::Base& base) {
-    if (const auto* image = std::get_if<spec::BaseImage>(&base.what)) return oci::to_string(image->location);
+    if (const auto* image = std::get_if<spec::BaseImage>(&base.what))
+      return oci::to_string(image->location) +
+             (image->verify_keys.empty()
+                  ? ""
+                  : fmt::format(" (signed by {})", base::join(image->verify_keys, " or ")));
     if (const auto* stage = std::get_if<spec::BaseStage>(&base.what)) return "the stage " + stage->name;
     return "scratch";
   }

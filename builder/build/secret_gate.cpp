@@ -482,12 +482,47 @@ std::vector<trust::Violation> find_credentials(const store::Image& image, const 
   return violations;
 }
 
+namespace {
+
+void add_texts(const oci::Json& json, const std::string& place, std::vector<trust::ConfigText>& texts) {
+  if (json.is_string()) texts.push_back({place, json.get<std::string>()});
+  if (json.is_array()) {
+    std::vector<std::string> words;  // of a command: they belong together
+    for (const oci::Json& item : json)
+      if (item.is_string())
+        words.push_back(item.get<std::string>());
+      else
+        add_texts(item, place, texts);
+    texts.push_back({place, base::join(words, " ")});
+  }
+  if (json.is_object())
+    for (const auto& [name, value] : json.items()) add_texts(value, place + ":" + name, texts);
+}
+
+// What a config's `config` has besides what is read of it: `Healthcheck`, `OnBuild`, `Shell`, and others'
+// own.
+std::vector<trust::ConfigText> other_texts(const std::string& config_json) {
+  static const std::set<std::string_view> known = {"User",    "ExposedPorts", "Env",    "Entrypoint", "Cmd",
+                                                   "Volumes", "WorkingDir",   "Labels", "StopSignal"};
+  std::vector<trust::ConfigText> texts;
+  if (config_json.empty()) return texts;
+  const oci::Json json = oci::parse_json(config_json, "the image's config");
+  if (const auto config = json.find("config"); config != json.end() && config->is_object())
+    for (const auto& [name, value] : config->items())
+      if (!known.contains(name)) add_texts(value, name, texts);
+  return texts;
+}
+
+}  // namespace
+
 std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
                                                const std::map<std::string, std::string>& annotations,
-                                               const trust::Baseline& baseline) {
+                                               const trust::Baseline& baseline,
+                                               const std::string& config_json) {
   std::vector<trust::Violation> violations;
   std::vector<trust::ConfigText> texts = trust::texts_of(config);
   for (const auto& [name, value] : annotations) texts.push_back({"annotation:" + name, value});
+  for (trust::ConfigText& text : other_texts(config_json)) texts.push_back(std::move(text));
   for (const trust::ConfigFinding& one : trust::scan_texts(texts))
     if (!baseline.contains(one.finding)) {
       violations.push_back(

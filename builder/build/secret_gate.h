@@ -68,9 +68,11 @@ std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
 std::vector<trust::Violation> find_credentials(const store::Image& image, const tree::FileTree& tree,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs);
-/// The same for the texts of a config and for annotations.
+/// The same for the texts of a config and for annotations. `config_json` of an image that was made elsewhere
+/// may hold more than a config has here, such as a health check.
 std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
                                                const std::map<std::string, std::string>& annotations,
-                                               const trust::Baseline& baseline);
+                                               const trust::Baseline& baseline,
+                                               const std::string& config_json = "");
 
 }  // namespace minibuild::build

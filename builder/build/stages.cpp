@@ -634,7 +634,21 @@ void require_signed_base(const SpecFile& file, const oci::ImageLocation& locatio
     require_signature(exact, trusted, cache, registries);
     if (digest) cache.note_fine(key);
   } catch (const base::Error& error) {
-    fail_at(file, position, error.code(), error.what());
+    if (error.code() != Code::refused) fail_at(file, position, error.code(), error.what());
+    const std::string name = oci::to_string(location);
+    const spec::Diagnostic refusal{
+        spec::Severity::error,
+        "unsigned-base",
+        position,
+        fmt::format("{} [unsigned-base]", error.what()),
+        "who can write to the place of the base can put anything into the image",
+        fmt::format(
+            "have it signed (minibuild sign {} --key KEY), name the key of who signed it under 'verify', "
+            "or leave 'verify' out",
+            name)};
+    std::string text = spec::render_text({refusal}, file.spec.file, file.source);
+    while (text.ends_with('\n')) text.pop_back();
+    throw base::Error(Code::refused, text);
   }
 }
 

@@ -280,6 +280,12 @@ int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cach
   wanted.provenance = wanted.provenance || arguments.provenance;
   if (prepared.destinations.empty())
     prepared.destinations.push_back(default_destination(arguments.spec, built.names));
+  if (wanted.provenance)
+    for (const std::string& name : build::credential_args(prepared.options.set))
+      progress.note("provenance",
+                    fmt::format("warning: the value of --set {} looks like a credential and is left "
+                                "out; stages get credentials with --secret",
+                                base::printable(name)));
   const double output_start = seconds_now();
   const std::vector<build::Statement> statements = build::add_attestations(
       built, wanted, arguments.spec, prepared.options, lock, invocation_of(arguments, started), cache);

@@ -108,6 +108,29 @@ printf 'minibuild: 1\nbase: oci:u:2\nuser: toor\n' > toor.yaml
 same "in a spec, too" "$(status_of build toor.yaml -o oci:out.oci) $(grep -c '\[root-user\]' err.txt)" "3 1"
 cd ..
 
+# --- what a foreign config has besides ------------------------------------------------------------------------------------
+mkdir foreign && cd foreign
+python3 - "$SCRATCH/outside/u" "$PWD/u" << 'E2'
+import hashlib, json, os, shutil, sys
+shutil.copytree(sys.argv[1], sys.argv[2])
+def path(d): return os.path.join(sys.argv[2], "blobs/sha256", d.split(":")[1])
+def put(value):
+    data = json.dumps(value).encode(); digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    open(path(digest), "wb").write(data)
+    return digest, len(data)
+index = json.load(open(sys.argv[2] + "/index.json"))
+entry = next(one for one in index["manifests"] if one["annotations"]["org.opencontainers.image.ref.name"] == "2")
+manifest = json.load(open(path(entry["digest"])))
+config = json.load(open(path(manifest["config"]["digest"])))
+config["config"]["Healthcheck"] = {"Test": ["CMD-SHELL", "curl -H 'x: glpat-aB3dE5fG7hI9jK1lM3nS' http://localhost"], "Interval": 1}
+config["config"]["OnBuild"] = ["RUN login glpat-aB3dE5fG7hI9jK1lM3nT"]
+manifest["config"]["digest"], manifest["config"]["size"] = put(config)
+entry["digest"], entry["size"] = put(manifest)
+json.dump({"schemaVersion": 2, "manifests": [entry]}, open(sys.argv[2] + "/index.json", "w"))
+E2
+same "health check and triggers" "$(status_of mini check --image oci:u:2 --format json) $(jq -r '.violations[] | select(.rule == "secret") | .place' out.txt | sort | xargs)" "3 Healthcheck:Test OnBuild"
+cd ..
+
 # --- each is told at its own line, not at the first of its list ---------------------------------------------------------------
 mkdir lines && cd lines && echo x > f
 cat > minibuild.yaml << 'E2'

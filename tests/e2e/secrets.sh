@@ -98,4 +98,8 @@ same "two values for one id" "$? $(grep -c "gives 'token' twice" log2)" "2 1"
 printf 'minibuild: 1\nargs: { A: "%s", B: "%s" }\nuser: 1\ncopy: [{ url: "http://127.0.0.1:9/${A}${B}", to: /f }]\n' "${token:0:9}" "${token:9}" > url.yaml
 build url.yaml -o oci:url.oci --secret id=token,env=SECRET_VARIABLE 2> log2
 same "in a URL" "$? $(grep -c "the secret 'token' stands in" log2) $(grep -c -F "$token" log2) $(ls url.lock.json url.oci 2> /dev/null)" "3 1 0 "
+# --- a credential as an argument is in no provenance
+printf 'minibuild: 1\nargs: { KEY: "", V: "" }\nuser: 1\nfiles: [{ file: /x, content: x }]\n' > argument.yaml
+"$MINIBUILD" build argument.yaml -o oci:argument:1 --provenance --set KEY=glpat-aB3dE5fG7hI9jK1lM3nU --set V=7.1 2> log2
+same "the value is left out" "$? $(grep -c 'warning: the value of --set KEY looks like a credential and is left out' log2) $(grep -rlF glpat-aB3dE5fG7hI9jK1lM3nU argument log2) $(grep -rlF '[secret --set KEY]' argument | wc -l) $(grep -rlF '"7.1"' argument | wc -l)" "0 1  1 1"
 finish

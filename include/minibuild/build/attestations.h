@@ -28,4 +28,7 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
 /// or it cannot be read.
 std::optional<GitCommit> commit_of(const std::string& path);
 
+/// The names of arguments (`--set`) whose values look like credentials: provenance leaves these values out.
+std::vector<std::string> credential_args(const std::map<std::string, std::string>& set);
+
 }  // namespace minibuild::build
