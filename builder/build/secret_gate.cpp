@@ -407,15 +407,92 @@ std::vector<trust::SecretFinding> scan_file(const std::string& path, const tree:
   return scanner.finish();
 }
 
+// A credential in a file of a layer.
+struct LayerFinding {
+  std::string path;   // with leading `/`
+  uint64_t size = 0;  // of the file
+  trust::SecretFinding finding;
+};
+
+trust::Violation violation_of(const std::string& path, const trust::SecretFinding& finding) {
+  const std::string shown = base::printable(path);
+  return violation_of(finding, path, finding.line > 0 ? fmt::format("{}:{}", shown, finding.line) : shown);
+}
+
+std::vector<const archive::LayerEntry*> files_of(const archive::LayerPlan& plan) {
+  std::vector<const archive::LayerEntry*> files;
+  for (const archive::LayerEntry& entry : plan)
+    if (entry.node->type == tree::NodeType::file && entry.hard_link.empty() && entry.node->content.size > 0)
+      files.push_back(&entry);
+  return files;
+}
+
+// All of a layer by itself, in the order of paths.
+std::vector<LayerFinding> search_layer(const store::ImageLayer& layer, const std::string& name,
+                                       store::Cache& cache, int jobs) {
+  static const tree::FileTree nothing;
+  tree::FileTree alone;
+  archive::apply_layer(alone, store::plain_layer(layer, cache, name), name);
+  const archive::LayerPlan plan = archive::difference(nothing, alone);
+  const std::vector<const archive::LayerEntry*> files = files_of(plan);
+  std::vector<std::vector<trust::SecretFinding>> found(files.size());
+  side_by_side(files.size(), jobs,
+               [&](size_t i) { found[i] = scan_file("/" + files[i]->path, files[i]->node->content); });
+  std::vector<LayerFinding> findings;
+  for (size_t i = 0; i < files.size(); ++i)
+    for (trust::SecretFinding& one : found[i])
+      findings.push_back({"/" + files[i]->path, files[i]->node->content.size, std::move(one)});
+  return findings;
+}
+
+// The same as it is kept for the next build; nothing if that cannot be read.
+std::string to_text(const std::vector<LayerFinding>& findings) {
+  oci::Json list = oci::Json::array();
+  for (const LayerFinding& one : findings)
+    list.push_back({one.path, one.size, one.finding.rule, one.finding.line, one.finding.excerpt,
+                    one.finding.fingerprint});
+  return list.dump(-1, ' ', false, oci::Json::error_handler_t::replace);
+}
+
+std::optional<std::vector<LayerFinding>> from_text(const std::string& text) {
+  try {
+    std::vector<LayerFinding> findings;
+    for (const oci::Json& one : oci::parse_json(text, "what is known of a layer")) {
+      LayerFinding finding{one.at(0).get<std::string>(), one.at(1).get<uint64_t>(), {}};
+      finding.finding.rule = one.at(2).get<std::string>();
+      finding.finding.line = one.at(3).get<int>();
+      finding.finding.excerpt = one.at(4).get<std::string>();
+      finding.finding.fingerprint = one.at(5).get<std::string>();
+      findings.push_back(std::move(finding));
+    }
+    return findings;
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::vector<LayerFinding> findings_of(const store::ImageLayer& layer, const std::string& name,
+                                      store::Cache& cache, int jobs) {
+  constexpr size_t most_kept = size_t{1} << 20;
+  const base::Hash key = base::Sha256()
+                             .update(rules_version)
+                             .update("layer")
+                             .update(base::as_bytes(layer.diff_id.hash))
+                             .finish();
+  if (const auto known = cache.find_result(key))
+    if (auto findings = from_text(known->value)) return std::move(*findings);
+  std::vector<LayerFinding> findings = search_layer(layer, name, cache, jobs);
+  if (std::string text = to_text(findings); text.size() <= most_kept)
+    cache.put_result(key, {"credentials", std::move(text), {}});
+  return findings;
+}
+
 }  // namespace
 
 std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs) {
-  std::vector<const archive::LayerEntry*> files;
-  for (const archive::LayerEntry& entry : plan)
-    if (entry.node->type == tree::NodeType::file && entry.hard_link.empty() && entry.node->content.size > 0)
-      files.push_back(&entry);
+  const std::vector<const archive::LayerEntry*> files = files_of(plan);
   std::mutex mutex;
   std::map<std::string, std::vector<trust::SecretFinding>> found;
   side_by_side(files.size(), jobs, [&](size_t i) {
@@ -440,45 +517,26 @@ std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
   });
   std::vector<trust::Violation> violations;
   for (const auto& [path, findings] : found)
-    for (const trust::SecretFinding& finding : findings) {
-      if (baseline.contains(finding)) continue;
-      const std::string where = finding.line > 0 ? fmt::format("{}:{}", base::printable(path), finding.line)
-                                                 : base::printable(path);
-      violations.push_back(violation_of(finding, path, where));
-    }
+    for (const trust::SecretFinding& finding : findings)
+      if (!baseline.contains(finding)) violations.push_back(violation_of(path, finding));
   return violations;
 }
 
 std::vector<trust::Violation> find_credentials(const store::Image& image, const tree::FileTree& tree,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs) {
-  static const tree::FileTree nothing;
   std::vector<trust::Violation> violations;
   std::set<std::pair<std::string, std::string>> seen;  // path and fingerprint
-  for (size_t i = 0; i < image.layers.size(); ++i) {
-    const store::ImageLayer& layer = image.layers[i];
-    const base::Hash key = base::Sha256()
-                               .update(rules_version)
-                               .update("layer")
-                               .update(base::as_bytes(layer.diff_id.hash))
-                               .finish();
-    if (cache.is_known_fine(key)) continue;
-    const std::string name = fmt::format("layer {}", i + 1);
-    tree::FileTree alone;
-    archive::apply_layer(alone, store::plain_layer(layer, cache, name), name);
-    const archive::LayerPlan plan = archive::difference(nothing, alone);
-    const std::vector<trust::Violation> all = find_credentials(plan, {}, cache, jobs);
-    if (all.empty()) cache.note_fine(key);
-    for (trust::Violation violation : all) {
-      const bool known = std::any_of(baseline.entries.begin(), baseline.entries.end(),
-                                     [&](const auto& entry) { return entry.fingerprint == violation.id; });
-      if (known || !seen.emplace(violation.path, violation.id).second) continue;
-      const tree::Node* shown = tree.find(violation.path.substr(1));
-      if (shown == nullptr || shown->content.size != alone.find(violation.path.substr(1))->content.size)
-        violation.message += fmt::format(", in layer {}, from which everybody can still take it", i + 1);
-      violations.push_back(std::move(violation));
+  for (size_t i = 0; i < image.layers.size(); ++i)
+    for (const LayerFinding& one :
+         findings_of(image.layers[i], fmt::format("layer {}", i + 1), cache, jobs)) {
+      if (baseline.contains(one.finding) || !seen.emplace(one.path, one.finding.fingerprint).second) continue;
+      violations.push_back(violation_of(one.path, one.finding));
+      const tree::Node* shown = tree.find(one.path.substr(1));
+      if (shown == nullptr || shown->content.size != one.size)
+        violations.back().message +=
+            fmt::format(", in layer {}, from which everybody can still take it", i + 1);
     }
-  }
   return violations;
 }
 
