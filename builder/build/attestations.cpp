@@ -4,6 +4,7 @@
 
 #include "builder/build/secret_gate.h"
 #include "minibuild/base/text.h"
+#include "minibuild/trust/secret_rules.h"
 
 namespace minibuild::build {
 

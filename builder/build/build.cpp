@@ -6,6 +6,7 @@
 #include <set>
 
 #include "builder/build/copy.h"
+#include "builder/build/credentials.h"
 #include "builder/build/describe.h"
 #include "builder/build/enforce.h"
 #include "builder/build/inputs.h"

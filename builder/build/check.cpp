@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "builder/build/copy.h"
+#include "builder/build/credentials.h"
 #include "builder/build/enforce.h"
 #include "builder/build/inputs.h"
 #include "builder/build/packages.h"
-#include "builder/build/secret_gate.h"
 #include "builder/build/stages.h"
 #include "builder/build/trim.h"
 #include "minibuild/base/text.h"

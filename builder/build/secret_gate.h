@@ -1,5 +1,4 @@
-// Where secrets are looked for before anything is kept or written: those that the build was given, byte by
-// byte, and those that only look like one, by their form.
+// Where secrets that the build was given are looked for, byte by byte, before anything is kept or written.
 #pragma once
 
 #include <functional>
@@ -10,8 +9,6 @@
 #include "builder/build/stages.h"
 #include "minibuild/archive/layer.h"
 #include "minibuild/trust/declared_secrets.h"
-#include "minibuild/trust/policy.h"
-#include "minibuild/trust/secret_rules.h"
 
 namespace minibuild::build {
 
@@ -56,23 +53,5 @@ class DiscreetProgress : public Progress {
 void refuse_secrets_in_directory(const trust::SecretForms& forms, const std::string& stage,
                                  const std::string& directory, const struct timespec& since,
                                  const std::function<void()>& remove_all);
-
-/// What looks like a credential in the plan's files, side by side on `jobs` threads. Files that were looked
-/// at in an earlier build and are fine are not read.
-std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
-                                               const trust::Baseline& baseline, store::Cache& cache,
-                                               int jobs);
-/// The same for each layer of an image that was made elsewhere, so also for what a later layer removes: it
-/// can still be taken from the registry. `tree` is what all layers give. Layers that were looked through in
-/// an earlier build and are fine are not read.
-std::vector<trust::Violation> find_credentials(const store::Image& image, const tree::FileTree& tree,
-                                               const trust::Baseline& baseline, store::Cache& cache,
-                                               int jobs);
-/// The same for the texts of a config and for annotations. `config_json` of an image that was made elsewhere
-/// may hold more than a config has here, such as a health check.
-std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
-                                               const std::map<std::string, std::string>& annotations,
-                                               const trust::Baseline& baseline,
-                                               const std::string& config_json = "");
 
 }  // namespace minibuild::build
