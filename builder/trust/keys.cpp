@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -235,7 +236,11 @@ std::unique_ptr<Signer> make_signer(Key key, const std::string& what) {
 
 PublicKey parse_public_key(std::string_view pem, const std::string& what) {
   if (pem.size() > max_pem) fail("cannot read {}: it is larger than {} bytes", what, max_pem);
-  for (const PemPart& part : parse_pem(pem)) {
+  const std::vector<PemPart> parts = parse_pem(pem);
+  if (std::count_if(parts.begin(), parts.end(), [](const auto& part) { return part.label == "PUBLIC KEY"; }) >
+      1)
+    fail("cannot read {}: it has several public keys; give each in a file of its own", what);
+  for (const PemPart& part : parts) {
     if (part.label.ends_with("PRIVATE KEY"))
       fail("cannot read {}: it is a private key, and a public one is wanted", what);
     Key key;

@@ -194,6 +194,7 @@ TEST(Keys, ReadsTheKeyOfACertificate) {
       << scratch.read("log");
   EXPECT_EQ(parse_public_key(scratch.read("cert.pem"), "cert.pem"),
             parse_public_key(scratch.read("pub.pem"), "pub.pem"));
+  EXPECT_THROW(parse_public_key(scratch.read("pub.pem") + scratch.read("pub.pem"), "two"), base::Error);
 }
 
 TEST(Keys, RefusesOtherKeys) {
