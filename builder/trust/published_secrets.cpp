@@ -54,6 +54,8 @@ constexpr auto published = std::to_array<std::string_view>({
     "f5e590df0ee85b9d62a6c70b9a26dc51b6e42a4a0873c5f9e8f1b4472400bb2a",
     // boto: a key of its tests
     "e9959966eb8d56c1ebb030373b023c19d36a59f5ac9eb8047904b91e4f5d7fef",
+    // botocore: an example in the description of DataSync
+    "5041e3b12b7f13af7c52b755850edc8b6558977fffcb424f8fb5e38038026ff0",
     // PyJWT: the token of its manual
     "30916151befc75d7fb1753be44356925abc7e920ab842b346e5bbedc23baa3ca",
     // google-auth: keys of its tests, and a token

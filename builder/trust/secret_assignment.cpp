@@ -235,7 +235,7 @@ bool names_a_secret(std::string_view name) {
   for (const std::string_view word :
        {"password"sv, "passwd"sv, "passphrase"sv, "secret"sv, "token"sv, "api_key"sv, "apikey"sv, "api-key"sv,
         "access_key"sv, "accesskey"sv, "private_key"sv, "credential"sv, "auth_key"sv, "encryption_key"sv,
-        "signing_key"sv}) {
+        "signing_key"sv, "session_key"sv, "mysql_pwd"sv, "pgpass"sv}) {
     const size_t at = small.find(word);
     if (at == std::string::npos) continue;
     const std::string_view tail = std::string_view(name).substr(at + word.size());

@@ -84,6 +84,12 @@ bool has_fields(std::string_view line) {
   return value.size() >= 3 && !value.starts_with("//") && !is_placeholder(value);
 }
 
+// `name:$6$salt$hash:…` of crypt(5).
+bool has_hash(std::string_view line) {
+  const size_t colon = line.find(':');
+  return colon != std::string_view::npos && line.substr(colon + 1, 1) == "$";
+}
+
 bool has_key_store(std::string_view head) {
   if (head.starts_with("\xFE\xED\xFE\xED"sv))
     return head.size() > 16 && head[15] == 1;  // the first entry is a private key
@@ -138,6 +144,11 @@ const std::vector<SecretFileRule>& secret_file_rules() {
       {"file-netrc", {".netrc", "_netrc"}, "passwords by host", values},
       {"file-git-credentials", {".git-credentials", ".config/git/credentials"}, "passwords of git", fields},
       {"file-pgpass", {".pgpass"}, "passwords of PostgreSQL", fields},
+      {"file-shadow", {"etc/shadow", "etc/shadow-", "etc/gshadow"}, "hashes of passwords", hashes},
+      {"file-rails-key",
+       {"config/master.key", "config/credentials/production.key"},
+       "the master key of Rails",
+       values},
       {"file-htpasswd", {".htpasswd"}, "hashes of passwords", fields},
       {"file-docker-config",
        {".docker/config.json", ".dockercfg", ".dockerconfigjson", "containers/auth.json"},
@@ -189,6 +200,8 @@ bool holds_secret(SecretLook look, std::string_view head) {
              has_field(head, {"private_key", "client_secret", "refresh_token"}) || is_bare_value(head);
     case SecretLook::values:
       return any_line(head, is_value);
+    case SecretLook::hashes:
+      return any_line(head, has_hash);
     case SecretLook::fields:
       return any_line(head, has_fields);
     case SecretLook::ssh:

@@ -12,6 +12,7 @@ enum class SecretLook {
   assignments,  // `NAME=value` or `NAME: value`, where the name is one of a secret and the value no
                 // placeholder
   values,       // a line that is neither comment nor section nor placeholder
+  hashes,       // `user:$6$…`, as crypt(5) writes them
   fields,       // `user:secret`, the secret no placeholder
   ssh,          // a private key: a marker, or bytes that are no text
   cluster,      // a kubeconfig with a token, a password or a client's key

@@ -331,7 +331,7 @@ void SecretScanner::State::judge(const View& view, uint64_t at, size_t rule, std
   switch (one.check) {
     case SecretCheck::private_key:
       secret = key_body(text);
-      if (!is_placeholder(secret)) add(view, at, rule, first + begin, secret);
+      if (!secret.empty()) add(view, at, rule, first + begin, secret);
       return;
     case SecretCheck::jwt:
       if (!is_jwt(text)) return;

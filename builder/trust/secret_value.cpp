@@ -146,7 +146,12 @@ std::string key_body(std::string_view text) {
     body += text.substr(at, end - at);
     at = end;
   }
-  return body.size() < 48 || entropy(body) < 4 || longest_run(body) > 24 ? std::string() : body;
+  // No question for is_placeholder: the header of OpenSSH's unencrypted keys has a run of zeros, and in so
+  // much base64 short words stand by chance.
+  const std::string small = lower(body);
+  const bool placeholder =
+      longest_run(body) > 24 || has(small, "example") || has(small, "xxxxxxxx") || has(small, "placeholder");
+  return body.size() < 48 || entropy(body) < 4 || placeholder ? std::string() : body;
 }
 
 bool is_jwt(std::string_view token) {
@@ -169,6 +174,8 @@ bool is_basic_auth(std::string_view text) {
   if (colon == std::string::npos || colon == 0) return false;
   if (!std::all_of(plain->begin(), plain->end(), [](unsigned char c) { return c >= 0x20 && c != 0x7F; }))
     return false;
+  const std::string small = lower(*plain);
+  if (small.starts_with("aladdin:") || small.starts_with("s6bhdrkqt3:")) return false;  // RFC 7617, RFC 6749
   const std::string_view password = std::string_view(*plain).substr(colon + 1);
   return password.size() >= 4 && base::is_utf8(*plain) && !is_stock_password(password);
 }
@@ -188,14 +195,24 @@ bool is_chosen_password(std::string_view password) {
   return capitals + small > 0 && mixed && !is_stock_password(password);
 }
 
+// Names that documents use: `host`, `HOSTNAME`, `server.example.com`, `your-server`, `foo.bar`. A machine may
+// well be called `dbserver01.corp.io`; that of a program's own network is `db` or `localhost`.
+static bool is_documentation_host(std::string_view host) {
+  host = host.substr(0, host.find_first_of(":/?#"));
+  for (const std::string_view part : {"example."sv, "your-"sv, "your_"sv})
+    if (has(host, part)) return true;
+  if (host.ends_with(".test") || host.ends_with(".invalid") || host.ends_with(".example")) return true;
+  const std::string_view first = host.substr(0, host.find('.'));
+  static constexpr auto words = {"example"sv,  "host"sv,     "hostname"sv, "domain"sv,
+                                 "server"sv,   "somehost"sv, "myhost"sv,   "servername"sv,
+                                 "yourhost"sv, "foo"sv,      "bar"sv,      "address"sv};
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return first == word; });
+}
+
 bool is_url_password(std::string_view user, std::string_view password, std::string_view host) {
   const std::string small_host = lower(host);
-  if (is_placeholder(user) || password.front() == '%' || user == password) return false;
-  static constexpr auto documentation = {"example."sv, "host"sv,   "foo."sv,  "bar."sv,
-                                         ".test"sv,    "domain"sv, "server"sv};
-  if (std::any_of(documentation.begin(), documentation.end(),
-                  [&](std::string_view word) { return has(small_host, word); }))
-    return false;
+  if ((!user.empty() && is_placeholder(user)) || password.front() == '%' || user == password) return false;
+  if (is_documentation_host(small_host)) return false;
   std::string plain;  // without percent-encoding
   for (size_t i = 0; i < password.size(); ++i) {
     const bool coded = password[i] == '%' && i + 2 < password.size();

@@ -108,6 +108,23 @@ printf 'minibuild: 1\nbase: oci:u:2\nuser: toor\n' > toor.yaml
 same "in a spec, too" "$(status_of build toor.yaml -o oci:out.oci) $(grep -c '\[root-user\]' err.txt)" "3 1"
 cd ..
 
+# --- keys as the programs make them ---------------------------------------------------------------------------------------
+mkdir keys && cd keys && mkdir app
+if command -v ssh-keygen > /dev/null; then
+  for type in ed25519 rsa ecdsa; do ssh-keygen -q -t $type -N "" -f app/ssh-$type; ssh-keygen -q -t $type -N passphrase -f app/locked-$type; done
+  want=12
+else
+  echo "left out: keys of ssh-keygen, which is not there"
+  want=6
+fi
+openssl genpkey -algorithm ED25519 -out app/pkcs8 && openssl genrsa -traditional -out app/rsa 2048 2> /dev/null && openssl ecparam -name prime256v1 -genkey -noout -out app/ec
+openssl pkcs8 -topk8 -in app/ec -passout pass:passphrase -out app/locked
+sed ':a;N;$!ba;s/\n/\\n/g; s/.*/{"key": "&"}/' app/rsa > app/key.json && sed 's/$/\r/; s/^/    /' app/rsa > app/indented.txt
+printf 'minibuild: 1\nuser: 5\ncopy: [{ from: app, to: /app }]\n' > minibuild.yaml
+status_of mini check --format json > /dev/null
+same "every private key is found" "$(jq '[.diagnostics[] | select(.rule == "secret" and (.message | test("private key")))] | length' out.txt)" "$want"
+cd ..
+
 # --- what a foreign config has besides ------------------------------------------------------------------------------------
 mkdir foreign && cd foreign
 python3 - "$SCRATCH/outside/u" "$PWD/u" << 'E2'

@@ -105,6 +105,15 @@ inline std::vector<Sample> all(uint64_t seed) {
       "T" + d.upper(8) + "/B" + d.upper(10) + "/" + d.alnum(24));
   list.back().miss =
       std::string("https://hooks.slack.com") + "/services/T" + d.upper(8) + "/B" + d.upper(10) + "/abc";
+  add("slack-app-token", "xapp-1-", "A" + d.upper(10) + "-" + d.of("0123456789", 13) + "-" + d.hex(64));
+  list.back().miss = "xapp-1-A" + d.upper(10) + "-" + d.of("0123456789", 13) + "-" + d.hex(63);
+  add("discord-webhook", "https://discord.com/api/webhooks/", d.of("123456789", 18) + "/" + d.url(68));
+  list.back().miss = "https://discord.com/api/webhooks/" + d.of("123456789", 18) + "/" + d.url(40);
+  const std::string bot = d.of("123456789", 10);
+  add("telegram-token", bot + ":", "AA" + d.url(33));
+  list.back().miss = bot + ":AA" + d.url(32);
+  add("azure-sas-token", "https://a.blob.core.windows.net/c/f?sv=2022-11-02&sp=r&sig=", d.alnum(43), "%3D");
+  list.back().miss = "https://a.blob.core.windows.net/c/f?sv=2022-11-02&sp=r&sig=" + d.alnum(30) + "%3D";
   for (const std::string prefix : {"sk_live_", "rk_live_", "sk_test_", "rk_prod_"}) {
     add("stripe-key", prefix, d.alnum(24));
     list.back().miss = prefix + d.alnum(9);
@@ -147,6 +156,13 @@ inline std::vector<Sample> all(uint64_t seed) {
        {"PRIVATE", "RSA PRIVATE", "EC PRIVATE", "DSA PRIVATE", "OPENSSH PRIVATE", "ENCRYPTED PRIVATE"})
     list.push_back({"private-key", pem(kind + " KEY", "MII" + d.b64(kind[0] == 'E' ? 161 : 1201)),
                     pem(kind + " KEY", d.b64(20)), pem(kind + " KEY", std::string(160, 'A'))});
+  // As ssh-keygen writes it without a passphrase: many zeros in front.
+  list.push_back({"private-key",
+                  pem(std::string("OPENSSH ") + "PRIVATE KEY",
+                      "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUxOQAAACD" +
+                          d.b64(260)),
+                  pem("PUBLIC KEY", d.b64(392)),
+                  pem(std::string("OPENSSH ") + "PRIVATE KEY", std::string(300, 'A'))});
   list.push_back({"private-key",
                   pem(std::string("RSA ") + "PRIVATE KEY", d.b64(800),
                       "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC," + d.hex(32) + "\n\n"),
@@ -180,7 +196,22 @@ inline std::vector<Sample> all(uint64_t seed) {
                   "{\"type\": \"service_account\", \"private_key\": \"\"}",
                   "{\"type\": \"service_account\", \"private_key\": \"-----BEGIN PRIVATE KEY-----\\nYOUR "
                   "KEY\\n-----END PRIVATE KEY-----\"}"});
-  list.push_back({"netrc-password", "machine git.example.com login me password " + d.alnum(16),
+  list.push_back(
+      {"wireguard-key", "[Interface]\nPrivateKey = " + d.b64(42) + "A=",
+       "[Interface]\nPrivateKey = " + d.b64(40) + "A=", "PrivateKey = " + std::string(43, 'x') + "="});
+  list.push_back(
+      {"private-key-base64",
+       "    client-key-data: " + base::base64(pem("RSA " + std::string("PRIVATE KEY"), "MII" + d.b64(1201))),
+       "    certificate-authority-data: " + base::base64(pem("CERTIFICATE", d.b64(800))),
+       "    client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVk"});
+  list.push_back({"bearer-token", "curl -H 'Authorization: Bearer " + d.alnum(40) + "' https://api.corp.io",
+                  "Authorization: Bearer " + d.alnum(15), "Authorization: Bearer ${TOKEN_OF_THE_ROBOT}"});
+  list.push_back({"basic-auth", "Authorization: Basic " + base::base64("robot:" + d.alnum(18)),
+                  "Authorization: Basic " + base::base64("robot"),
+                  "Authorization: Basic " + base::base64("Aladdin:open sesame")});
+  list.push_back({"php-define", "define('DB_PASSWORD', 'k4" + d.alnum(12) + "');",
+                  "define('DB_NAME', 'k4" + d.alnum(12) + "');", "define( 'AUTH_KEY', 'password_here' );"});
+  list.push_back({"netrc-password", "machine git.example.com login me password k4" + d.alnum(14),
                   "machine git.example.com login me", "machine host login me password secret"});
   list.push_back({"url-password", "postgres://app:" + d.alnum(16) + "@db.internal:5432/app",
                   "postgres://app@db.internal/app", "postgres://app:${PASSWORD}@db.internal/app"});
