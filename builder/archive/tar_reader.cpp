@@ -275,7 +275,13 @@ void TarReader::Impl::fill(TarEntry& entry, const Block& block, const Records& r
 
 bool TarReader::Impl::next(TarEntry& entry) {
   if (ended) return false;
-  if (content_left + padding_left > 0) skip(content_left + padding_left);
+  if (content_left > 0) skip(content_left);
+  const uint64_t padding = source.skip(padding_left);
+  position += padding;
+  if (padding < padding_left) {  // what some builders leave away at the very end, as Go's reader allows
+    ended = true;
+    return false;
+  }
   content_left = padding_left = 0;
   Records records;
   bool has_extension = false;

@@ -38,7 +38,7 @@ trust::Baseline read_baselines(const ImagePolicy& policy) {
 // The entry of the spec that brought a path: the last `files` or `copy` that it can come from.
 spec::Position position_of_path(const spec::Spec& spec, const std::string& path) {
   for (auto it = spec.files.rbegin(); it != spec.files.rend(); ++it)
-    if ("/" + tree::normalise(it->path) == path) return it->position;
+    if (tree::is_within(tree::normalise(it->path), path.substr(1))) return it->position;
   const spec::Copy* best = nullptr;
   size_t length = 0;
   for (const spec::Copy& copy : spec.copy) {
@@ -80,27 +80,36 @@ trust::Advisories advisories_of(const ImagePolicy& policy, store::Cache& cache) 
   return advisories;
 }
 
+std::string fix_of_silence(const trust::Inventory& inventory) {
+  if (inventory.os.id.empty())
+    return "add the package that has etc/os-release (Debian: base-files), or that file";
+  const bool is_known = !trust::ecosystems_of(inventory.os).empty();
+  if (is_known && !inventory.packages.empty())
+    return "name advisories about this system under policy.vulnerability-db, or fetch them: minibuild scan "
+           "--update";
+  return std::string(is_known ? "keep the list of its packages in the image"
+                              : "take a base of Debian, Ubuntu, Alpine, Wolfi or Chainguard") +
+         ", or accept it: policy: { allow: [{ rule: max-severity, reason: ... }] }";
+}
+
+// `is_own`: the packages are those that the spec lists.
 std::vector<trust::Violation> exceeding(const trust::Inventory& inventory,
-                                        const trust::Advisories& advisories,
-                                        spec::VulnerabilitySeverity most) {
+                                        const trust::Advisories& advisories, spec::VulnerabilitySeverity most,
+                                        bool is_own) {
   // The severities of policies begin with low, those of advisories with two below.
   const auto limit =
       static_cast<trust::Severity>(static_cast<int>(trust::Severity::low) + static_cast<int>(most));
   std::vector<trust::Violation> violations;
   if (const std::string why = trust::nothing_to_say(inventory, advisories); !why.empty())
-    return {
-        {"max-severity", "nothing can be said about known vulnerabilities: " + why,
-         inventory.os.id.empty()
-             ? std::string("add the package that has etc/os-release (Debian: base-files), or that file")
-             : std::string("name advisories about this system under policy.vulnerability-db, or fetch them: "
-                           "minibuild scan --update"),
-         ""}};
+    return {{"max-severity", "nothing can be said about known vulnerabilities: " + why,
+             fix_of_silence(inventory), ""}};
   for (const trust::Vulnerability& one : trust::scan(inventory, advisories)) {
     if (one.severity <= limit) continue;
-    const std::string fix = one.fixed_version.empty()
-                                ? std::string("there is no fixed package yet: leave the package out")
-                                : fmt::format("update it to {} or later: minibuild lock --update {}",
-                                              one.fixed_version, one.package.name);
+    const std::string fix =
+        one.fixed_version.empty() ? std::string("there is no fixed package yet: leave the package out")
+        : is_own ? fmt::format("update it to {} or later: minibuild lock --update {}", one.fixed_version,
+                               one.package.name)
+                 : fmt::format("take a newer base or package, with {} or later", one.fixed_version);
     trust::Violation violation{
         "max-severity",
         fmt::format("{} {} has {} ({})", one.package.name, one.package.version, one.id,
@@ -204,9 +213,10 @@ void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust:
 }
 
 std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const trust::Inventory& inventory,
-                                                 store::Cache& cache) {
-  if (!policy.policy.max_severity || inventory.packages.empty()) return {};
-  return exceeding(inventory, advisories_of(policy, cache), *policy.policy.max_severity);
+                                                 store::Cache& cache, bool is_own) {
+  // A program by itself has no packages; a system without a list of them has some that are not known.
+  if (!policy.policy.max_severity || (inventory.packages.empty() && inventory.os.id.empty())) return {};
+  return exceeding(inventory, advisories_of(policy, cache), *policy.policy.max_severity, is_own);
 }
 
 void heed_root(const spec::Spec& spec, const spec::Policy& policy,
@@ -236,13 +246,13 @@ std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const Ima
                                                  Progress& progress) {
   if (!policy.policy.max_severity) return {};
   const trust::Inventory inventory = trust::inventory(tree);
-  if (inventory.packages.empty()) {
+  if (inventory.packages.empty() && inventory.os.id.empty()) {
     progress.note("max-severity",
                   "the image has no packages to look up; what is copied into it is not known to databases");
     return {};
   }
   try {
-    return vulnerabilities_of(policy, inventory, cache);
+    return vulnerabilities_of(policy, inventory, cache, !file.spec.packages.empty());
   } catch (const base::Error& error) {
     fail_at(file, policy.policy.max_severity_position, error.code(), error.what());
   }

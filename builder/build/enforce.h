@@ -32,9 +32,9 @@ std::vector<std::string> bases_of(const spec::Spec& spec);
 std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const ImagePolicy& policy,
                                                  const tree::FileTree& tree, store::Cache& cache,
                                                  Progress& progress);
-/// The same for an image without a spec.
+/// The same for an image without a spec. `is_own`: its packages are those that a spec lists.
 std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, const trust::Inventory& inventory,
-                                                 store::Cache& cache);
+                                                 store::Cache& cache, bool is_own = false);
 /// `latest-tag` for those.
 std::vector<trust::Violation> latest_bases(const spec::Spec& spec);
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "builder/build/copy.h"
 #include "builder/build/inputs.h"
 #include "builder/build/stages.h"
 #include "minibuild/base/error.h"
@@ -17,28 +18,33 @@ namespace {
 
 using trust::Resource;
 
-// The spec and those that it stands on, each once, with the text that was read; and the images on disk that
-// they name.
+// The spec and those that it stands on, each once, with the text that was read; and what they name on disk.
 class SpecFiles {
  public:
   std::vector<Resource> found;
-  std::map<std::string, oci::ImageLocation> images;  // by name as written
+  std::map<std::string, oci::ImageLocation> images;                  // by name as written
+  std::vector<std::pair<SpecFile, std::vector<spec::Copy>>> copies;  // from beside each spec
 
   void look_at(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
                int depth) {
     if (depth > 16) return;
     if (depth > 0) set = declared_of(path, std::move(set), platform);
     const SpecFile file = load_spec(path, set, platform);
-    if (seen_.insert(path).second)
+    if (seen_.insert(path).second) {
       found.push_back(trust::resource("spec", plain(path), oci::digest_of(file.source)));
+      add_policy(file);
+    }
+    std::vector<spec::Copy> local;
     const auto below = [&](const spec::Base& base) {
       if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
         look_at(beside(file, other->path), set, platform, depth + 1);
       if (const auto* image = std::get_if<spec::BaseImage>(&base.what)) add(file, image->location);
     };
     const auto copied = [&](const std::vector<spec::Copy>& list) {
-      for (const spec::Copy& copy : list)
+      for (const spec::Copy& copy : list) {
         if (copy.image) add(file, *copy.image);
+        if (!copy.image && !copy.stage && !copy.download) local.push_back(copy);
+      }
     };
     below(file.spec.base);
     copied(file.spec.copy);
@@ -46,16 +52,24 @@ class SpecFiles {
       below(stage.base);
       copied(stage.copy);
     }
+    if (!local.empty()) copies.emplace_back(file, std::move(local));
   }
 
- private:
-  void add(const SpecFile& file, const oci::ImageLocation& location) {
-    if (location.transport != oci::Transport::registry)
-      images.emplace(oci::to_string(location), beside(file, location));
-  }
   // Without `./`, which a name beside a spec brings.
   static std::string plain(const std::string& path) {
     return path.starts_with(shipped_prefix) ? path : std::filesystem::path(path).lexically_normal().string();
+  }
+
+ private:
+  void add_policy(const SpecFile& file) {
+    if (file.spec.policy.file.empty()) return;
+    const std::string path = beside(file, file.spec.policy.file);
+    if (base::exists(path))
+      found.push_back(trust::resource("policy", plain(path), oci::digest_of(base::read_file(path))));
+  }
+  void add(const SpecFile& file, const oci::ImageLocation& location) {
+    if (location.transport != oci::Transport::registry)
+      images.emplace(oci::to_string(location), beside(file, location));
   }
   std::set<std::string> seen_;
 };
@@ -154,6 +168,46 @@ oci::Digest digest_on_disk(const oci::ImageLocation& location, store::Cache& cac
   return {hash.finish()};
 }
 
+base::Hash hash_of(const tree::Content& content) {
+  base::Sha256 hash;
+  std::vector<char> buffer(std::min<uint64_t>(content.size, size_t{1} << 20));
+  for (uint64_t at = 0; at < content.size; at += buffer.size()) {
+    const std::span<char> bytes(buffer.data(), std::min<uint64_t>(buffer.size(), content.size - at));
+    tree::read_content(content, at, bytes);
+    hash.update({bytes.data(), bytes.size()});
+  }
+  return hash.finish();
+}
+
+// What one `copy` takes from beside the spec: a file with its hash, or a directory with that of a list of its
+// files (in-toto's dirHash1: `HASH  NAME` by lines, sorted by name). Nothing if it is not there: a stage that
+// was not needed may name anything.
+std::optional<Resource> local_input(const SpecFile& file, const spec::Copy& copy) {
+  spec::Copy plain = copy;
+  plain.to = "/here/";
+  plain.owner.clear();
+  plain.mode.reset();
+  plain.closure = false;
+  tree::FileTree tree;
+  try {
+    Root root = LocalSource(file).select(plain);
+    Target target{file, tree, 0, {}, nullptr};
+    apply_copy(plain, root, target);
+  } catch (const base::Error&) {
+    return std::nullopt;
+  }
+  std::map<std::string, base::Hash> hashes;
+  for (const auto& [path, node] : tree.nodes())
+    if (node.type == tree::NodeType::file) hashes[path.substr(5)] = hash_of(node.content);
+  const std::string name = SpecFiles::plain(beside(file, copy.from));
+  const std::string place = file.spec.directory + "/" + tree::normalise(copy.from);
+  if (hashes.size() == 1 && !base::is_directory(place))
+    return trust::resource("file", name, oci::Digest{hashes.begin()->second});
+  base::Sha256 list;
+  for (const auto& [path, hash] : hashes) list.update(fmt::format("{}  {}\n", base::to_hex(hash), path));
+  return Resource{"directory", name, {{"dirHash1", base::to_hex(list.finish())}}, "", "", {}};
+}
+
 std::string name_of(const Built& built) {
   return built.names.empty() ? "image" : oci::to_string(built.names.front());
 }
@@ -209,6 +263,19 @@ std::vector<Resource> images_on_disk(const std::string& spec_path, const Options
   std::vector<Resource> found;
   for (const auto& [name, location] : specs.images)
     found.push_back(trust::resource("image", name, digest_on_disk(location, cache, options.registries)));
+  return found;
+}
+
+std::vector<Resource> local_inputs(const std::string& spec_path, const Options& options) {
+  SpecFiles specs;
+  for (const oci::Platform& platform : platforms_of(spec_path, options))
+    specs.look_at(spec_path, options.set, platform, 0);
+  std::vector<Resource> found;
+  for (const auto& [file, copies] : specs.copies)
+    for (const spec::Copy& copy : copies)
+      if (auto resource = local_input(file, copy);
+          resource && std::find(found.begin(), found.end(), *resource) == found.end())
+        found.push_back(std::move(*resource));
   return found;
 }
 

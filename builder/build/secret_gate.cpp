@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -242,6 +244,8 @@ class KeptDirectory {
 
   // Looks through an open directory; closes it.
   void look(int fd, const std::string& path) {
+    if (auto hit = search_attributes(fd); hit && !found_)
+      found_.emplace(*hit, "an attribute of " + shown(forms_, path));
     DIR* directory = ::fdopendir(fd);
     if (directory == nullptr) {
       ::close(fd);
@@ -286,7 +290,26 @@ class KeptDirectory {
     if (!found_) found_.emplace(*hit, shown(forms_, path));
   }
 
-  // A file by its bytes, a link by its target.
+  // An extended attribute with a secret in its name or value is taken off.
+  std::optional<trust::SecretHit> search_attributes(int fd) {
+    std::vector<char> names(XATTR_LIST_MAX);
+    const ssize_t size = ::flistxattr(fd, names.data(), names.size());
+    std::optional<trust::SecretHit> found;
+    for (size_t at = 0; size > 0 && at < static_cast<size_t>(size);) {
+      const std::string name = names.data() + at;
+      at += name.size() + 1;
+      std::string value(XATTR_SIZE_MAX, '\0');
+      const ssize_t bytes = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+      value.resize(bytes > 0 ? static_cast<size_t>(bytes) : 0);
+      const auto hit = find_secret(forms_, name + "=" + value);
+      if (!hit) continue;
+      found = hit;
+      if (::fremovexattr(fd, name.c_str()) != 0) note_closed("");
+    }
+    return found;
+  }
+
+  // A file by its bytes and attributes, a link by its target.
   std::optional<trust::SecretHit> search_entry(int directory, const std::string& name, const struct stat& st,
                                                const std::string& path) {
     if (S_ISLNK(st.st_mode)) {
@@ -302,6 +325,7 @@ class KeptDirectory {
       return std::nullopt;
     }
     if ((st.st_mode & 0400U) == 0) ::fchmod(file.get(), st.st_mode & 07777U);
+    if (auto hit = search_attributes(file.get())) return hit;
     return search_file(forms_, file.get(), "a file of a kept directory");
   }
 

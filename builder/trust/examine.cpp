@@ -153,8 +153,9 @@ void examine_leftovers(const std::string& path, const tree::Node& node, std::set
   }
   if (what.empty() || !seen.insert(place).second) return;
   report_file(found, "leftover", place, fmt::format("{} holds {}", shown(place), what),
-              fmt::format("add \"{}\" to 'exclude' of the copy or to 'remove', or take it out of 'files'",
-                          directory ? shown(place) + "/**" : shown(place)));
+              fmt::format("add \"{}\" to 'remove', or \"**/{}\" to 'exclude' of the copy, or take it out of "
+                          "'files'",
+                          shown(place), base::printable(tree::name_of(place))));
 }
 
 // The program as execve would find it; empty if none is there.

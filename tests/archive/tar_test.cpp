@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "minibuild/archive/compress.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -135,6 +137,28 @@ TEST(TarReader, ReadsWhatTarWrites) {
       directory + "/s.tar t");
   const auto sparse = std::make_shared<const tree::Archive>(tree::Archive{directory + "/s.tar", {}});
   EXPECT_THROW(read_tar(sparse, "sparse"), base::Error);
+}
+
+// As Go's reader: `umoci insert` leaves away the last padding and the zeros behind it.
+TEST(TarReader, NeedsNoPaddingAtTheEnd) {
+  tree::FileTree tree;
+  tree.put("file", tree::file_node(tree::inline_content("hello"), 0), 0);
+  StringSink sink;
+  write_tar(tree, sink);
+  for (const size_t size : {size_t{512 + 5}, size_t{512 + 100}, size_t{1024}}) {
+    base::MemorySource source(std::string_view(sink.text).substr(0, size));
+    TarReader reader(source, "it");
+    TarEntry entry;
+    ASSERT_TRUE(reader.next(entry));
+    std::array<char, 10> bytes{};
+    EXPECT_EQ(reader.read(bytes), 5U);
+    EXPECT_FALSE(reader.next(entry)) << size;
+  }
+  base::MemorySource source(std::string_view(sink.text).substr(0, 512 + 4));
+  TarReader reader(source, "it");
+  TarEntry entry;
+  ASSERT_TRUE(reader.next(entry));
+  EXPECT_THROW(reader.next(entry), base::Error);
 }
 
 TEST(ApplyLayer, FollowsTheRulesOfWhiteouts) {

@@ -108,6 +108,31 @@ printf 'minibuild: 1\nbase: oci:u:2\nuser: toor\n' > toor.yaml
 same "in a spec, too" "$(status_of build toor.yaml -o oci:out.oci) $(grep -c '\[root-user\]' err.txt)" "3 1"
 cd ..
 
+# --- what a layer of umoci brings; a gate for a system of which nothing is known -----------------------------------------------
+mkdir others && cd others
+printf 'minibuild: 1\nuser: 5\nfiles: [{ file: /x, content: x }]\n' > first.yaml && build first.yaml -o oci:u:1 > /dev/null && echo glpat-aB3dE5fG7hI9jK1lM3nV > token
+if command -v umoci > /dev/null; then
+  umoci insert --image u:1 token /srv/token
+  same "umoci's layers are read" "$(status_of mini check --image oci:u:1) $(grep -c '/srv/token:1 has' err.txt)" "3 1"
+else
+  echo "left out: a layer of umoci, which is not there"
+fi
+printf 'minibuild: 1\nuser: 5\nfiles:\n  - { file: /etc/os-release, content: "ID=fedora\\nVERSION_ID=43\\n" }\npolicy: { max-severity: critical, vulnerability-db: db.json }\n' > fedora.yaml
+printf '{"id": "CVE-2026-1", "affected": [{"package": {"ecosystem": "Debian:12", "name": "x"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]}' > db.json
+same "a system of which nothing is known" "$(status_of build fedora.yaml -o oci:f:1) $(grep -c 'nothing can be said.*\[max-severity\]' err.txt) $(grep -c 'fix: take a base of Debian' err.txt)" "3 1 1"
+sed '/^policy/d' fedora.yaml > plain.yaml && build plain.yaml -o oci:f:1 > /dev/null && printf 'max-severity: critical\nvulnerability-db: db.json\n' > team.yaml
+same "as an image" "$(status_of mini check --image oci:f:1 --policy team.yaml) $(grep -c 'nothing can be said' err.txt)" "3 1"
+sed 's/ID=fedora.*n"/x"/' fedora.yaml > none.yaml && sed -i 's#/etc/os-release#/app#' none.yaml
+same "a program alone is fine" "$(status_of build none.yaml -o oci:g:1)" 0
+# --- fixes for leftovers, as they stand
+mkdir -p src/.git && echo x > src/.git/HEAD && echo y > src/main
+leftover() { printf 'minibuild: 1\nuser: 5\ncopy: [{ from: src, to: /app%s }]\n%s\npolicy: { deny: [leftover] }\n' "$1" "$2" > left.yaml; status_of build left.yaml -o oci:left:1; }
+same "a leftover" "$(leftover "" "") $(grep -c 'add "/app/.git" to .remove., or "\*\*/.git" to .exclude.' err.txt)" "3 1"
+same "its fixes" "$(leftover ', exclude: ["**/.git"]' '') $(leftover '' 'remove: ["/app/.git"]')" "0 0"
+printf 'minibuild: 1\nuser: 5\nfiles:\n  - { file: /app/x, content: x }\n  - { file: /app/.git/HEAD, content: x }\npolicy: { deny: [leftover] }\n' > left.yaml
+same "its place" "$(status_of build left.yaml -o oci:left:1) $(grep -c '^left.yaml:5:' err.txt)" "3 1"
+cd ..
+
 # --- keys as the programs make them ---------------------------------------------------------------------------------------
 mkdir keys && cd keys && mkdir app
 if command -v ssh-keygen > /dev/null; then

@@ -290,6 +290,25 @@ statement=$(blobs over '"https://in-toto.io/Statement/v1"')
 same "provenance names it, and the image on disk" "$(jq -r '.predicate.buildDefinition.resolvedDependencies[] | select(.name == "image") | .uri + " " + .digest.sha256' "$statement")" \
   "oci:plain ${E#sha256:}
 pkg:docker/$host/team/base@1?platform=linux%2Famd64 ${A#sha256:}"
+mkdir -p used/src/deep && echo 1 > used/src/b.c && echo 2 > used/src/deep/a.c && echo 3 > used/src/x.log && head -c 5000000 /dev/zero > used/one && echo 'warn: [setuid]' > used/team.yaml
+cat > used/minibuild.yaml << 'E2'
+minibuild: 1
+user: 1
+copy:
+  - { from: src, to: /src, exclude: ["**/*.log"] }
+  - { from: one, to: /one }
+policy: { file: team.yaml }
+attest: { provenance: true }
+E2
+build used/minibuild.yaml -o oci:used-image:1 > /dev/null
+jq -c '.predicate.buildDefinition.resolvedDependencies[] | select(.name != "spec") | [.name, .uri, .digest]' "$(blobs used-image '"https://in-toto.io/Statement/v1"')" | LC_ALL=C sort > got
+tree=$(cd used/src && printf '%s\n' b.c deep/a.c | xargs sha256sum | sha256sum | cut -d' ' -f1)
+hash() { sha256sum < "$1" | cut -d' ' -f1; }
+check "what is copied is named" diff got - << E2
+["directory","used/src",{"dirHash1":"$tree"}]
+["file","used/one",{"sha256":"$(hash used/one)"}]
+["policy","used/team.yaml",{"sha256":"$(hash used/team.yaml)"}]
+E2
 rm -rf "$SCRATCH/data/docker/registry/v2/repositories/team/base/_manifests/tags/sha256-"*
 ends "remembered as good" 0 build over.yaml -o oci:over:1 $P
 ends "unless nothing is to be remembered" 3 build over.yaml -o oci:over:1 $P --no-cache

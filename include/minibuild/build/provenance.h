@@ -40,6 +40,10 @@ trust::Provenance describe_build(const std::string& spec_path, const Options& op
 std::vector<trust::Resource> images_on_disk(const std::string& spec_path, const Options& options,
                                             store::Cache& cache);
 
+/// What is copied from beside the spec, and those it stands on: a file by its SHA-256, anything else by
+/// in-toto's `dirHash1` of the regular files that are taken.
+std::vector<trust::Resource> local_inputs(const std::string& spec_path, const Options& options);
+
 /// What the statement is about: the index or only image under each of its names, then each platform's image.
 std::vector<trust::Resource> subjects_of(const Built& built);
 
