@@ -203,6 +203,12 @@ std::vector<trust::Violation> check_image(const store::Image& image, const std::
   for (const auto& more :
        {trust::examine(subject, policy.policy), vulnerabilities_of(policy, trust::inventory(tree), cache)})
     found.insert(found.end(), more.begin(), more.end());
+  for (trust::Violation& one : found)
+    if (one.rule == "root-user")
+      one.fix =
+          "give it another user, such as 65532:65532; if it has to be root, policy: { allow: [{ rule: "
+          "root-user, "
+          "reason: ... }] }";
   uint64_t size = 0;
   for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;
   if (auto large = trust::examine_size(size, policy.policy)) found.push_back(std::move(*large));

@@ -73,7 +73,9 @@ int run_command(int argc, char** argv) {
     app.parse(arguments);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // help and version
-    print_error(fmt::format("{}; see 'minibuild --help'", error.what()));
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    const std::string of = chosen.empty() ? "" : " " + chosen.front()->get_name();
+    print_error(fmt::format("{}; see 'minibuild{} --help'", error.what(), of));
     return static_cast<int>(Code::usage);
   }
   return command ? command() : 0;

@@ -28,6 +28,7 @@ _minibuild() {
     -o|--output) COMPREPLY=($(compgen -W "docker:// oci: oci-archive: docker-archive: tar: dir:" -- "$word")); compopt -o nospace; return ;;
     completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")); return ;;
     cache) COMPREPLY=($(compgen -W "ls gc" -- "$word")); return ;;
+    schema) COMPREPLY=($(compgen -W "spec lock" -- "$word")); return ;;
   esac
   if [ "$COMP_CWORD" = 1 ]; then
     COMPREPLY=($(compgen -W "$commands --help --version" -- "$word") $(compgen -f -X '!*.yaml' -- "$word"))

@@ -196,6 +196,31 @@ std::vector<std::string> telling_parts(const std::string& value) {
   return parts;
 }
 
+// Of a private key in PEM, bytes of its DER that are private: the public half may well be in the image. Of
+// RSA (RFC 8017, A.1.2) the exponents and primes behind the first half, of others the OCTET STRING with the
+// number (RFC 5915, RFC 8410).
+std::vector<std::string> private_bytes(const std::string& value) {
+  constexpr size_t most_of_others = 300;
+  constexpr size_t size = 24;
+  const size_t begin = value.find("PRIVATE KEY-----");
+  const size_t end = value.find("-----END", begin == std::string::npos ? 0 : begin);
+  if (begin == std::string::npos || end == std::string::npos) return {};
+  std::string body;
+  for (const std::string& line : base::split(value.substr(begin, end - begin), '\n'))
+    if (const std::string_view inner = base::trim(line); line.find_first_of(":- ") == std::string::npos)
+      body += inner;
+  const std::optional<std::string> der = base::unbase64(body);
+  if (!der) return {};
+  if (der->size() > most_of_others)
+    return {der->substr(der->size() * 6 / 10, size), der->substr(der->size() * 8 / 10, size)};
+  std::vector<std::string> parts;
+  for (const char length : {'\x20', '\x30', '\x42'})
+    if (const size_t at = der->find(std::string("\x04") + length);
+        at != std::string::npos && at + 2 + static_cast<size_t>(length) <= der->size())
+      parts.push_back(der->substr(at + 2 + static_cast<size_t>(length) - size, size));
+  return parts;
+}
+
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 }  // namespace
@@ -256,6 +281,7 @@ SecretForms::SecretForms(const std::map<std::string, std::string>& secrets) {
               "could be promised for it; give a longer one, or pass it as an argument if it is no secret",
               id, trimmed.size(), trimmed.size() == 1 ? "" : "s", least));
     add(id, middle(trimmed));
+    for (const std::string& one : private_bytes(trimmed)) add_form(id, one, "DER", false);
     for (const std::string& one : telling_parts(trimmed))
       add_part(id, one, trimmed.find('\n') != std::string::npos);
   }

@@ -250,8 +250,8 @@ void examine_labels(const oci::ImageConfig& config, Found& found) {
     if (name.empty() ||
         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_/") != std::string::npos ||
         !((name.front() >= 'a' && name.front() <= 'z') || (name.front() >= '0' && name.front() <= '9')))
-      report(name, "has a name with other characters than a-z, 0-9, '.', '-'",
-             "write its name in lower case");
+      report(name, "has a name with other characters than a-z, 0-9, '.', '-', '_', '/'",
+             "write its name with these alone, such as com.example.team");
     for (const std::string_view reserved : {"com.docker.", "io.docker.", "org.dockerproject."})
       if (name.starts_with(reserved))
         report(name, "is in a namespace reserved for Docker", "use a name of your own domain");
@@ -270,6 +270,14 @@ void examine_labels(const oci::ImageConfig& config, Found& found) {
              (value.size() >= 7 || value.find_first_not_of("0123456789") != std::string::npos))
       report(name, "is a shortened hash", "write the whole hash of the commit");
   }
+}
+
+// `registry.example.com/team/base` of a reference with tag or digest.
+std::string without_tag(const std::string& reference) {
+  const std::string name = reference.substr(0, reference.find('@'));
+  const size_t colon = name.rfind(':');
+  const bool is_tag = colon != std::string::npos && name.find('/', colon) == std::string::npos;
+  return is_tag && name.find('/') != std::string::npos ? name.substr(0, colon) : name;
 }
 
 // Another name for uid 0.
@@ -334,7 +342,11 @@ void examine_config(const Subject& subject, const spec::Policy& policy, std::vec
                     "write a version after the colon");
   for (const std::string& base : subject.bases)
     for (const std::vector<std::string>& trusted : policy.trusted_bases) {
-      const auto fits = [&](const std::string& glob) { return tree::glob_match(glob, base); };
+      // Without a tag: any of that repository.
+      const std::string repository = base.starts_with("oci") ? base : without_tag(base);
+      const auto fits = [&](const std::string& glob) {
+        return tree::glob_match(glob, base) || tree::glob_match(glob, repository);
+      };
       if (std::any_of(trusted.begin(), trusted.end(), fits)) continue;
       found.push_back({"untrusted-base",
                        fmt::format("the base {} is none that the policy trusts", base::printable(base)),

@@ -92,6 +92,38 @@ for signal in INT HUP KILL; do
   same "$signal: the next stage finds nothing" "$? $(cat look/out) $(grep -rlaF "$token" kept-cache look)" "0 fine "
   rm -rf look
 done
+# --- attributes of what is kept, directories as files
+cat > attributes.yaml << 'E2'
+minibuild: 1
+stages:
+  build:
+    base: host
+    workdir: /w
+    caches: [/kept]
+    secrets: [{ id: token, env: TOKEN }]
+    run: ['mkdir -p /kept/d; echo > /kept/f; python3 -c "import os, sys; os.setxattr(sys.argv[1], \"user.x\", os.environ[\"TOKEN\"].encode())" PLACE; echo x > out']
+copy: [{ stage: build, from: /w/out, to: /out }]
+user: 1
+E2
+if (touch has-attributes && python3 -c 'import os; os.setxattr("has-attributes", "user.x", b"x")') 2> /dev/null; then
+  for place in /kept /kept/d /kept/f; do
+    sed "s|PLACE|$place|" attributes.yaml > attribute.yaml
+    build attribute.yaml -o oci:attribute.oci --secret id=token,env=SECRET_VARIABLE 2> log2
+    same "an attribute of $place" "$? $(grep -c "the secret 'token' stands in .* of a kept directory" log2) $(getfattr -R -d kept-cache/mounts 2> /dev/null | grep -c user.x)" "3 1 0"
+  done
+else
+  echo "left out: attributes of kept directories; there are none here"
+fi
+# --- keys in PEM, as others write them
+for kind in "RSA -pkeyopt rsa_keygen_bits:2048" "EC -pkeyopt ec_paramgen_curve:P-256" "EC -pkeyopt ec_paramgen_curve:P-384" ED25519; do
+  openssl genpkey -algorithm $kind -out key.pem 2> /dev/null
+  openssl pkey -in key.pem -outform DER -out der && openssl pkey -in key.pem -pubout -outform DER -out public && openssl pkey -in key.pem -traditional -outform DER -out old 2> /dev/null
+  for form in der old public; do
+    printf 'minibuild: 1\nuser: 1\ncopy: [{ from: %s, to: /key }]\npolicy: { allow: [{ rule: secret, reason: x }] }\n' $form > pem.yaml
+    build pem.yaml -o oci:pem.oci --secret id=key,src=key.pem > /dev/null 2> log2
+    same "$kind: $form" "$?" "$([ $form = public ] && echo 0 || echo 3)"
+  done
+done
 # --- what is given twice, and what is fetched
 build look.yaml -o dir:look --secret id=token,env=SECRET_VARIABLE --secret id=token,src=key-file 2> log2
 same "two values for one id" "$? $(grep -c "gives 'token' twice" log2)" "2 1"

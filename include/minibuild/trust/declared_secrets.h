@@ -21,8 +21,9 @@ struct SecretHit {
 
 /// All forms of some secrets: as they are, without the white space around them, base64 (both alphabets, at
 /// each of the three alignments, also of base64 and of UTF-16), hexadecimal, URL-, JSON- and XML-escaped,
-/// quoted for a shell, UTF-16; of keys over several lines each long line too, and of those and of long single
-/// lines pieces of their base64 and hexadecimal form. Shared by any number of searches.
+/// quoted for a shell, UTF-16; a private key in PEM also as DER; of keys over several lines each long line
+/// too, and of those and of long single lines pieces of their base64 and hexadecimal form. Shared by any
+/// number of searches.
 class SecretForms {
  public:
   /// A secret shorter than this, white space around it not counted, cannot be told from ordinary text.
