@@ -446,6 +446,10 @@ tree::FileTree build_stage(const std::string& spec_path, const Options& options,
   }
 }
 
+void refuse_secrets_of_text(const std::string& text, const std::string& what, const Options& options) {
+  refuse_secrets(*secret_forms_of(options), text, what);
+}
+
 void refuse_secrets_of_spec(const SpecFile& file, const Options& options) {
   refuse_secrets(*secret_forms_of(options), file, options.set);
 }

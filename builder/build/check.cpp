@@ -99,10 +99,14 @@ std::vector<std::string> all_bases(const SpecFile& file, const std::map<std::str
   std::vector<std::string> bases = bases_of(file.spec);
   const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what);
   if (other == nullptr || depth > 16) return bases;  // the build says that specs stand on each other
-  const std::string path = beside(file, other->path);
-  const std::map<std::string, std::string> below = declared_of(path, set, oci::host_platform());
-  for (std::string& base : all_bases(load_spec(path, below, oci::host_platform()), below, depth + 1))
-    bases.push_back(std::move(base));
+  try {
+    const std::string path = beside(file, other->path);
+    const std::map<std::string, std::string> below = declared_of(path, set, oci::host_platform());
+    for (std::string& base : all_bases(load_spec(path, below, oci::host_platform()), below, depth + 1))
+      bases.push_back(std::move(base));
+  } catch (const base::Error& error) {
+    fail_at(file, file.spec.base.position, error.code(), error.what());
+  }
   return bases;
 }
 

@@ -89,41 +89,47 @@ std::vector<const archive::LayerEntry*> files_of(const archive::LayerPlan& plan)
   return files;
 }
 
-// All of a layer by itself, in the order of paths.
+// All of a layer by itself, entry by entry: also one that a later entry of the same layer replaces.
 std::vector<LayerFinding> search_layer(const store::ImageLayer& layer, const std::string& name,
-                                       store::Cache& cache, int jobs) {
-  static const tree::FileTree nothing;
-  tree::FileTree alone;
-  archive::apply_layer(alone, store::plain_layer(layer, cache, name), name);
-  const archive::LayerPlan plan = archive::difference(nothing, alone);
-  const std::vector<const archive::LayerEntry*> files = files_of(plan);
-  std::vector<std::vector<trust::SecretFinding>> found(files.size());
-  side_by_side(files.size(), jobs,
-               [&](size_t i) { found[i] = scan_file("/" + files[i]->path, files[i]->node->content); });
+                                       store::Cache& cache) {
+  const std::shared_ptr<const tree::Archive> archive = store::plain_layer(layer, cache, name);
+  const base::Fd file = base::open_file(archive->path);
+  base::FdSource source(file.get(), name);
+  archive::TarReader reader(source, name);
+  archive::TarEntry entry;
+  std::vector<char> buffer(part);
   std::vector<LayerFinding> findings;
-  for (size_t i = 0; i < files.size(); ++i)
-    for (trust::SecretFinding& one : found[i])
-      findings.push_back({"/" + files[i]->path, files[i]->node->content.size, std::move(one)});
+  while (reader.next(entry)) {
+    if (entry.kind != archive::TarEntry::Kind::file) continue;
+    const std::string path = "/" + entry.path;
+    trust::SecretScanner scanner(path);
+    while (const size_t n = reader.read(buffer)) scanner.write({buffer.data(), n});
+    for (trust::SecretFinding& one : scanner.finish())
+      findings.push_back({path, entry.node.content.size, std::move(one)});
+  }
   return findings;
 }
 
-// The same as it is kept for the next build; nothing if that cannot be read.
+// The same as it is kept for the next build; nothing if that cannot be read. Paths may be no UTF-8.
 std::string to_text(const std::vector<LayerFinding>& findings) {
   oci::Json list = oci::Json::array();
   for (const LayerFinding& one : findings)
-    list.push_back({one.path, one.size, one.finding.rule, one.finding.line, one.finding.excerpt,
-                    one.finding.fingerprint});
-  return list.dump(-1, ' ', false, oci::Json::error_handler_t::replace);
+    list.push_back({base::base64(one.path), one.size, one.finding.rule, one.finding.line,
+                    base::base64(one.finding.excerpt), one.finding.fingerprint});
+  return list.dump();
 }
 
 std::optional<std::vector<LayerFinding>> from_text(const std::string& text) {
   try {
+    const oci::Json list = oci::parse_json(text, "what is known of a layer");
+    if (!list.is_array()) return std::nullopt;
     std::vector<LayerFinding> findings;
-    for (const oci::Json& one : oci::parse_json(text, "what is known of a layer")) {
-      LayerFinding finding{one.at(0).get<std::string>(), one.at(1).get<uint64_t>(), {}};
+    for (const oci::Json& one : list) {
+      LayerFinding finding{
+          base::unbase64(one.at(0).get<std::string>()).value(), one.at(1).get<uint64_t>(), {}};
       finding.finding.rule = one.at(2).get<std::string>();
       finding.finding.line = one.at(3).get<int>();
-      finding.finding.excerpt = one.at(4).get<std::string>();
+      finding.finding.excerpt = base::unbase64(one.at(4).get<std::string>()).value();
       finding.finding.fingerprint = one.at(5).get<std::string>();
       findings.push_back(std::move(finding));
     }
@@ -133,9 +139,19 @@ std::optional<std::vector<LayerFinding>> from_text(const std::string& text) {
   }
 }
 
+// Where it is once links of lower layers are followed: `/usr/lib/x` of `/lib/x`.
+std::string place_in(const tree::FileTree& tree, const std::string& path) {
+  try {
+    const std::string place = tree.resolve(path.substr(1), false);
+    return tree.find(place) != nullptr ? "/" + place : path;
+  } catch (const base::Error&) {
+    return path;  // a later layer has other things there
+  }
+}
+
 std::vector<LayerFinding> findings_of(const store::ImageLayer& layer, const std::string& name,
-                                      store::Cache& cache, int jobs) {
-  constexpr size_t most_kept = size_t{1} << 20;
+                                      store::Cache& cache) {
+  constexpr size_t most_kept = size_t{16} << 20;
   const base::Hash key = base::Sha256()
                              .update(rules_version)
                              .update("layer")
@@ -143,7 +159,7 @@ std::vector<LayerFinding> findings_of(const store::ImageLayer& layer, const std:
                              .finish();
   if (const auto known = cache.find_result(key))
     if (auto findings = from_text(known->value)) return std::move(*findings);
-  std::vector<LayerFinding> findings = search_layer(layer, name, cache, jobs);
+  std::vector<LayerFinding> findings = search_layer(layer, name, cache);
   if (std::string text = to_text(findings); text.size() <= most_kept)
     cache.put_result(key, {"credentials", std::move(text), {}});
   return findings;
@@ -187,14 +203,18 @@ std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
 std::vector<trust::Violation> find_credentials(const store::Image& image, const tree::FileTree& tree,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs) {
+  std::vector<std::vector<LayerFinding>> found(image.layers.size());
+  side_by_side(found.size(), jobs, [&](size_t i) {
+    found[i] = findings_of(image.layers[i], fmt::format("layer {}", i + 1), cache);
+  });
   std::vector<trust::Violation> violations;
   std::set<std::pair<std::string, std::string>> seen;  // path and fingerprint
-  for (size_t i = 0; i < image.layers.size(); ++i)
-    for (const LayerFinding& one :
-         findings_of(image.layers[i], fmt::format("layer {}", i + 1), cache, jobs)) {
+  for (size_t i = 0; i < found.size(); ++i)
+    for (const LayerFinding& one : found[i]) {
       if (baseline.contains(one.finding) || !seen.emplace(one.path, one.finding.fingerprint).second) continue;
-      violations.push_back(violation_of(one.path, one.finding));
-      const tree::Node* shown = tree.find(one.path.substr(1));
+      const std::string path = place_in(tree, one.path);
+      violations.push_back(violation_of(path, one.finding));
+      const tree::Node* shown = tree.find(path.substr(1));
       if (shown == nullptr || shown->content.size != one.size)
         violations.back().message +=
             fmt::format(", in layer {}, from which everybody can still take it", i + 1);

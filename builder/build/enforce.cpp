@@ -235,7 +235,13 @@ void heed_root(const spec::Spec& spec, const spec::Policy& policy,
 }
 
 std::vector<std::string> bases_of(const spec::Spec& spec) {
-  const auto* image = std::get_if<spec::BaseImage>(&spec.base.what);
+  const spec::Base* base = &spec.base;
+  // A stage as base stands on what its own base is.
+  for (size_t depth = 0; depth <= spec.stages.size(); ++depth)
+    if (const auto* stage = std::get_if<spec::BaseStage>(&base->what))
+      for (const spec::Stage& one : spec.stages)
+        if (one.name == stage->name) base = &one.base;
+  const auto* image = std::get_if<spec::BaseImage>(&base->what);
   if (image == nullptr) return {};
   const bool remote = image->location.transport == oci::Transport::registry;
   return {remote ? image->location.path : oci::to_string(image->location)};

@@ -182,7 +182,7 @@ class Planner {
       return oci::to_string(image->location) +
              (image->verify_keys.empty()
                   ? ""
-                  : fmt::format(" (signed by {})", base::join(image->verify_keys, " or ")));
+                  : fmt::format(" (must be signed by {})", base::join(image->verify_keys, " or ")));
     if (const auto* stage = std::get_if<spec::BaseStage>(&base.what)) return "the stage " + stage->name;
     return "scratch";
   }

@@ -189,19 +189,19 @@ std::optional<Resource> local_input(const SpecFile& file, const spec::Copy& copy
   plain.mode.reset();
   plain.closure = false;
   tree::FileTree tree;
+  std::map<std::string, base::Hash> hashes;
   try {
     Root root = LocalSource(file).select(plain);
     Target target{file, tree, 0, {}, nullptr};
     apply_copy(plain, root, target);
+    for (const auto& [path, node] : tree.nodes())
+      if (node.type == tree::NodeType::file) hashes[path.substr(5)] = hash_of(node.content);
   } catch (const base::Error&) {
     return std::nullopt;
   }
-  std::map<std::string, base::Hash> hashes;
-  for (const auto& [path, node] : tree.nodes())
-    if (node.type == tree::NodeType::file) hashes[path.substr(5)] = hash_of(node.content);
   const std::string name = SpecFiles::plain(beside(file, copy.from));
   const std::string place = file.spec.directory + "/" + tree::normalise(copy.from);
-  if (hashes.size() == 1 && !base::is_directory(place))
+  if (hashes.size() == 1 && base::exists(place) && !base::is_directory(place))
     return trust::resource("file", name, oci::Digest{hashes.begin()->second});
   base::Sha256 list;
   for (const auto& [path, hash] : hashes) list.update(fmt::format("{}  {}\n", base::to_hex(hash), path));

@@ -58,7 +58,7 @@ class RegistryTarget : public PruneTarget {
                                                  again_.contains(one.digest)
                                                      ? "the registry has it although it was told to delete it"
                                                      : one.why));
-        result.manifests = deleted_.size() - missing_;
+        result.manifests = deleted_.size() - missing_.size();
         result.kept = holdings.manifests.size();
         result.tags = 0;
         for (const auto& [digest, count] : told_tags_) result.tags += count;
@@ -94,14 +94,22 @@ class RegistryTarget : public PruneTarget {
 
   // --- Reading -----------------------------------------------------------------------------------------
 
-  // What is listed and not there may have gone in that moment, or come in the next one.
+  // What is listed and not there may have gone in that moment, or come in the next one. What was lost before
+  // is not waited for again.
   trust::Holdings look() {
+    trust::Holdings holdings = read_all();
     for (const int pause : {200, 600}) {
-      trust::Holdings holdings = read_all();
-      if (holdings.lost_tags.empty() && holdings.lost_indexes.empty()) return holdings;
+      const bool known = std::includes(lost_before_.lost_tags.begin(), lost_before_.lost_tags.end(),
+                                       holdings.lost_tags.begin(), holdings.lost_tags.end()) &&
+                         std::includes(lost_before_.lost_indexes.begin(), lost_before_.lost_indexes.end(),
+                                       holdings.lost_indexes.begin(), holdings.lost_indexes.end());
+      if (known) break;
       std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+      holdings = read_all();
     }
-    return read_all();
+    lost_before_.lost_tags = holdings.lost_tags;
+    lost_before_.lost_indexes = holdings.lost_indexes;
+    return holdings;
   }
 
   trust::Holdings read_all() {
@@ -117,6 +125,7 @@ class RegistryTarget : public PruneTarget {
       // Somebody pushed it again after it was deleted.
       if (deleted_.erase(descriptor.digest) > 0) {
         again_.insert(descriptor.digest);
+        missing_.erase(descriptor.digest);
         told_tags_.erase(descriptor.digest);
         known_.forget(descriptor.digest);
       }
@@ -294,7 +303,7 @@ class RegistryTarget : public PruneTarget {
     told_tags_[digest] = tags.size();
     documents_.erase(digest);
     if (deletion == registry::Client::Deletion::missing) {
-      ++missing_;
+      missing_.insert(digest);
       told_tags_.erase(digest);
       return;
     }
@@ -377,7 +386,8 @@ class RegistryTarget : public PruneTarget {
   std::set<oci::Digest> again_;              // there after they were deleted
   std::set<oci::Digest> lost_indexes_;       // in the last reading
   std::map<oci::Digest, size_t> told_tags_;  // how many went with each
-  size_t missing_ = 0;                       // of the deleted ones, those that were gone before
+  trust::Holdings lost_before_;              // what was lost in the last look, nothing else
+  std::set<oci::Digest> missing_;            // of the deleted ones, those that were gone before
 };
 
 }  // namespace

@@ -415,16 +415,28 @@ class StageRun {
       for (const auto& [directory, kept] : request.caches)
         if (!forms().empty())
           unsearched.push_back(std::make_unique<base::AtomicFile>(kept + unsearched_mark));
+      // Each of them, whatever was found in another; what cannot be searched is not kept.
       const auto search_kept = [&] {
-        for (const auto& [directory, kept] : request.caches)
-          refuse_secrets_in_directory(forms(), stage_.name, kept, begin,
-                                      [&, kept = kept] { remove_any(kept, context_); });
+        std::exception_ptr first;
+        for (const auto& [directory, kept] : request.caches) {
+          const auto remove_all = [&, kept = kept] { remove_any(kept, context_); };
+          try {
+            refuse_secrets_in_directory(forms(), stage_.name, kept, begin, remove_all);
+          } catch (const base::Error& error) {
+            if (error.code() != Code::refused) remove_all();
+            if (!first) first = std::current_exception();
+          }
+        }
+        if (first) std::rethrow_exception(first);
       };
       sandbox::Outcome outcome;
       try {
         outcome = sandbox::run(request, context_.options.helper, output);
       } catch (...) {
-        search_kept();  // interrupted: what there was no time to remove is not kept either
+        try {
+          search_kept();                // interrupted: what there was no time to remove is not kept either
+        } catch (const base::Error&) {  // it is gone; what happened first is what is told
+        }
         throw;
       }
       search_kept();

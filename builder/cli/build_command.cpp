@@ -160,6 +160,8 @@ Prepared prepare(const BuildArguments& arguments) {
   if (arguments.jobs > 0) options.jobs = arguments.jobs;
   for (const std::string& output : arguments.outputs)
     prepared.destinations.push_back(find_destination(output));
+  for (const std::string& output : arguments.outputs)
+    build::refuse_secrets_of_text(output, "a destination (-o), whose name is written and told", options);
   for (const oci::ImageLocation& destination : prepared.destinations)
     if (destination.transport != oci::Transport::registry) store::check_output(destination);
   if (!arguments.sign_key.empty()) {

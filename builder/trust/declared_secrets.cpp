@@ -197,11 +197,13 @@ std::vector<std::string> telling_parts(const std::string& value) {
 }
 
 // Of a private key in PEM, bytes of its DER that are private: the public half may well be in the image. Of
-// RSA (RFC 8017, A.1.2) the exponents and primes behind the first half, of others the OCTET STRING with the
-// number (RFC 5915, RFC 8410).
-std::vector<std::string> private_bytes(const std::string& value) {
-  constexpr size_t most_of_others = 300;
+// RSA (RFC 8017, A.1.2) primes and exponents, which are behind the first half; of the others the OCTET STRING
+// with the number, which is in front (RFC 5915, RFC 8410).
+std::vector<std::string> private_bytes(std::string value) {
+  constexpr std::string_view rsa = "\x2A\x86\x48\x86\xF7\x0D\x01\x01\x01";  // rsaEncryption
   constexpr size_t size = 24;
+  constexpr size_t front = 64;
+  value = replace_all(value, "\\n", "\n");  // in JSON
   const size_t begin = value.find("PRIVATE KEY-----");
   const size_t end = value.find("-----END", begin == std::string::npos ? 0 : begin);
   if (begin == std::string::npos || end == std::string::npos) return {};
@@ -211,14 +213,16 @@ std::vector<std::string> private_bytes(const std::string& value) {
       body += inner;
   const std::optional<std::string> der = base::unbase64(body);
   if (!der) return {};
-  if (der->size() > most_of_others)
+  const bool is_rsa =
+      value.substr(0, begin).ends_with("BEGIN RSA ") || der->substr(0, front).find(rsa) != std::string::npos;
+  if (is_rsa && der->size() >= 300)
     return {der->substr(der->size() * 6 / 10, size), der->substr(der->size() * 8 / 10, size)};
-  std::vector<std::string> parts;
-  for (const char length : {'\x20', '\x30', '\x42'})
-    if (const size_t at = der->find(std::string("\x04") + length);
-        at != std::string::npos && at + 2 + static_cast<size_t>(length) <= der->size())
-      parts.push_back(der->substr(at + 2 + static_cast<size_t>(length) - size, size));
-  return parts;
+  // P-224, P-256 and Ed25519, P-384, Ed448, P-512 of Brainpool, P-521.
+  for (const size_t length : {size_t{28}, size_t{32}, size_t{48}, size_t{57}, size_t{64}, size_t{66}})
+    if (const size_t at = der->find(std::string{'\x04', static_cast<char>(length)});
+        at < front && at + 2 + length <= der->size())
+      return {der->substr(at + 2 + length - size, size)};
+  return {};
 }
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }

@@ -60,14 +60,18 @@ bool in_range(const VersionRange& range, std::string_view version, packages::For
 // The first version after `version` that something calls fixed and that is not affected by anything else;
 // empty if there is none.
 std::string fix_of(const Advisory& advisory, std::string_view version, packages::Format format) {
-  std::string fix;
+  constexpr size_t most = 64;  // each is held against all ranges
+  std::vector<std::string> fixes;
   for (const VersionRange& range : advisory.ranges)
     for (const VersionEvent& event : range)
-      if (event.kind == Kind::fixed && compare(format, version, event.version) < 0 &&
-          (fix.empty() || compare(format, event.version, fix) < 0) &&
-          !is_affected(advisory, event.version, format))
-        fix = event.version;
-  return fix;
+      if (event.kind == Kind::fixed && compare(format, version, event.version) < 0)
+        fixes.push_back(event.version);
+  std::sort(fixes.begin(), fixes.end(),
+            [&](const std::string& a, const std::string& b) { return compare(format, a, b) < 0; });
+  fixes.erase(std::unique(fixes.begin(), fixes.end()), fixes.end());
+  for (size_t i = 0; i < std::min(fixes.size(), most); ++i)
+    if (!is_affected(advisory, fixes[i], format)) return fixes[i];
+  return {};
 }
 
 bool decides(Feed feed) { return feed == Feed::debian_tracker || feed == Feed::alpine_secdb; }

@@ -38,6 +38,11 @@ class Planner {
     for (const oci::Digest& digest : stay_) mark(digest, "it came meanwhile");
     mark_untagged();
     mark_lists();
+    for (const std::string& tag : holdings_.lost_tags)
+      if (const auto derived = derived_tag(tag);
+          derived && kept_.contains(derived->subject) && verdict(tag).keeps.empty())
+        plan_.unread.push_back(fmt::format("the tag {}, which belongs to {}", base::printable(tag),
+                                           short_digest(derived->subject)));
     for (const auto& [tag, digest] : holdings_.tags) decide(tag, digest);
     std::sort(plan_.tags.begin(), plan_.tags.end(),
               [](const TagDecision& a, const TagDecision& b) { return natural_less(a.tag, b.tag); });

@@ -165,8 +165,8 @@ Candidate candidate(std::string name, const Holdings& holdings, const oci::Diges
   Candidate one;
   one.version = parse_semantic_version(name);
   one.name = std::move(name);
-  one.digest = digest;
   if (const auto it = holdings.manifests.find(digest); it != holdings.manifests.end()) {
+    one.digest = digest;
     one.pushed = it->second.pushed;
     one.created = it->second.created;
   }

@@ -160,7 +160,7 @@ const std::vector<SecretFileRule>& secret_file_rules() {
        "a store with a private key",
        key_store,
        true},
-      {"file-vault-token", {".vault-token"}, "a token of Vault", any},
+      {"file-vault-token", {".vault-token"}, "a token of Vault", values},
       {"file-boto", {".boto"}, "credentials of a cloud", assignments},
       {"file-s3cfg", {".s3cfg"}, "credentials of S3", assignments},
       {"file-rclone", {"rclone.conf"}, "credentials of rclone", assignments},

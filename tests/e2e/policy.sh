@@ -124,6 +124,44 @@ sed '/^policy/d' fedora.yaml > plain.yaml && build plain.yaml -o oci:f:1 > /dev/
 same "as an image" "$(status_of mini check --image oci:f:1 --policy team.yaml) $(grep -c 'nothing can be said' err.txt)" "3 1"
 sed 's/ID=fedora.*n"/x"/' fedora.yaml > none.yaml && sed -i 's#/etc/os-release#/app#' none.yaml
 same "a program alone is fine" "$(status_of build none.yaml -o oci:g:1)" 0
+# --- layers that do not stand alone: a hard link to a lower one, an entry that is written twice, a link above a path
+python3 - "$PWD" << 'E2'
+import hashlib, io, json, os, sys, tarfile
+top = sys.argv[1] + "/odd"
+os.makedirs(top + "/blobs/sha256")
+def put(data):
+    digest = hashlib.sha256(data).hexdigest()
+    open(f"{top}/blobs/sha256/{digest}", "wb").write(data)
+    return "sha256:" + digest, len(data)
+def layer(*entries):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, kind, text in entries:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.mode = kind, text if kind != tarfile.REGTYPE else "", 0o644
+            info.size = len(text) if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return out.getvalue()
+R, S, H = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+layers = [layer(("a", R, "x"), ("usr/lib/y", R, "y"), ("lib", S, "usr/lib")), layer(("b", H, "a"), ("k", R, "glpat-aB3dE5fG7hI9jK1lM3nW"), ("k", R, "text")),
+          layer(("lib/t", R, "glpat-aB3dE5fG7hI9jK1lM3nX"))]
+config = {"architecture": "amd64", "os": "linux", "config": {"User": "5"}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(one).hexdigest() for one in layers]}}
+def descriptor(kind, data, **more):
+    digest, size = put(data)
+    return {"mediaType": kind, "digest": digest, "size": size, **more}
+oci = "application/vnd.oci.image."
+manifest = {"schemaVersion": 2, "mediaType": oci + "manifest.v1+json", "config": descriptor(oci + "config.v1+json", json.dumps(config).encode()),
+            "layers": [descriptor(oci + "layer.v1.tar", one) for one in layers]}
+index = {"schemaVersion": 2, "manifests": [descriptor(oci + "manifest.v1+json", json.dumps(manifest).encode(), annotations={"org.opencontainers.image.ref.name": "1"})]}
+json.dump(index, open(top + "/index.json", "w"))
+open(top + "/oci-layout", "w").write('{"imageLayoutVersion": "1.0.0"}')
+E2
+odd() { status_of mini check --image oci:odd:1 --format json > /dev/null; jq -r '.violations[] | select(.rule == "secret") | .path + (if .message | test("in layer") then " hidden" else "" end)' out.txt | sort | tr '\n' ','; }
+same "what was written over, and below a link" "$(odd)" "/k hidden,/usr/lib/t,"
+same "the second time" "$(odd)" "/k hidden,/usr/lib/t,"
+# --- a stage as base
+printf 'minibuild: 1\nuser: 5\nstages: { a: { base: "oci:u:1" } }\nbase: { stage: a }\npolicy: { allow: [{ rule: secret, reason: x }], trusted-bases: ["registry.example.com/**"] }\n' > stage.yaml
+same "a base behind a stage" "$(status_of mini check stage.yaml) $(status_of build stage.yaml -o oci:st:1) $(grep -c '\[untrusted-base\]' err.txt)" "3 3 1"
 # --- fixes for leftovers, as they stand
 mkdir -p src/.git && echo x > src/.git/HEAD && echo y > src/main
 leftover() { printf 'minibuild: 1\nuser: 5\ncopy: [{ from: src, to: /app%s }]\n%s\npolicy: { deny: [leftover] }\n' "$1" "$2" > left.yaml; status_of build left.yaml -o oci:left:1; }

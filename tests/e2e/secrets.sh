@@ -92,6 +92,12 @@ for signal in INT HUP KILL; do
   same "$signal: the next stage finds nothing" "$? $(cat look/out) $(grep -rlaF "$token" kept-cache look)" "0 fine "
   rm -rf look
 done
+# --- every kept directory is searched, whatever is in another
+sed -e 's|caches: .*|caches: [/kept, /other, /third]|' -e "s|run: .*|run: ['for d in /kept /other /third; do printf %s \"\$TOKEN\" > \$d/leak; done; echo x > out']|" kept.yaml > several.yaml
+build several.yaml -o oci:several.oci --secret id=token,env=SECRET_VARIABLE 2> log2
+same "several kept directories" "$? $(grep -rlaF "$token" kept-cache)" "3 "
+build look.yaml -o "oci:x-$token:1" --secret id=token,env=SECRET_VARIABLE 2> log2
+same "the name of the output" "$? $(grep -c "the secret 'token' stands in a destination" log2) $(grep -c -F "$token" log2)" "3 1 0"
 # --- attributes of what is kept, directories as files
 cat > attributes.yaml << 'E2'
 minibuild: 1

@@ -263,9 +263,21 @@ TEST(PlanRetention, TellsWhatStaysAndWasNotThere) {
   EXPECT_EQ(unread("{ tags: 'v*', keep-last: 1 }"),
             (std::vector<std::string>{"the tag v1.0.0", "the tag v3.0.0"}));
   EXPECT_EQ(unread("{ tags: 'l*', keep-within: 1h }"), std::vector<std::string>{"the tag lost"});
+  holdings.lost_tags.insert("sha256-" + oci::hex(digest("a")));  // a list of referrers
+  EXPECT_EQ(unread("{ tags: a, keep: all }").size(), 1U);
+  EXPECT_EQ(unread("{ tags: index, keep: all }").size(), 2U);
+  holdings.lost_tags.erase("sha256-" + oci::hex(digest("a")));
   const std::vector<std::string> index = unread("{ tags: index, keep: all }");
   ASSERT_EQ(index.size(), 1U);
   EXPECT_EQ(index[0].substr(0, index[0].find(',')), "the index " + oci::to_string(digest("inner")));
+}
+
+// With --ignore-missing in a layout: a tag whose manifest is not there takes nobody's place.
+TEST(PlanRetention, CountsWhatIsThere) {
+  Holdings holdings = holdings_of("a tags=1.0.0\nb tags=1.1.0\n");
+  holdings.tags["1.2.0"] = digest("gone");
+  EXPECT_EQ(outcome(plan_retention(policy_of("{ tags: '*', keep-last: 2, by: semver }"), holdings, now)),
+            "1.0.0 1.1.0 1.2.0");
 }
 
 // semver.org 2.0, section 11, and the list of valid and invalid versions that it links to, in part.

@@ -76,6 +76,8 @@ std::shared_ptr<const trust::SecretForms> secret_forms_of(const Options& options
 /// Throws Error{Code::refused} if the spec's text, the values for its arguments or the names of its image
 /// have one of the secrets; names the line or the argument.
 void refuse_secrets_of_spec(const SpecFile& file, const Options& options);
+/// The same for any text that a user gives, such as a destination; `what` is the place.
+void refuse_secrets_of_text(const std::string& text, const std::string& what, const Options& options);
 /// The error as it is, or one that does not show the secret that its message has.
 base::Error without_secrets(const trust::SecretForms& forms, const base::Error& error);
 
