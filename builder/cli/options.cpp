@@ -56,7 +56,9 @@ void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("--stage", a.stage, "Stop at this stage; write its files with -o dir:DIR or -o tar:FILE");
   app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
       ->check(CLI::Range(1, 1024));
-  app.add_flag("--no-cache", a.no_cache, "Use nothing that an earlier build left");
+  app.add_flag("--no-cache", a.no_cache,
+               "Run every stage again, and look at signatures of bases again; what a digest names still "
+               "comes from the cache");
   app.add_option("--cache-dir", a.cache_dir,
                  "The cache's directory (default: $MINIBUILD_CACHE_DIR, ~/.cache/minibuild)");
   app.add_option("--metadata-file", a.metadata_file,
