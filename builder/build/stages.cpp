@@ -149,10 +149,13 @@ class StageLog {
 // Beside a kept directory, locked, while a stage that has secrets may write to it.
 constexpr const char* unsearched_mark = ".unsearched";
 
-// Also what users of the sandbox own.
-void remove_any(const std::string& path, const StageContext& context) {
-  sandbox::remove_work(path, context.options.helper);
-  base::remove_tree(path);
+// A kept directory, also what users of the sandbox own in it.
+void remove_kept(const std::string& path, const StageContext& context) {
+  const base::TemporaryDirectory place(context.cache.work_directory(), "kept");
+  if (::rename(path.c_str(), (place.path() + "/root").c_str()) == 0)
+    sandbox::remove_work(place.path(), context.options.helper);
+  else
+    base::remove_tree(path);
 }
 
 // One stage from its inputs to its result.
@@ -419,7 +422,7 @@ class StageRun {
       const auto search_kept = [&] {
         std::exception_ptr first;
         for (const auto& [directory, kept] : request.caches) {
-          const auto remove_all = [&, kept = kept] { remove_any(kept, context_); };
+          const auto remove_all = [&, kept = kept] { remove_kept(kept, context_); };
           try {
             refuse_secrets_in_directory(forms(), stage_.name, kept, begin, remove_all);
           } catch (const base::Error& error) {
@@ -538,13 +541,15 @@ namespace {
 // Of stages that were killed: what they worked in, and kept directories that could not be searched for
 // secrets.
 void remove_leftovers(const StageContext& context) {
-  base::remove_stale_temporaries(context.cache.work_directory(),
-                                 [&](const std::string& path) { remove_any(path, context); });
+  base::remove_stale_temporaries(context.cache.work_directory(), [&](const std::string& path) {
+    sandbox::remove_work(path, context.options.helper);
+    base::remove_tree(path);
+  });
   const std::string kept = context.cache.mounts_directory();
   base::remove_stale_temporaries(kept, [&](const std::string& path) {
     const std::string name = base::file_name(path).substr(1);
     if (const size_t mark = name.find(unsearched_mark); mark != std::string::npos)
-      remove_any(kept + "/" + name.substr(0, mark), context);
+      remove_kept(kept + "/" + name.substr(0, mark), context);
     base::remove_tree(path);
   });
 }
