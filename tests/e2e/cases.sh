@@ -72,7 +72,7 @@ same "errors as JSON lines" "$("$MINIBUILD" --progress json failing.yaml 2> err;
 ["error",1]'
 same "the digest is all of stdout" "$("$MINIBUILD" basic.yaml -o oci:m.oci 2> /dev/null)" "$(cat basic.got.digest)"
 check "the default destination" bash -c "cd '$SCRATCH/work' && '$MINIBUILD' basic.yaml 2> /dev/null && jq -e '.manifests[0].annotations[\"org.opencontainers.image.ref.name\"] == \"1\"' basic.oci/index.json"
-same "wrong usage" "$("$MINIBUILD" build --nonsense basic.yaml 2>&1; echo $?)" "minibuild: error: The following argument was not expected: --nonsense; see 'minibuild --help'
+same "wrong usage" "$("$MINIBUILD" build --nonsense basic.yaml 2>&1; echo $?)" "minibuild: error: The following argument was not expected: --nonsense; see 'minibuild build --help'
 2"
 mkdir project && echo 'module example.com/x' > project/go.mod
 check "init for a Go project" bash -c "'$MINIBUILD' init project && grep -q 'go build' project/minibuild.yaml && '$MINIBUILD' check project/minibuild.yaml"
