@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,8 +15,10 @@
 #include <cstring>
 
 #include "builder/sandbox/fill.h"
+#include "builder/sandbox/inherited.h"
 #include "builder/sandbox/mounts.h"
 #include "builder/sandbox/orders.h"
+#include "builder/sandbox/system_calls.h"
 #include "minibuild/base/error.h"
 #include "minibuild/sandbox/sandbox.h"
 
@@ -72,9 +73,9 @@ void bring_up_loopback() {
   ::ioctl(fd.get(), SIOCSIFFLAGS, &request);
 }
 
-[[noreturn]] void exec_command(const std::vector<std::string>& argv, const Orders& orders) {
+[[noreturn]] void exec_command(const std::vector<std::string>& argv, const Orders& orders,
+                               SystemCallFilter& filter) {
   ::setsid();
-  ::umask(022);
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
@@ -96,6 +97,13 @@ void bring_up_loopback() {
   }
   environment.push_back(nullptr);
   ::setenv("PATH", path.c_str(), 1);  // for the search alone
+  try {
+    filter.apply();
+  } catch (const base::Error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    std::fflush(stderr);
+    ::_exit(126);
+  }
   ::execvpe(arguments[0], arguments.data(), environment.data());
   const int error = errno;
   fmt::print(stderr, "cannot run {}: {}\n", argv[0], base::errno_text(error));
@@ -103,10 +111,10 @@ void bring_up_loopback() {
   ::_exit(error == ENOENT ? 127 : 126);
 }
 
-int run_command(const std::vector<std::string>& argv, const Orders& orders) {
+int run_command(const std::vector<std::string>& argv, const Orders& orders, SystemCallFilter& filter) {
   const pid_t child = ::fork();
   if (child < 0) fail("cannot start a command: {}", base::errno_text());
-  if (child == 0) exec_command(argv, orders);
+  if (child == 0) exec_command(argv, orders, filter);
   while (true) {
     int status = 0;
     const pid_t ended = ::waitpid(-1, &status, 0);
@@ -142,9 +150,10 @@ int first_process(const Orders& orders) {
   ::close(tree_fd);
   Stubs stubs;
   mount_all(orders, stubs);
+  SystemCallFilter filter;
   bool ok = true;
   for (size_t i = 0; i < orders.commands.size() && ok; ++i) {
-    const int status = run_command(orders.commands[i], orders);
+    const int status = run_command(orders.commands[i], orders, filter);
     ok = status == 0;
     if (!ok) tell(fmt::format("failed {} {}", i, status));
   }
@@ -165,6 +174,7 @@ int enter(const Orders& orders) {
   if (::unshare(CLONE_NEWUSER) != 0) fail("namespaces: {}", base::errno_text());
   wait_for_maps();
   become_root();
+  forget_keys();
   if (!orders.stage_as_root) stage_directories(orders);
   const int network = orders.network ? 0 : CLONE_NEWNET;
   if (::unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | network) != 0)
@@ -200,8 +210,7 @@ int enter(const Orders& orders) {
 void helper_main() {
   die_with_parent();
   ::signal(SIGPIPE, SIG_IGN);
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);  // a core file could hold a secret
+  forget_caller();
   for (const int fd : {orders_fd, control_fd, result_fd, tree_fd}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   try {
     base::FdSource source(orders_fd, "the sandbox's orders");

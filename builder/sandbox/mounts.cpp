@@ -233,6 +233,19 @@ class Mounter {
     for (const char* path : {"proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus", "proc/fs"})
       if (::mount(at(path).c_str(), at(path).c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0)
         make_read_only(at(path), false);
+    // What tells of the machine and its users: names of keys, addresses and timers of the kernel.
+    for (const char* path : {"proc/keys", "proc/key-users", "proc/kcore", "proc/interrupts",
+                             "proc/latency_stats", "proc/timer_list", "proc/timer_stats", "proc/sched_debug",
+                             "proc/acpi", "proc/asound", "proc/scsi"}) {
+      const std::string target = at(path);
+      struct stat st {};
+      if (::stat(target.c_str(), &st) != 0) continue;
+      if (S_ISDIR(st.st_mode))
+        mount_or_fail("/" + std::string(path), "tmpfs", target, "tmpfs",
+                      MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "mode=0555,size=4k");
+      else
+        mount_or_fail("/" + std::string(path), "/dev/null", target, nullptr, MS_BIND);
+    }
   }
 
   void mount_dev() {

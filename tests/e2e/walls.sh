@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# The walls of the sandbox, each with attempts to get through it.
+. "$(dirname "$0")/lib.sh"
+pids=()
+trap 'for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null; done; chmod -R u+rwX "$SCRATCH" 2> /dev/null; rm -rf "$SCRATCH"' EXIT
+
+# stage NAME KEYS COMMANDS: builds a spec of one stage on the host's tools, whose /out becomes the directory NAME.
+stage() {
+  mkdir -p "$1.d"
+  { printf 'minibuild: 1\nimage: registry.example.com/team/walls:1\nstages:\n  s:\n    base: host\n%s\n    run: |\n      mkdir /out; cd /out\n' "$2"
+    sed 's/^/      /' <<< "$3"
+    printf 'copy: [{ stage: s, from: /out, to: / }]\nuser: 65532\n'; } > "$1.d/minibuild.yaml"
+  "$MINIBUILD" build --progress plain "$1.d/minibuild.yaml" -o "dir:$1" > "$1.log" 2>&1
+}
+
+# System calls.
+mkdir calls.d && cp "$SOURCE/tests/e2e/attempts.c" calls.d/
+stage calls '    copy: [{ from: attempts.c, to: /src/ }]' 'cc -D_GNU_SOURCE -no-pie -o /tmp/attempts /src/attempts.c
+/tmp/attempts > attempts
+grep -E "^(NoNewPrivs|Seccomp):" /proc/self/status | tr -d "\t" > status
+cat /proc/keys /proc/key-users /proc/timer_list > masked 2> /dev/null || true'
+while read -r want name; do
+  [ -n "$name" ] || continue
+  same "system call: $name" "$(grep "^$name " calls/attempts)" "$name $want"
+done << 'E2'
+EPERM keyctl
+EPERM add_key
+EPERM request_key
+EPERM bpf
+EPERM perf_event_open
+EPERM userfaultfd
+ENOSYS io_uring_setup
+ENOSYS io_uring_enter
+EPERM mount
+EPERM umount
+EPERM fsopen
+EPERM open_tree
+EPERM move_mount
+EPERM mount_setattr
+EPERM pivot_root
+EPERM setns
+EPERM open_by_handle_at
+EPERM kexec_load
+EPERM init_module
+EPERM finit_module
+EPERM swapon
+EPERM reboot
+EPERM syslog
+EPERM fanotify_init
+EPERM unshare user
+EPERM unshare net
+EPERM unshare mount
+EPERM unshare time
+done unshare files
+EPERM clone user
+EPERM clone pid and high bits
+ENOSYS clone3
+EPERM TIOCSTI
+EPERM high bits and TIOCSTI
+EPERM TIOCLINUX
+ENOSYS personality READ_IMPLIES_EXEC
+done personality query
+done personality ADDR_NO_RANDOMIZE
+ENOSYS unknown call
+done family 1
+done family 2
+done family 10
+done family 16
+EAFNOSUPPORT vsock and high bits
+EAFNOSUPPORT netlink audit
+EAFNOSUPPORT netlink uevents
+done pair unix
+EAFNOSUPPORT pair tipc
+E2
+same "no other family of sockets" "$(grep '^family' calls/attempts | grep -vcE ' (EAFNOSUPPORT|done)$')" 0
+same "families that can be used" "$(grep '^family .* done$' calls/attempts | cut -d' ' -f2 | xargs)" "1 2 10 16"
+if [ "$(uname -m)" = x86_64 ]; then
+  same "x32" "$(grep '^x32' calls/attempts | xargs)" "x32 socket ENOSYS x32 unshare ENOSYS"
+  # A kernel without i386 ends a program that asks; here it answers.
+  same "i386" "$(grep '^i386' calls/attempts | sed 's/i386 getpid done//; s/socketcall EAFNOSUPPORT/socketcall ENOSYS/' | xargs)" \
+    "i386 socket EAFNOSUPPORT i386 socketcall ENOSYS i386 unshare EPERM i386 clone EPERM i386 mount EPERM"
+fi
+same "the filter" "$(xargs < calls/status)" "NoNewPrivs:1 Seccomp:2"
+same "the kernel's lists are empty" "$(wc -c < calls/masked)" 0
+
+# What the caller has set.
+what='ulimit -a > limits; umask > umask; nice > nice; uname -m > machine; nproc > processors; cat /proc/self/oom_score_adj > oom
+cat /proc/self/personality > personality || true; cat /proc/self/timerslack_ns > slack
+grep -E "^Sig(Blk|Ign)" /proc/self/status > signals; chrt -p 0 > scheduling; ionice > io; perl -e "print -t STDIN" > terminal'
+if [ "$(id -u)" = 0 ]; then
+  stage plain '' "$what"
+  build_as() {
+    rm -rf "$MINIBUILD_CACHE_DIR"
+    "$@" bash -c '"$1" build --progress none plain.d/minibuild.yaml -o dir:changed' sh "$MINIBUILD" > changed.log 2>&1
+    check "what '$*' sets does not reach a stage" diff -r plain changed
+    rm -rf changed
+  }
+  limited() (
+    ulimit -S -c unlimited; ulimit -n 512 -S -s 1024 -f 100000000 -u 5000 -t 5000 -l 64; umask 077
+    trap '' INT USR1
+    "$@"
+  )
+  build_as limited
+  build_as nice -n 7
+  build_as chrt -i 0
+  build_as ionice -c 3
+  build_as setarch -R
+  build_as linux32
+  build_as taskset -c 0
+  build_as choom -n 300 --
+else
+  echo "not run: what the caller has set is only put back by root"
+fi
+
+# Keys of the caller.
+if ! command -v keyctl > /dev/null || ! keyctl show > /dev/null 2>&1; then
+  echo "not run: keys of the caller: needs keyctl and a kernel that lets it work"
+else
+  what='perl -e '\''my ($t, $n) = ("user", "walls"); my $id = syscall(250, 10, -3, $t, $n); print $id, "\n"'\'' > search; cat /proc/keys > keys || true; grep -c walls keys > count || true'
+  export -f stage
+  export MINIBUILD what
+  keyctl session walls bash -c 'keyctl add user walls canary @s > /dev/null && stage keys "" "$what"' > keys.log 2>&1
+  same "the caller's key is not found" "$(cat keys/search keys/count | xargs)" "-1 0"
+fi
+
+finish
