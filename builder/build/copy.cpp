@@ -71,7 +71,10 @@ class Copier {
 
   void run() {
     const std::vector<std::string> matches = select();
-    if (matches.empty()) fail(fmt::format("cannot copy '{}'{}: nothing is there", copy_.from, place()));
+    if (matches.empty()) {
+      refuse_unreadable_above(tree::normalise(copy_.from));
+      fail(fmt::format("cannot copy '{}'{}: nothing is there", copy_.from, place()));
+    }
     if (matches.size() > 1 && !copy_.to.ends_with('/'))
       fail(fmt::format(
           "cannot copy '{}' to '{}': it matches {} paths, so 'to' must be a directory; write '{}/'",
@@ -101,6 +104,20 @@ class Copier {
       return copy_.download->extract ? fmt::format("{} of {}", "/" + path, copy_.download->url)
                                      : copy_.download->url;
     return path;
+  }
+
+  // What lies on this machine and the commands of the stage could not have read is in no image.
+  void refuse_unreadable(const std::string& path) const {
+    if (root_.is_unreadable(path))
+      fail(fmt::format(
+          "cannot copy '{}': its commands may not read it: on this machine other users own it; leave it "
+          "out with 'exclude', or let the stage see a copy of it",
+          base::printable(source_name(path))));
+  }
+
+  void refuse_unreadable_above(const std::string& path) const {
+    for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+      refuse_unreadable(path.substr(0, slash));
   }
 
   // Paths in the root. A `from` that names a link is followed; links that a glob matches stay links.
@@ -133,6 +150,7 @@ class Copier {
   void copy_match(const std::string& match) {
     root_.load_below(match);
     const Node* node = match.empty() ? nullptr : root_.find(match);
+    refuse_unreadable(match);
     const std::string to = tree::normalise(copy_.to);
     if (node != nullptr && node->type != NodeType::directory) {
       // A link that `from` names is followed, but the file keeps the name that was written.
@@ -148,6 +166,7 @@ class Copier {
       const std::string relative = path.substr(match.empty() ? 0 : match.size() + 1);
       if (!selected(relative, child)) return;
       const std::string target = tree::join_path(to, relative);
+      refuse_unreadable(path);
       if (child.type == NodeType::directory)
         put_directory(target, &child);
       else
@@ -245,7 +264,7 @@ class Copier {
 
   void add_closure() {
     if (starts_.empty()) return;
-    const auto lookup = [this](const std::string& path) { return root_.find(path); };
+    const auto lookup = [this](const std::string& path) { return root_.find_readable(path); };
     const tree::Closure closure = tree::elf_closure(starts_, lookup, target_.tree, target_.mtime);
     if (!closure.missing.empty()) {
       std::string text;

@@ -1,23 +1,41 @@
 #include "builder/build/root.h"
 
-#include "builder/build/scan.h"
-#include "minibuild/base/error.h"
-#include "minibuild/base/text.h"
-#include "minibuild/sandbox/sandbox.h"
-
 namespace minibuild::build {
 
-void Root::load(const std::string& path) {
-  if (!host_ || path.empty() || tree_.find(path) != nullptr || !sandbox::shows_host_path("/" + path)) return;
-  if (std::optional<tree::Node> node = scan_path("/" + path)) {
-    node->link_group = 0;  // groups of single files mean nothing
-    tree_.put(path, std::move(*node), 0);
+bool Root::is_directory(const std::string& path) {
+  if (path.empty()) return true;
+  const tree::Node* node = find(path);
+  return node != nullptr && node->type == tree::NodeType::directory;
+}
+
+void Root::add(const std::string& path, const sandbox::HostView::Seen& seen) {
+  // Of /etc single parts are shown, also those that are links outside: the file is where they lead.
+  const std::string place = path.starts_with("etc/") ? base::real_path("/" + path) : "/" + path;
+  std::optional<tree::Node> node = node_of(seen.st, seen.target, place);
+  if (!node) return;
+  node->link_group = links_.of(seen.st, tree_);
+  if (!seen.readable) {
+    unreadable_.insert(path);
+    // The caller might be able to read it: no file has this stamp.
+    if (node->type == tree::NodeType::file) node->content.where = tree::DiskFile{place, {}};
   }
+  tree_.put(path, std::move(*node), 0);
+}
+
+void Root::load(const std::string& path) {
+  if (!host_ || path.empty() || tree_.find(path) != nullptr || !asked_.insert(path).second) return;
+  if (!is_directory(std::string(tree::directory_of(path)))) return;  // the stage put something in its place
+  if (const auto seen = host_->look(path)) add(path, *seen);
 }
 
 const tree::Node* Root::find(const std::string& path) {
   load(path);
   return tree_.find(path);
+}
+
+const tree::Node* Root::find_readable(const std::string& path) {
+  const tree::Node* node = find(path);
+  return is_unreadable(path) ? nullptr : node;
 }
 
 std::string Root::resolve(const std::string& path, bool follow_last) {
@@ -40,14 +58,10 @@ std::string Root::resolve(const std::string& path, bool follow_last) {
 }
 
 void Root::load_below(const std::string& path) {
-  if (!host_ || !sandbox::shows_host_path("/" + path)) return;
-  const tree::Node* top = find(path);
-  if (top == nullptr || top->type != tree::NodeType::directory) return;
-  static const tree::IgnoreList nothing;
-  tree::FileTree found;
-  scan_directory("/" + path, nothing, "", path, found);
-  for (const auto& [name, node] : found.nodes())
-    if (tree_.find(name) == nullptr) tree_.put(name, node, 0);
+  if (!host_ || !is_directory(path)) return;
+  host_->for_each_below(path, [this](const std::string& name, const sandbox::HostView::Seen& seen) {
+    if (tree_.find(name) == nullptr && is_directory(std::string(tree::directory_of(name)))) add(name, seen);
+  });
 }
 
 }  // namespace minibuild::build

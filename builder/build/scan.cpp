@@ -19,15 +19,18 @@ using tree::NodeType;
 
 namespace {
 
-std::string read_link(int directory, const char* name, const std::string& path) {
+// Empty for what is no link.
+std::string read_link(const struct stat& st, int directory, const char* name, const std::string& path) {
+  if (!S_ISLNK(st.st_mode)) return {};
   char buffer[PATH_MAX];
   const ssize_t n = ::readlinkat(directory, name, buffer, sizeof buffer);
   if (n < 0) fail("cannot read the link {}: {}", path, base::errno_text());
   return {buffer, static_cast<size_t>(n)};
 }
 
-// Nothing for a socket.
-std::optional<Node> node_of(const struct stat& st, int directory, const char* name, const std::string& path) {
+}  // namespace
+
+std::optional<Node> node_of(const struct stat& st, std::string target, const std::string& path) {
   Node node;
   node.mode = st.st_mode & 07777U;
   node.uid = st.st_uid;
@@ -37,15 +40,13 @@ std::optional<Node> node_of(const struct stat& st, int directory, const char* na
     case S_IFREG:
       node.type = NodeType::file;
       node.content = {tree::DiskFile{path, base::stamp_of(st)}, static_cast<uint64_t>(st.st_size)};
-      // The inode tells hard links apart; whoever copies the node makes groups of it.
-      if (st.st_nlink > 1) node.link_group = st.st_ino;
       return node;
     case S_IFDIR:
       node.type = NodeType::directory;
       return node;
     case S_IFLNK:
       node.type = NodeType::symlink;
-      node.target = read_link(directory, name, path);
+      node.target = std::move(target);
       return node;
     case S_IFIFO:
       node.type = NodeType::fifo;
@@ -60,6 +61,15 @@ std::optional<Node> node_of(const struct stat& st, int directory, const char* na
       return std::nullopt;
   }
 }
+
+uint64_t LinkGroups::of(const struct stat& st, tree::FileTree& tree) {
+  if (!S_ISREG(st.st_mode) || st.st_nlink < 2) return 0;
+  const auto [group, is_new] = groups_.try_emplace({st.st_dev, st.st_ino}, 0);
+  if (is_new) group->second = tree.new_link_group();
+  return group->second;
+}
+
+namespace {
 
 class Scanner {
  public:
@@ -105,8 +115,9 @@ class Scanner {
       ignored = ignore_.ignores(asked);
       if (ignored && (!S_ISDIR(st.st_mode) || ignore_.ignores_all_below(asked))) return;
     }
-    std::optional<Node> node = node_of(st, ::dirfd(dir), name, full);
+    std::optional<Node> node = node_of(st, read_link(st, ::dirfd(dir), name, full), full);
     if (!node) return;
+    node->link_group = links_.of(st, tree_);
     if (!ignored)
       tree_.put(tree::join_path(place_, path), std::move(*node),
                 0);  // parents that are ignored come with what is below them
@@ -120,6 +131,7 @@ class Scanner {
   const std::string& prefix_;
   const std::string& place_;
   tree::FileTree& tree_;
+  LinkGroups links_;
 };
 
 }  // namespace
@@ -132,7 +144,7 @@ void scan_directory(const std::string& directory, const tree::IgnoreList& ignore
 std::optional<Node> scan_path(const std::string& path) {
   struct stat st {};
   if (!base::lstat_path(path, st)) return std::nullopt;
-  return node_of(st, AT_FDCWD, path.c_str(), path);
+  return node_of(st, read_link(st, AT_FDCWD, path.c_str(), path), path);
 }
 
 }  // namespace minibuild::build

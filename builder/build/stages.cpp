@@ -233,7 +233,7 @@ class StageRun {
       base_.id = sandbox::host_fingerprint();
     } else if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what)) {
       const StageResult& result = *done_.at(other->name);
-      host_ = result.host;
+      host_ = result.host != nullptr;
       base_.tree = result.tree;
       base_.id = result.id;
     } else {
@@ -494,7 +494,7 @@ class StageRun {
         std::make_shared<const tree::Archive>(tree::Archive{context_.cache.blob_path(blob), blob.hash});
     auto result = std::make_shared<StageResult>();
     result->tree = archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name));
-    result->host = host_;
+    if (host_) result->host = context_.host;
     result->id = oci::to_string(blob) + (host_ ? base_.id : "");
     return result;
   }

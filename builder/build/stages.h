@@ -26,7 +26,7 @@ using ReadBase = std::function<Base(const spec::Base&)>;
 
 struct StageResult {
   tree::FileTree tree;
-  bool host = false;  // the host's tools are behind the tree
+  std::shared_ptr<sandbox::HostView> host;  // the host's tools are behind the tree
   std::string id;
 };
 using StageResults = std::map<std::string, std::shared_ptr<const StageResult>>;
@@ -38,6 +38,7 @@ struct StageContext {
   Progress& progress;
   const ReadBase& read_base;
   int64_t epoch = 0;
+  std::shared_ptr<sandbox::HostView> host = std::make_shared<sandbox::HostView>(options.helper);
 };
 
 /// The names of the stages that `targets` need, dependencies first.

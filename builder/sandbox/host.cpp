@@ -58,6 +58,14 @@ const std::vector<std::string>& host_settings() {
   return paths;
 }
 
+bool may_show_host_path(std::string_view path) {
+  if (path.empty()) return false;
+  for (const auto* list : {&host_directories(), &host_links(), &host_settings()})
+    for (const std::string& one : *list)
+      if (tree::is_within(path, one) || tree::is_within(one, path)) return true;
+  return false;
+}
+
 bool shows_host_path(std::string_view path) {
   while (path.starts_with('/')) path.remove_prefix(1);
   const auto covers = [&](const std::vector<std::string>& list) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace minibuild::sandbox {
@@ -12,5 +13,8 @@ const std::vector<std::string>& host_directories();
 const std::vector<std::string>& host_links();
 /// Parts of /etc.
 const std::vector<std::string>& host_settings();
+
+/// True if the path, without leading `/`, is one of these, or below one, or leads to one.
+bool may_show_host_path(std::string_view path);
 
 }  // namespace minibuild::sandbox

@@ -8,12 +8,14 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstring>
 
+#include "builder/sandbox/eyes.h"
 #include "builder/sandbox/fill.h"
 #include "builder/sandbox/inherited.h"
 #include "builder/sandbox/mounts.h"
@@ -169,7 +171,32 @@ int first_process(const Orders& orders) {
   return 0;
 }
 
+// The permissions of the commands at once: nothing is executed that would get them.
+void keep_commands_capabilities() {
+  drop_capabilities();
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  for (const int kept : kept_capabilities) data[kept / 32].permitted |= 1U << (kept % 32U);
+  for (auto& half : data) half.effective = half.permitted;
+  if (::syscall(SYS_capset, &header, data) != 0) fail("cannot give up capabilities: {}", base::errno_text());
+}
+
+// Sees what the commands of a stage on `base: host` would, and tells the caller of it.
+int look() {
+  if (::unshare(CLONE_NEWUSER) != 0) fail("namespaces: {}", base::errno_text());
+  wait_for_maps();
+  become_root();
+  mount_host_alone();
+  keep_commands_capabilities();
+  // The thread of the caller's that started this may end; the end of the socket ends it.
+  ::prctl(PR_SET_PDEATHSIG, 0);
+  tell("looking");
+  answer_questions(control_fd);
+  return 0;
+}
+
 int enter(const Orders& orders) {
+  if (orders.look_only) return look();
   if (orders.stage_as_root) stage_directories(orders);
   if (::unshare(CLONE_NEWUSER) != 0) fail("namespaces: {}", base::errno_text());
   wait_for_maps();

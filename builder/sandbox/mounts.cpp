@@ -155,7 +155,10 @@ class Mounter {
   }
 
   void run() {
-    if (orders_.host_tools) mount_host();
+    if (orders_.host_tools) {
+      mount_host();
+      write_settings();
+    }
     mount_proc();
     mount_dev();
     for (const auto& [path, mode] :
@@ -169,6 +172,11 @@ class Mounter {
     }
     mount_secrets();
     make_workdir();
+    change_root();
+  }
+
+  void run_host_alone() {
+    mount_host();
     change_root();
   }
 
@@ -200,6 +208,9 @@ class Mounter {
       if (::stat(("/" + path).c_str(), &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
         bind_read_only("/" + path, path, false);
     }
+  }
+
+  void write_settings() {
     own_file("etc/passwd",
              "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     own_file("etc/group", "root:x:0:\nnogroup:x:65534:\n");
@@ -313,6 +324,16 @@ class Mounter {
 };
 
 }  // namespace
+
+void mount_host_alone() {
+  if (::unshare(CLONE_NEWNS) != 0) fail("namespaces: {}", base::errno_text());
+  make_mounts_private();
+  mount_or_fail("/tmp", "tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m");
+  if (::mkdir(staged_root, 0755) != 0) fail("cannot make {}: {}", staged_root, base::errno_text());
+  const Orders orders;
+  Stubs stubs;
+  Mounter(orders, stubs).run_host_alone();
+}
 
 void mount_all(const Orders& orders, Stubs& stubs) { Mounter(orders, stubs).run(); }
 

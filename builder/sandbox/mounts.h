@@ -38,6 +38,9 @@ class Stubs {
 
 /// Mounts everything that the commands see on the staged root, and makes it the root. `clean` stays open.
 void mount_all(const Orders& orders, Stubs& stubs);
+/// Makes a root that shows the machine's tools alone, as a stage on `base: host` has them, in a user
+/// namespace of our own.
+void mount_host_alone();
 /// Takes all mounts but the root's away again, secrets and caches with them.
 void unmount_all();
 

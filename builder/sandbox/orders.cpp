@@ -63,7 +63,8 @@ struct Taker {
 
 std::string write_orders(const Orders& orders) {
   std::string out;
-  for (const bool flag : {orders.remove_only, orders.host_tools, orders.network, orders.stage_as_root})
+  for (const bool flag :
+       {orders.remove_only, orders.look_only, orders.host_tools, orders.network, orders.stage_as_root})
     put(out, flag ? 1 : 0);
   put(out, orders.work);
   put(out, orders.workdir);
@@ -78,7 +79,8 @@ std::string write_orders(const Orders& orders) {
 Orders read_orders(std::string_view bytes) {
   Taker taker{bytes};
   Orders orders;
-  for (bool* flag : {&orders.remove_only, &orders.host_tools, &orders.network, &orders.stage_as_root})
+  for (bool* flag :
+       {&orders.remove_only, &orders.look_only, &orders.host_tools, &orders.network, &orders.stage_as_root})
     *flag = taker.number() == 1;
   orders.work = taker.text();
   orders.workdir = taker.text();

@@ -12,6 +12,7 @@ enum Descriptor { orders_fd = 3, control_fd = 4, result_fd = 5, tree_fd = 6 };
 
 struct Orders {
   bool remove_only = false;  // empty the work directory, nothing else
+  bool look_only = false;    // show the machine as `host_tools` does, answer questions, run nothing
   bool host_tools = false;
   bool network = false;
   bool stage_as_root =

@@ -14,6 +14,8 @@
 #include <csignal>
 #include <thread>
 
+#include "builder/sandbox/eyes.h"
+#include "builder/sandbox/host.h"
 #include "builder/sandbox/orders.h"
 #include "builder/sandbox/redact.h"
 #include "minibuild/archive/tar.h"
@@ -228,6 +230,15 @@ class Run {
     return outcome_;
   }
 
+  // Until the inner process answers questions: from then on its socket is the caller's.
+  int wait_for_eyes() {
+    while (!looking_) {
+      if (!error_.empty()) fail("{}", explain(error_));
+      if (!read_control()) fail("cannot see what the sandbox sees: its process ended");
+    }
+    return control_.ours.get();
+  }
+
  private:
   void start(const Orders& orders, const std::string& helper, int result) {
     const Fd file = orders_file(orders);
@@ -282,6 +293,8 @@ class Run {
     if (line == "ready") {
       write_maps(child_, as_root_);
       ::send(control_.ours.get(), "g", 1, MSG_NOSIGNAL);
+    } else if (line == "looking") {
+      looking_ = true;
     } else if (line == "done") {
       done_ = true;
     } else if (line.starts_with("failed ")) {
@@ -319,6 +332,7 @@ class Run {
   std::string fill_error_;
   std::string heard_;
   std::string error_;
+  bool looking_ = false;
   bool done_ = false;
   Outcome outcome_{true, 0, 0};
 };
@@ -374,6 +388,45 @@ void remove_work(const std::string& directory, const std::string& helper) {
   orders.stage_as_root = can_map_as_root();
   orders.work = directory;
   Run(orders, helper, nullptr, -1, {}, [](std::string_view) {}).listen(nullptr);
+}
+
+struct HostView::Process {
+  explicit Process(const std::string& helper)
+      : run(orders(), helper, nullptr, -1, {}, [](std::string_view) {}), socket(run.wait_for_eyes()) {}
+  static Orders orders() {
+    Orders orders;
+    orders.look_only = true;
+    orders.stage_as_root = can_map_as_root();
+    return orders;
+  }
+
+  Run run;
+  int socket;
+};
+
+HostView::HostView(std::string helper) : helper_(std::move(helper)) {}
+HostView::~HostView() = default;
+
+HostView::Process& HostView::process() {
+  if (!process_) process_ = std::make_unique<Process>(helper_);
+  return *process_;
+}
+
+std::optional<HostView::Seen> HostView::look(const std::string& path) {
+  if (!may_show_host_path(path)) return std::nullopt;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (const auto it = known_.find(path); it != known_.end()) return it->second;
+  std::optional<Seen> found;
+  ask(process().socket, Question::look, path,
+      [&found](const std::string& /*path*/, const Seen& seen) { found = seen; });
+  return known_.emplace(path, std::move(found)).first->second;
+}
+
+void HostView::for_each_below(const std::string& path,
+                              const std::function<void(const std::string& path, const Seen& seen)>& visit) {
+  if (!may_show_host_path(path)) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ask(process().socket, Question::below, path, visit);
 }
 
 }  // namespace minibuild::sandbox
