@@ -1,5 +1,6 @@
 #include "builder/sandbox/mounts.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
@@ -8,6 +9,9 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstring>
+#include <memory>
+#include <set>
 
 #include "builder/sandbox/host.h"
 #include "minibuild/base/error.h"
@@ -144,6 +148,19 @@ std::string unescape(const std::string& text) {
   return out;
 }
 
+// Where something is mounted, later ones after those that they may lie upon.
+std::vector<std::string> mount_points() {
+  std::vector<std::string> points;
+  // Each line: ID PARENT MAJOR:MINOR ROOT TARGET …
+  for (const std::string& line : base::split(base::read_file("/proc/self/mountinfo"), '\n')) {
+    const std::vector<std::string> fields = base::split(line, ' ');
+    if (fields.size() > 4) points.push_back(unescape(fields[4]));
+  }
+  return points;
+}
+
+constexpr const char* empty_directory = "/tmp/own/empty";
+
 // One sandbox's mounts on the staged root, before it is the root.
 class Mounter {
  public:
@@ -192,16 +209,77 @@ class Mounter {
     make_read_only(at(path), allow_exec);
   }
 
+  // A directory of the host whose sockets and pipes lead to nobody: neither a read-only mount nor the owner
+  // of a file keeps a command from connecting to a socket that everybody may write to. Seen through an
+  // overlay they are other sockets and pipes, without a process behind them, those too that are made later.
+  void show_host_directory(const std::string& path) {
+    stubs_.directory(root_.get(), path);
+    if (!overlay("/" + path, at(path))) {
+      mount_or_fail("/" + path, "/" + path, at(path), nullptr, MS_BIND | MS_REC);
+      make_read_only(at(path), true);
+      return cover_sockets(path);
+    }
+    // What is mounted in it an overlay does not show.
+    std::set<std::string> seen;
+    for (const std::string& mounted : mount_points()) {
+      if (mounted.size() < 2 || mounted.substr(1) == path || !tree::is_within(mounted.substr(1), path) ||
+          !seen.insert(mounted).second)
+        continue;
+      const std::string target = at(mounted.substr(1));
+      struct stat st {};
+      if (::stat(mounted.c_str(), &st) != 0) continue;  // below another mount, or not for the sandbox's users
+      if (S_ISDIR(st.st_mode) && overlay(mounted, target)) continue;
+      if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) continue;
+      if (::mount(mounted.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) continue;
+      make_read_only(target, true);
+      if (S_ISDIR(st.st_mode)) cover_sockets(mounted.substr(1));
+    }
+  }
+
+  // False if the kernel or the file system will not have it.
+  bool overlay(const std::string& source, const std::string& target) {
+    ::mkdir(empty_directory, 0755);
+    const base::Fd fd(::open(source.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    // By its descriptor: colons and commas in a path would mean something.
+    const std::string options = fmt::format("lowerdir=/proc/self/fd/{}:{}", fd.get(), empty_directory);
+    if (!fd ||
+        ::mount("overlay", target.c_str(), "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options.c_str()) != 0)
+      return false;
+    make_read_only(target, true);
+    return true;
+  }
+
+  // Where no overlay can be had: what is there now, one by one.
+  void cover_sockets(const std::string& path) {
+    std::vector<std::string> open = {at(path)};
+    while (!open.empty()) {
+      const std::string directory = std::move(open.back());
+      open.pop_back();
+      const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(directory.c_str()), &::closedir);
+      while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
+        const std::string_view name = entry->d_name;
+        if (name == "." || name == "..") continue;
+        const std::string inside = directory + "/" + std::string(name);
+        unsigned char type = entry->d_type;
+        struct stat st {};
+        if (type == DT_UNKNOWN && ::lstat(inside.c_str(), &st) == 0) type = IFTODT(st.st_mode);
+        if (type == DT_DIR) open.push_back(inside);
+        if (type == DT_SOCK || type == DT_FIFO)
+          mount_or_fail(inside.substr(std::strlen(staged_root)), "/dev/null", inside, nullptr, MS_BIND);
+      }
+    }
+  }
+
   void mount_host() {
     for (const std::string& path : host_directories())
-      if (is_dir("/" + path)) bind_read_only("/" + path, path);
+      if (is_dir("/" + path)) show_host_directory(path);
     for (const std::string& path : host_links()) {
       char target[PATH_MAX];
       const ssize_t n = ::readlink(("/" + path).c_str(), target, sizeof target);
       if (n > 0)
         stubs_.link(root_.get(), path, std::string(target, static_cast<size_t>(n)));
       else if (is_dir("/" + path))
-        bind_read_only("/" + path, path);
+        show_host_directory(path);
     }
     for (const std::string& path : host_settings()) {
       struct stat st {};
@@ -338,12 +416,8 @@ void mount_host_alone() {
 void mount_all(const Orders& orders, Stubs& stubs) { Mounter(orders, stubs).run(); }
 
 void unmount_all() {
-  // Each line: ID PARENT MAJOR:MINOR ROOT TARGET …; later ones lie upon earlier ones.
-  std::vector<std::string> targets;
-  for (const std::string& line : base::split(base::read_file("/proc/self/mountinfo"), '\n')) {
-    const std::vector<std::string> fields = base::split(line, ' ');
-    if (fields.size() > 4 && fields[4] != "/") targets.push_back(unescape(fields[4]));
-  }
+  std::vector<std::string> targets = mount_points();
+  std::erase(targets, "/");
   for (auto it = targets.rbegin(); it != targets.rend(); ++it)
     if (::umount2(it->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
       fail("cannot unmount {} in the sandbox: {}", *it, base::errno_text());
