@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include <cstdlib>
 
 #include "minibuild/base/error.h"
+#include "minibuild/base/file_system.h"
+#include "minibuild/base/wait.h"
 
 namespace minibuild::base {
 
@@ -32,9 +35,73 @@ FileStamp stamp_of(const struct stat& st) {
   return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), ns(st.st_mtim), ns(st.st_ctim)};
 }
 
+std::string kind_of_file(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return "a file";
+    case S_IFDIR:
+      return "a directory";
+    case S_IFLNK:
+      return "a link";
+    case S_IFIFO:
+      return "a pipe";
+    case S_IFSOCK:
+      return "a socket";
+    default:
+      return "a device";
+  }
+}
+
+namespace {
+
+// Whatever the path names: a pipe or device is opened at once, too.
+Fd open_any(const std::string& path, struct stat& st) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd && errno == ENXIO)
+    fail("cannot open {}: it is a socket or a device without a driver; name a file", path);
+  if (!fd || ::fstat(fd.get(), &st) != 0) fail("cannot open {}: {}", path, errno_text());
+  return fd;
+}
+
+// /dev/null is the usual name of an empty file.
+bool may_be_read(const struct stat& st) {
+  return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
+// What the caller was given as a descriptor: `<(command)` of a shell, or its standard input.
+bool names_a_descriptor(const std::string& path) {
+  return path == "/dev/stdin" || path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/");
+}
+
+// A pipe or terminal to its end. Whoever is at the other end may be slow, but not silent for ever.
+class PipeSource : public Source {
+ public:
+  PipeSource(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  size_t read(std::span<char> buffer) override {
+    Wait wait(fmt::format("waiting for something to read from {}", path_));
+    while (wait.milliseconds() < longest_silence) {
+      const ssize_t n = ::read(fd_, buffer.data(), buffer.size());
+      if (n >= 0) return static_cast<size_t>(n);
+      if (errno == EAGAIN)
+        wait.pause();
+      else if (errno != EINTR)
+        fail("cannot read {}: {}", path_, errno_text());
+    }
+    fail("cannot read {}: nothing came for {} s", path_, longest_silence / 1000);
+  }
+
+ private:
+  static constexpr int longest_silence = 60'000;
+  int fd_;
+  std::string path_;
+};
+
+}  // namespace
+
 Fd open_file(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) fail("cannot open {}: {}", path, errno_text());
+  struct stat st {};
+  Fd fd = open_any(path, st);
+  if (!may_be_read(st)) fail("cannot open {}: it is {}, not a file", path, kind_of_file(st.st_mode));
   return fd;
 }
 
@@ -74,7 +141,14 @@ uint64_t FdSource::skip(uint64_t count) {
 }
 
 std::string read_file(const std::string& path, size_t limit) {
-  const Fd fd = open_file(path);
+  struct stat st {};
+  const Fd fd = open_any(path, st);
+  const bool is_given = S_ISFIFO(st.st_mode) || ::isatty(fd.get()) == 1;
+  if (is_given && names_a_descriptor(path)) {
+    PipeSource pipe(fd.get(), path);
+    return read_all(pipe, limit, path);
+  }
+  if (!may_be_read(st)) fail("cannot open {}: it is {}, not a file", path, kind_of_file(st.st_mode));
   FdSource source(fd.get(), path);
   return read_all(source, limit, path);
 }

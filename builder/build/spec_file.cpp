@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "minibuild/base/file.h"
+#include "minibuild/base/file_system.h"
 
 namespace minibuild::build {
 
@@ -47,8 +48,17 @@ SpecFile read_spec(const std::string& path, const std::map<std::string, std::str
     file.source = *text;
   } else
     try {
-      if (base::is_directory(path))
-        base::fail("cannot open {}: it is a directory; name the spec in it", path);
+      struct stat st {};
+      if (::stat(path.c_str(), &st) == 0) {
+        if (S_ISDIR(st.st_mode)) base::fail("cannot open {}: it is a directory; name the spec in it", path);
+        // It is read more than once, what it names lies beside it, and so does its lock file.
+        if (!S_ISREG(st.st_mode))
+          base::fail(
+              "cannot open {}: it is {}, and a spec is a file: what it copies and its lock file lie beside "
+              "it; "
+              "write it to a file first",
+              path, base::kind_of_file(st.st_mode));
+      }
       file.source = base::read_file(path, size_t{4} << 20);
     } catch (const base::Error& error) {
       throw base::Error(base::Code::usage, error.what());

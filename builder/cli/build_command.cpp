@@ -329,8 +329,8 @@ void check_command(const std::string& spec) {
 
 int run_build(const BuildArguments& arguments, Prepared prepared, double start) {
   check_spec(arguments, prepared.options);
-  store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
+  store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
   prepared.options.registries = make_registries(
       arguments.registry,
       [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });

@@ -13,6 +13,8 @@
 #include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
+#include "minibuild/base/text.h"
+#include "minibuild/base/wait.h"
 #include "minibuild/sandbox/sandbox.h"
 
 namespace minibuild::cli {
@@ -117,6 +119,7 @@ int run(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   watch_signals();
+  base::set_waits({&interrupted, [](const std::string& text) { say("{}\n", base::printable(text)); }});
   try {
     return run_command(argc, argv);
   } catch (const base::Error& error) {

@@ -6,8 +6,10 @@
 #include <ctime>
 #include <mutex>
 
+#include "builder/cli/commands.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/base/wait.h"
 #include "minibuild/oci/json.h"
 
 namespace minibuild::cli {
@@ -119,6 +121,10 @@ class JsonLines : public build::Progress {
 }  // namespace
 
 std::unique_ptr<build::Progress> make_progress(const std::string& mode) {
+  // Waits are told in the same form.
+  if (mode == "none") base::set_waits({&interrupted, {}});
+  if (mode == "json")
+    base::set_waits({&interrupted, [](const std::string& text) { JsonLines().note("wait", text); }});
   if (mode == "none") return std::make_unique<Silent>();
   if (mode == "json") return std::make_unique<JsonLines>();
   if (mode == "auto" && ::isatty(STDERR_FILENO) == 1) return std::make_unique<Bar>();

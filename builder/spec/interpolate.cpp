@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <optional>
 
+#include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/spec/spec.h"
 
 namespace minibuild::spec {
 
 namespace {
+
+// MAX_ARG_STRLEN of Linux: no program can be started with a longer one.
+constexpr size_t max_variable = size_t{128} << 10;
 
 bool is_name(std::string_view text) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -46,9 +50,24 @@ std::string undefined(std::string_view name, const Variables& variables) {
   return message + "; add it to 'args', or write $${...} for the text itself";
 }
 
+// Puts a value in; false, and an error at `dollar`, if the spec would grow too much.
+bool put(std::string_view value, size_t dollar, size_t& left, std::string& out,
+         std::vector<InterpolationError>& errors) {
+  if (value.size() > left) {
+    errors.push_back(
+        {dollar,
+         fmt::format("the values of arguments make the spec grow by more than {} MiB", max_grown >> 20U),
+         true});
+    return false;
+  }
+  left -= value.size();
+  out += value;
+  return true;
+}
+
 }  // namespace
 
-std::string interpolate(std::string_view text, const Variables& variables, bool keep_env,
+std::string interpolate(std::string_view text, const Variables& variables, bool keep_env, size_t& left,
                         std::vector<InterpolationError>& errors) {
   std::string out;
   size_t at = 0;
@@ -76,9 +95,9 @@ std::string interpolate(std::string_view text, const Variables& variables, bool 
       out += text.substr(dollar, at - dollar);
     else if (!is_name(field->name))
       errors.push_back({dollar, fmt::format("'{}' is not a name", base::printable(field->name))});
-    else if (it != variables.end() && !(field->fallback && it->second.empty()))
-      out += it->second;
-    else if (field->fallback)
+    else if (it != variables.end() && !(field->fallback && it->second.empty())) {
+      if (!put(it->second, dollar, left, out, errors)) return {};
+    } else if (field->fallback)
       out += *field->fallback;
     else
       errors.push_back({dollar, undefined(field->name, variables)});
@@ -87,7 +106,8 @@ std::string interpolate(std::string_view text, const Variables& variables, bool 
   return out;
 }
 
-std::string interpolate_command(std::string_view text, const Variables& variables) {
+std::string interpolate_command(std::string_view text, const Variables& variables, size_t& left,
+                                std::vector<InterpolationError>& errors) {
   std::string out;
   size_t at = 0;
   while (at < text.size()) {
@@ -103,7 +123,8 @@ std::string interpolate_command(std::string_view text, const Variables& variable
       at = dollar + 2;
       continue;
     }
-    out += field->fallback && it->second.empty() ? std::string(*field->fallback) : it->second;
+    const std::string_view value = field->fallback && it->second.empty() ? *field->fallback : it->second;
+    if (!put(value, dollar, left, out, errors)) return {};
     at = field->end;
   }
   if (at < text.size()) out += text.substr(at);
@@ -122,9 +143,16 @@ std::string expand_base_env(std::string_view value, const Environment& base) {
     const std::string_view name = field->name.substr(4);
     for (const auto& [known, text] : base)
       if (known == name) out += text;
+    if (out.size() > max_variable) break;
     at = field->end;
   }
   out += value.substr(at);
+  if (out.size() > max_variable)
+    base::fail(
+        "a variable of the environment grows beyond {} KiB with what the base has, more than Linux gives to "
+        "a "
+        "program: {}",
+        max_variable >> 10U, base::printable(value.substr(0, 80)));
   return out;
 }
 

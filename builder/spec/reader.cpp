@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "minibuild/base/text.h"
 #include "minibuild/tree/accounts.h"
@@ -98,14 +99,8 @@ std::optional<std::string> Reader::text(const YamlNode& node, std::string_view w
   const std::optional<std::string> raw = scalar(node, what, example);
   if (!raw) return std::nullopt;
   std::vector<InterpolationError> errors;
-  std::string value = interpolate(*raw, variables_, false, errors);
-  for (const InterpolationError& one : errors) {
-    Position position = node.position;
-    if (node.inline_style)
-      position.column += static_cast<int>(code_points(raw->substr(0, one.offset))) + (node.plain ? 0 : 1);
-    error(position, one.message, "undefined");
-  }
-  if (!errors.empty()) return std::nullopt;
+  std::string value = interpolate(*raw, variables_, false, growth_left_, errors);
+  if (!report(node, *raw, errors)) return std::nullopt;
   return value;
 }
 
@@ -113,16 +108,30 @@ std::optional<std::string> Reader::text_keeping_env(const YamlNode& node, std::s
   const std::optional<std::string> raw = scalar(node, what, {});
   if (!raw) return std::nullopt;
   std::vector<InterpolationError> errors;
-  std::string value = interpolate(*raw, variables_, true, errors);
-  for (const InterpolationError& one : errors) error(node.position, one.message, "undefined");
-  if (!errors.empty()) return std::nullopt;
+  std::string value = interpolate(*raw, variables_, true, growth_left_, errors);
+  if (!report(node, *raw, errors)) return std::nullopt;
   return value;
 }
 
 std::optional<std::string> Reader::command_text(const YamlNode& node, std::string_view what) {
   const std::optional<std::string> raw = scalar(node, what, "a command such as 'make'");
   if (!raw) return std::nullopt;
-  return interpolate_command(*raw, variables_);
+  std::vector<InterpolationError> errors;
+  std::string value = interpolate_command(*raw, variables_, growth_left_, errors);
+  if (!report(node, *raw, errors)) return std::nullopt;
+  return value;
+}
+
+bool Reader::report(const YamlNode& node, std::string_view raw,
+                    const std::vector<InterpolationError>& errors) {
+  for (const InterpolationError& one : errors) {
+    Position position = node.position;
+    if (node.inline_style)
+      position.column += static_cast<int>(code_points(raw.substr(0, one.offset))) + (node.plain ? 0 : 1);
+    if (!one.grows || !std::exchange(told_growth_, true))
+      error(position, one.message, one.grows ? "limit" : "undefined");
+  }
+  return errors.empty();
 }
 
 std::optional<bool> Reader::boolean(const YamlNode& node, std::string_view what) {

@@ -52,7 +52,11 @@ class Reader {
 
  private:
   std::optional<std::string> scalar(const YamlNode& node, std::string_view what, std::string_view example);
+  // False if there were errors; that the spec grows too much is told once.
+  bool report(const YamlNode& node, std::string_view raw, const std::vector<InterpolationError>& errors);
   Variables variables_;
+  size_t growth_left_ = max_grown;
+  bool told_growth_ = false;
   Diagnostics& diagnostics_;
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t max_nodes = 200'000;
 constexpr int max_depth = 64;
+constexpr size_t max_aliased = size_t{16} << 20;  // bytes of text that aliases repeat
 
 // Thrown inside this file when reading cannot go on; the diagnostic is already there.
 struct Stop {};
@@ -196,14 +197,20 @@ class Reader {
     if (it == anchors_.end())
       stop(position, "syntax",
            "the alias '*" + base::printable({text, length}) + "' has no anchor before it");
-    count_all(it->second);
+    count_all(it->second, position);
     return it->second;
   }
 
-  void count_all(const YamlNode& node) {
-    count(node);
-    for (const YamlNode& item : node.items) count_all(item);
-    for (const YamlEntry& entry : node.entries) count_all(entry.value);
+  void count_all(const YamlNode& node, Position alias) {
+    if (++nodes_ > max_nodes)
+      stop(alias, "limit", "with what aliases repeat the spec has more than 200000 values");
+    aliased_ += node.text.size();
+    for (const YamlNode& item : node.items) count_all(item, alias);
+    for (const YamlEntry& entry : node.entries) {
+      aliased_ += entry.key.size();
+      count_all(entry.value, alias);
+    }
+    if (aliased_ > max_aliased) stop(alias, "limit", "what aliases repeat is larger than 16 MiB");
   }
 
   YamlNode read_sequence(const fy_event& event, int depth) {
@@ -256,6 +263,7 @@ class Reader {
   fy_parser* parser_ = nullptr;
   Position last_{1, 1};
   size_t nodes_ = 0;
+  size_t aliased_ = 0;
   std::map<std::string, YamlNode> anchors_;
 };
 

@@ -11,6 +11,7 @@
 
 #include "builder/store/output_forms.h"
 #include "minibuild/base/error.h"
+#include "minibuild/base/file_system.h"
 
 namespace minibuild::store {
 
@@ -72,8 +73,9 @@ class TreeWriter {
     if (node.link_group != 0) {
       const auto [first, is_first] = links_.try_emplace(node.link_group, name);
       if (!is_first) {
-        if (::link(first->second.c_str(), name.c_str()) != 0) failed(path);
-        return true;
+        if (::link(first->second.c_str(), name.c_str()) == 0) return true;
+        // A file system without hard links, or with too many of this file: its content once more.
+        if (errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP && errno != ENOSYS) failed(path);
       }
     }
     const base::Fd fd(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -145,8 +147,7 @@ void write_directory(const oci::ImageLocation& destination, const Product& produ
     return;
   }
   // The old one takes the temporary's name and goes with it.
-  if (::renameat2(AT_FDCWD, directory.path().c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0)
-    fail("{}", base::errno_text());
+  base::exchange(directory.path(), target);
 }
 
 }  // namespace minibuild::store

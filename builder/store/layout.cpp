@@ -10,6 +10,7 @@
 
 #include "builder/store/output_forms.h"
 #include "minibuild/base/error.h"
+#include "minibuild/base/file_system.h"
 #include "minibuild/store/attachments.h"
 
 namespace minibuild::store {
@@ -32,7 +33,7 @@ bool is_empty_directory(const std::string& path) {
 
 void sync_path(const std::string& path) {
   const base::Fd fd = base::open_file(path);
-  if (::fsync(fd.get()) != 0) fail("cannot write {} to disk: {}", path, base::errno_text());
+  base::sync_to_disk(fd.get(), path);
 }
 
 // Puts the file `from` at `to`, which may exist with wrong bytes: shares the bytes where the file system can,
@@ -160,11 +161,7 @@ bool make_new_layout(const oci::ImageLocation& destination, const Product& produ
   fill_layout(directory.path(), destination, product, cache, added);
   added.keep();
   ::chmod(directory.path().c_str(), 0755);
-  if (::renameat2(AT_FDCWD, directory.path().c_str(), AT_FDCWD, destination.path.c_str(), RENAME_NOREPLACE) !=
-      0) {
-    if (errno == EEXIST) return false;
-    fail("{}", base::errno_text());
-  }
+  if (!base::rename_new(directory.path(), destination.path)) return false;
   directory.release();
   sync_path(parent);
   return true;
@@ -174,8 +171,7 @@ bool make_new_layout(const oci::ImageLocation& destination, const Product& produ
 
 base::Fd lock_layout(const std::string& directory) {
   base::Fd lock = base::open_file(directory);
-  while (::flock(lock.get(), LOCK_EX) != 0)
-    if (errno != EINTR) fail("cannot lock it: {}", base::errno_text());
+  base::lock_file(lock.get(), directory);
   base::remove_stale_temporaries(directory);
   base::remove_stale_temporaries(directory + "/blobs/sha256");
   return lock;

@@ -5,6 +5,7 @@
 #include "minibuild/archive/layer.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
+#include "minibuild/base/file_system.h"
 #include "minibuild/base/text.h"
 #include "minibuild/store/attachments.h"
 
@@ -171,7 +172,9 @@ void check_output(const oci::ImageLocation& destination) {
                                  destination.transport == oci::Transport::directory;
     const std::string parent = base::parent_path(destination.path);
     if (!makes_directory && !base::is_directory(parent)) fail("the directory {} does not exist", parent);
-    if (!makes_directory && base::is_directory(destination.path)) fail("a directory of that name is there");
+    struct stat st {};
+    if (!makes_directory && ::stat(destination.path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
+      fail("{} of that name is there; name a file", base::kind_of_file(st.st_mode));
     if (destination.transport == oci::Transport::oci_layout) check_layout(destination.path);
     if (destination.transport == oci::Transport::directory) check_directory(destination.path);
   });

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "minibuild/base/error.h"
+#include "minibuild/base/file_system.h"
+#include "minibuild/base/wait.h"
 
 namespace minibuild::base {
 namespace {
@@ -43,6 +45,69 @@ TEST_F(Files, AnAtomicFileIsThereWholeOrNotAtAll) {
   ASSERT_TRUE(lstat_path(directory_ + "/x", st));
   EXPECT_EQ(st.st_mode & 07777U, 0640U);  // whatever the umask is
   EXPECT_THROW(AtomicFile(directory_ + "/none/x"), Error);
+}
+
+std::string error_of(const std::function<void()>& task) {
+  try {
+    task();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(Files, WhatIsNoFileIsNeitherReadNorReplaced) {
+  const std::string pipe = directory_ + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string no_file = ": it is a pipe, not a file";
+  EXPECT_EQ(error_of([&] { read_file(pipe); }), "cannot open " + pipe + no_file);
+  EXPECT_EQ(error_of([&] { open_file(pipe); }), "cannot open " + pipe + no_file);
+  EXPECT_EQ(error_of([&] { write_file_atomic(pipe, "x"); }),
+            "cannot write " + pipe + no_file + "; name a file");
+  EXPECT_EQ(error_of([] { read_file("/dev/zero"); }), "cannot open /dev/zero: it is a device, not a file");
+  EXPECT_EQ(read_file("/dev/null"), "");
+  EXPECT_NE(error_of([&] { read_file(directory_); }), "");
+  // A descriptor that the caller gives is read to its end, as `<(command)` of a shell.
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const Fd reader(ends[0]);
+  {
+    const Fd writer(ends[1]);
+    write_all(writer.get(), "from a pipe", "a pipe");
+  }
+  EXPECT_EQ(read_file(fmt::format("/dev/fd/{}", reader.get())), "from a pipe");
+}
+
+TEST_F(Files, AWaitEndsWhenTheUserWantsIt) {
+  const std::string path = directory_ + "/lock";
+  const FileLock held(path, FileLock::Mode::exclusive);
+  std::atomic<bool> cancelled = false;
+  std::string told;
+  set_waits({&cancelled, [&](const std::string& text) {
+               told = text;
+               cancelled = true;
+             }});
+  for (const auto mode : {FileLock::Mode::shared, FileLock::Mode::exclusive}) {
+    cancelled = false;
+    EXPECT_EQ(error_of([&] { const FileLock second(path, mode); }), "interrupted");
+    EXPECT_EQ(told, "waiting for another minibuild, which holds the lock on " + path);
+  }
+  const FileLock byte(path, uint64_t{7});
+  cancelled = false;
+  EXPECT_EQ(error_of([&] { const FileLock second(path, uint64_t{7}); }), "interrupted");
+  set_waits({});
+}
+
+TEST_F(Files, RenamesReplaceNothingAndPlacesAreExchanged) {
+  make_directories(directory_ + "/a");
+  make_directories(directory_ + "/b");
+  write_file_atomic(directory_ + "/a/x", "x");
+  EXPECT_FALSE(rename_new(directory_ + "/a", directory_ + "/b"));
+  exchange(directory_ + "/a", directory_ + "/b");
+  EXPECT_TRUE(exists(directory_ + "/b/x"));
+  EXPECT_TRUE(is_directory(directory_ + "/a"));
+  EXPECT_TRUE(rename_new(directory_ + "/b", directory_ + "/c"));
+  EXPECT_TRUE(exists(directory_ + "/c/x"));
 }
 
 TEST_F(Files, LeftoversOfTheDeadAreRemovedAndOfTheLivingKept) {
