@@ -218,14 +218,29 @@ FileLock::FileLock(const std::string& path, Mode mode) : fd_(open_for_lock(path)
     fail("cannot lock {}: its file system knows no locks, so what is in use cannot be told", path);
 }
 
-FileLock::FileLock(const std::string& path, uint64_t byte) : fd_(open_for_lock(path)) {
+namespace {
+
+// The lock of an open file description (fcntl(2)), not of the process.
+int lock_byte(int fd, uint64_t byte) {
   struct flock range {};
   range.l_type = F_WRLCK;
   range.l_whence = SEEK_SET;
   range.l_start = static_cast<off_t>(byte);
   range.l_len = 1;
-  // The lock of an open file description (fcntl(2)), not of the process.
-  wait_for_lock(path, [&] { return ::fcntl(fd_.get(), F_OFD_SETLK, &range); });
+  return ::fcntl(fd, F_OFD_SETLK, &range);
+}
+
+}  // namespace
+
+FileLock::FileLock(const std::string& path, uint64_t byte) : fd_(open_for_lock(path)) {
+  wait_for_lock(path, [&] { return lock_byte(fd_.get(), byte); });
+}
+
+std::optional<FileLock> FileLock::try_lock(const std::string& path, uint64_t byte) {
+  FileLock lock(open_for_lock(path));
+  if (lock_byte(lock.fd_.get(), byte) == 0 || knows_no_locks(errno)) return lock;
+  if (is_busy(errno) || errno == EINTR) return std::nullopt;
+  fail("cannot lock {}: {}", path, errno_text());
 }
 
 }  // namespace minibuild::base

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <ctime>
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/file_system.h"
@@ -33,6 +34,13 @@ FileStamp stamp_of(const struct stat& st) {
     return static_cast<int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
   };
   return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), ns(st.st_mtim), ns(st.st_ctim)};
+}
+
+bool is_settled(const FileStamp& stamp, int64_t for_ns) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  // Every change sets ctime; mtime can be set to anything.
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec - stamp.ctime_ns > for_ns;
 }
 
 std::string kind_of_file(mode_t mode) {

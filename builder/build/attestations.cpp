@@ -82,9 +82,6 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
   }
   if (!wanted.provenance) return statements;
   trust::Provenance provenance = describe_build(spec_path, options, lock, built, invocation);
-  for (std::vector<trust::Resource> more :
-       {images_on_disk(spec_path, options, cache), local_inputs(spec_path, options)})
-    for (trust::Resource& one : more) provenance.dependencies.push_back(std::move(one));
   std::map<std::string, std::string> hidden = options.secrets;
   for (const std::string& name : credential_args(options.set))
     hidden.emplace("--set " + name, options.set.at(name));

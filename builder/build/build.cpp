@@ -10,6 +10,7 @@
 #include "builder/build/describe.h"
 #include "builder/build/enforce.h"
 #include "builder/build/inputs.h"
+#include "builder/build/notes.h"
 #include "builder/build/packages.h"
 #include "builder/build/secret_gate.h"
 #include "builder/build/stages.h"
@@ -42,6 +43,7 @@ class Build {
       refuse_secrets(*options_.secret_forms, built.set.index_json, "the image's index");
     }
     built.names = last_file_.spec.images;
+    built.ledger = options_.ledger;
     built.attest = last_file_.spec.attest;
     built.files = static_cast<uint64_t>(built.trees.empty() ? 0 : built.trees.front().size());
     built.phases = phases_;
@@ -85,14 +87,14 @@ class Build {
                       const oci::Platform& platform) {
     const ReadBase read = [&](const spec::Base& base) { return read_base(file, base, oci::host_platform()); };
     static_cast<void>(platform);
-    const StageContext context{file, options_, cache_, progress_, read, epoch(file)};
+    const StageContext context{file, options_, cache_, progress_, read, epoch(file), memory_};
     return run_stages(needed_stages(file.spec, targets), context);
   }
 
   Base read_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform) {
     if (const auto* other = std::get_if<spec::BaseSpec>(&wanted.what))
       return read_spec_base(file, *other, wanted.position, platform);
-    return read_plain_base(file, wanted, platform, cache_, options_.registries);
+    return read_plain_base(file, wanted, platform, cache_, options_.registries, options_.ledger.get());
   }
 
   Base read_spec_base(const SpecFile& file, const spec::BaseSpec& other, spec::Position position,
@@ -335,6 +337,9 @@ class Build {
     last_file_ = timed("spec", [&] { return load_spec(spec_path_, options_.set, platform); });
     const SpecFile& file = last_file_;
     refuse_secrets(*options_.secret_forms, file, options_.set);
+    if (above_.empty() && (options_.provenance || file.spec.attest.provenance))
+      options_.ledger->note_contents();
+    note_spec(*options_.ledger, file);
     built.epoch = epoch(file);
     const StageResults results =
         timed("stages", [&] { return stages(file, stages_of_image(file.spec), platform); });
@@ -403,6 +408,7 @@ class Build {
   Progress& progress_;
   std::set<std::string> above_;
   SpecFile last_file_;
+  StageMemory memory_;
   std::vector<Phase> phases_;
 };
 
@@ -419,6 +425,7 @@ Options with_forms(const std::string& spec_path, const Options& options) {
   Options own = options;
   own.top = spec_path;
   own.secret_forms = secret_forms_of(options);
+  if (!own.ledger) own.ledger = std::make_shared<Ledger>();
   return own;
 }
 

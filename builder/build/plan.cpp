@@ -148,6 +148,7 @@ class Planner {
     options.registries.offline = true;
     options.packages = sets_;
     options.top = spec_path_;
+    options.ledger = std::make_shared<Ledger>();
     unlocked_packages(file, platform);
     Silent silent;
     const ReadBase read = [&](const spec::Base& wanted) {
@@ -155,7 +156,8 @@ class Planner {
       return read_plain_base(file, wanted, oci::host_platform(), cache_, options.registries);
     };
     const int64_t epoch = file.spec.epoch.value_or(options.epoch.value_or(0));
-    const StageContext context{file, options, cache_, silent, read, epoch};
+    StageMemory memory;
+    const StageContext context{file, options, cache_, silent, read, epoch, memory};
     const std::vector<const spec::Stage*> stages = needed_stages(file.spec, stages_of_image(file.spec));
     const auto forecasts = forecast_stages(stages, context);
     for (const spec::Stage* stage : stages) {

@@ -19,6 +19,7 @@ void join_policy(SpecFile& file) {
   };
   if (!own.file.empty()) try {
       const std::string source = base::read_file(path_beside(file.spec.directory, own.file), max_policy);
+      file.policy_digest = oci::digest_of(source);
       spec::PolicyFile shared = spec::parse_policy(source, own.file);
       for (const spec::Diagnostic& one : shared.diagnostics)
         wrong(own.file_position,

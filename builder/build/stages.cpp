@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <future>
-#include <semaphore>
+#include <chrono>
+#include <condition_variable>
 #include <set>
+#include <thread>
 
 #include "builder/build/copy.h"
 #include "builder/build/download.h"
+#include "builder/build/kept.h"
+#include "builder/build/notes.h"
 #include "builder/build/packages.h"
 #include "builder/build/secret_gate.h"
 #include "minibuild/archive/tar.h"
@@ -31,7 +34,7 @@ struct Input {
   base::Hash hash;
 };
 
-constexpr std::string_view stage_version = "stage 2";
+constexpr std::string_view stage_version = "stage 3";
 
 const char* const host_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -146,18 +149,6 @@ class StageLog {
   std::vector<std::string> last_lines_;
 };
 
-// Beside a kept directory, locked, while a stage that has secrets may write to it.
-constexpr const char* unsearched_mark = ".unsearched";
-
-// A kept directory, also what users of the sandbox own in it.
-void remove_kept(const std::string& path, const StageContext& context) {
-  const base::TemporaryDirectory place(context.cache.work_directory(), "kept");
-  if (::rename(path.c_str(), (place.path() + "/root").c_str()) == 0)
-    sandbox::remove_work(place.path(), context.options.helper);
-  else
-    base::remove_tree(path);
-}
-
 // One stage from its inputs to its result.
 class StageRun {
  public:
@@ -168,13 +159,19 @@ class StageRun {
     const StageForecast known = look();
     refuse_secret_inputs();
     context_.progress.note(stage_.name, known.text);
+    if (stage_.network) context_.options.ledger->add_open_stage(stage_.name);
     if (known.result) {
       search_kept(*known.blob);
       return known.result;
     }
     const oci::Digest blob = execute();
+    context_.memory.note(key(), blob);
+    if (context_.options.stage_runs == StageRuns::apart) return result(blob);
     context_.cache.put_result(key(), {"stage", stage_.name, {blob}});
     context_.cache.put_result(last_key(), {"inputs", write_inputs(inputs_), {}});
+    if (const base::Hash id = host_key(base::sha256(base_id_));
+        std::holds_alternative<spec::BaseHost>(stage_.base.what) && !context_.cache.find_result(id))
+      context_.cache.put_result(id, {"host", sandbox::to_text(context_.memory.host()), {}});
     return result(blob);
   }
 
@@ -183,11 +180,17 @@ class StageRun {
     read_base();
     fill();
     collect_inputs();
+    const bool anew = context_.options.stage_runs != StageRuns::needed;
+    if (anew) {
+      if (const auto done = context_.memory.find(key())) return {"already run", result(*done), done};
+      return {"run, as all are", nullptr};
+    }
     if (const auto known = context_.cache.find_result(key()); known && known->blobs.size() == 1)
       return {"cached", result(known->blobs.front()), known->blobs.front()};
     const auto last = context_.cache.find_result(last_key());
-    return {last ? "rerun, " + describe_changes(read_inputs(last->value), inputs_) : "run, not built before",
-            nullptr};
+    if (!last) return {"run, not built before", nullptr};
+    const std::vector<Input> before = read_inputs(last->value);
+    return {"rerun, " + describe_changes(before, inputs_) + changed_tools(before), nullptr};
   }
 
  private:
@@ -221,6 +224,24 @@ class StageRun {
     });
   }
 
+  // Which of the host's tools changed, if that is what changed.
+  std::string changed_tools(const std::vector<Input>& before) const {
+    if (!host_) return {};
+    const base::Hash now = base::sha256(base_id_);
+    const auto old = std::find_if(before.begin(), before.end(),
+                                  [&](const Input& input) { return input.name == base_name(); });
+    if (old == before.end() || old->hash == now) return {};
+    const auto known = context_.cache.find_result(host_key(old->hash));
+    if (!known) return {};
+    const std::string changed =
+        sandbox::changed_in(sandbox::parse_host_state(known->value), context_.memory.host());
+    return changed.empty() ? "" : fmt::format(" ({})", changed);
+  }
+
+  static base::Hash host_key(const base::Hash& id) {
+    return base::Sha256().update("host state").update(base::as_bytes(id)).finish();
+  }
+
   std::string base_name() const {
     if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what))
       return "the stage " + other->name;
@@ -230,7 +251,7 @@ class StageRun {
   void read_base() {
     if (std::holds_alternative<spec::BaseHost>(stage_.base.what)) {
       host_ = true;
-      base_.id = sandbox::host_fingerprint();
+      base_.id = base::to_hex(sandbox::hash_of(context_.memory.host()));
     } else if (const auto* other = std::get_if<spec::BaseStage>(&stage_.base.what)) {
       const StageResult& result = *done_.at(other->name);
       host_ = result.host != nullptr;
@@ -325,6 +346,7 @@ class StageRun {
       if (node.type == tree::NodeType::file)
         hash.update(base::as_bytes(store::content_id(node.content, context_.cache)));
       inputs_.push_back({it == sources.end() ? "/" + path : it->second, hash.finish()});
+      input_paths_.push_back(path);
     }
     for (const spec::Step& step : stage_.run)
       add_input("the command '" + short_text(step.text) + "'", join(step.argv));
@@ -336,6 +358,67 @@ class StageRun {
       add_input("the secret " + secret.id, join({secret.id, secret.env, secret.file}));
     for (const std::string& directory : stage_.caches) add_input("the cache " + directory, directory);
     std::sort(inputs_.begin(), inputs_.end(), [](const Input& a, const Input& b) { return a.name < b.name; });
+  }
+
+  // What programs that compare times can have made something of.
+  base::Hash content_of(const tree::FileTree& tree, const std::string& path, const tree::Node& node) const {
+    switch (node.type) {
+      case tree::NodeType::file:
+        return store::content_id(node.content, context_.cache);
+      case tree::NodeType::symlink:
+        return base::sha256("link " + node.target);
+      case tree::NodeType::directory: {
+        base::Sha256 names;
+        names.update("directory");
+        tree::for_each_below(tree, path, [&](const std::string& below, const tree::Node&) {
+          if (tree::directory_of(below) == path) names.update(join({below}));
+        });
+        return names.finish();
+      }
+      default:
+        return base::sha256("special");
+    }
+  }
+
+  // Inputs, and the directories in which they are.
+  std::map<std::string, InputState> input_states() const {
+    std::map<std::string, InputState> states;
+    const auto add = [&](const std::string& path) {
+      const auto [it, is_new] = states.try_emplace(path);
+      if (!is_new) return false;
+      it->second.content = content_of(tree_, path, *tree_.find(path));
+      const tree::Node* below = base_.tree.find(path);
+      const std::string parent(tree::directory_of(path));
+      if (below != nullptr && content_of(base_.tree, path, *below) == it->second.content) {
+        it->second.below = InputState::Below::same;
+        it->second.below_mtime = below->mtime;
+      } else if (below != nullptr || (!parent.empty() && base_.tree.find(parent) != nullptr)) {
+        it->second.below = InputState::Below::other;
+      }
+      return true;
+    };
+    for (const std::string& path : input_paths_) {
+      add(path);
+      for (std::string above(tree::directory_of(path)); !above.empty() && add(above);)
+        above = std::string(tree::directory_of(above));
+    }
+    return states;
+  }
+
+  InputTimes times(const KeptDirectories& kept, const std::map<std::string, InputState>& states) const {
+    int64_t newest = 0;
+    for (const auto& [path, node] : base_.tree.nodes())
+      if (node.type == tree::NodeType::file) newest = std::max(newest, node.mtime);
+    InputTimes times =
+        input_times({states, base::sha256(base_.id), newest, kept.seen(), context_.epoch, kept.now()});
+    // Names of one file have one time.
+    std::map<uint64_t, int64_t> groups;
+    for (const auto& [path, time] : times)
+      if (const uint64_t group = tree_.find(path)->link_group; group != 0)
+        groups[group] = std::max(groups[group], time);
+    for (auto& [path, time] : times)
+      if (const uint64_t group = tree_.find(path)->link_group; group != 0) time = groups[group];
+    return times;
   }
 
   static std::string join(const std::vector<std::string>& parts) {
@@ -391,13 +474,22 @@ class StageRun {
     request.env = environment(stage_, base_, context_.epoch);
     request.workdir = stage_.workdir;
     request.secrets = secrets();
-    const std::string project = base::real_path(context_.file.spec.directory);
-    for (const std::string& directory : stage_.caches)
-      request.caches.push_back({directory, context_.cache.mount_directory(join({project, directory}))});
     request.network = stage_.network;
     request.result_fd = result_fd;
     request.cancelled = context_.options.cancelled;
     return request;
+  }
+
+  // The times of the inputs, which others who use the kept directories will be compared with.
+  InputTimes prepare(KeptDirectories& kept) const {
+    const std::map<std::string, InputState> states = input_states();
+    InputTimes times = this->times(kept, states);
+    Seen seen{base::sha256(base_.id), {}};
+    for (const auto& [path, state] : states) seen.inputs[path] = {state.content, times.at(path)};
+    kept.note(seen);
+    std::erase_if(
+        times, [&](const auto& one) { return one.second == tree_.find(one.first)->mtime * 1'000'000'000; });
+    return times;
   }
 
   oci::Digest execute() {
@@ -413,36 +505,27 @@ class StageRun {
       // does.
       const base::Fd result(::open(file.temporary().c_str(), O_WRONLY | O_CLOEXEC));
       if (!result) fail("cannot write the stage's result: {}", base::errno_text());
-      const sandbox::Request request = this->request(work.path(), result.get());
-      std::vector<std::unique_ptr<base::AtomicFile>> unsearched;
-      for (const auto& [directory, kept] : request.caches)
-        if (!forms().empty())
-          unsearched.push_back(std::make_unique<base::AtomicFile>(kept + unsearched_mark));
-      // Each of them, whatever was found in another; what cannot be searched is not kept.
-      const auto search_kept = [&] {
-        std::exception_ptr first;
-        for (const auto& [directory, kept] : request.caches) {
-          const auto remove_all = [&, kept = kept] { remove_kept(kept, context_); };
-          try {
-            refuse_secrets_in_directory(forms(), stage_.name, kept, begin, remove_all);
-          } catch (const base::Error& error) {
-            if (error.code() != Code::refused) remove_all();
-            if (!first) first = std::current_exception();
-          }
-        }
-        if (first) std::rethrow_exception(first);
-      };
+      KeptDirectories kept(stage_.caches, base::real_path(context_.file.spec.directory), context_.options,
+                           context_.cache, [&](const std::string& directory) {
+                             context_.progress.note(
+                                 stage_.name, fmt::format("waits for another stage that uses {}", directory));
+                           });
+      sandbox::Request request = this->request(work.path(), result.get());
+      request.caches = kept.mounts();
+      request.times = prepare(kept);
+      if (!forms().empty()) kept.expect_search();
       sandbox::Outcome outcome;
       try {
         outcome = sandbox::run(request, context_.options.helper, output);
       } catch (...) {
         try {
-          search_kept();                // interrupted: what there was no time to remove is not kept either
+          kept.search(stage_.name,
+                      begin);           // interrupted: what there was no time to remove is not kept either
         } catch (const base::Error&) {  // it is gone; what happened first is what is told
         }
         throw;
       }
-      search_kept();
+      kept.search(stage_.name, begin);
       log.finish();
       if (log.hit()) refuse_log(*log.hit());
       if (!outcome.ok) report(outcome, log.last_lines());
@@ -509,6 +592,7 @@ class StageRun {
   tree::FileTree tree_;
   std::vector<Origin> origins_;
   std::vector<Input> inputs_;
+  std::vector<std::string> input_paths_;  // in the tree
 };
 
 std::set<std::string> dependencies(const spec::Stage& stage) {
@@ -536,56 +620,103 @@ std::vector<std::string> stages_of_image(const spec::Spec& spec) {
   return names;
 }
 
+const sandbox::HostState& StageMemory::host() {
+  std::call_once(once_, [this] { host_ = sandbox::host_state(); });
+  return host_;
+}
+
+std::optional<oci::Digest> StageMemory::find(const base::Hash& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = ran_.find(key);
+  return it == ran_.end() ? std::nullopt : std::optional(it->second);
+}
+
+void StageMemory::note(const base::Hash& key, const oci::Digest& result) {
+  const std::lock_guard lock(mutex_);
+  ran_.insert_or_assign(key, result);
+}
+
 namespace {
 
-// Of stages that were killed: what they worked in, and kept directories that could not be searched for
-// secrets.
-void remove_leftovers(const StageContext& context) {
-  base::remove_stale_temporaries(context.cache.work_directory(), [&](const std::string& path) {
-    sandbox::remove_work(path, context.options.helper);
-    base::remove_tree(path);
-  });
-  const std::string kept = context.cache.mounts_directory();
-  base::remove_stale_temporaries(kept, [&](const std::string& path) {
-    const std::string name = base::file_name(path).substr(1);
-    if (const size_t mark = name.find(unsearched_mark); mark != std::string::npos)
-      remove_kept(kept + "/" + name.substr(0, mark), context);
-    base::remove_tree(path);
-  });
-}
+// Stages that run side by side. The first error stops all of them, and is what is told: not that the others
+// were stopped.
+class Schedule {
+ public:
+  Schedule(const std::vector<const spec::Stage*>& stages, const StageContext& context)
+      : stages_(stages),
+        options_(context.options),
+        context_{context.file,      options_,      context.cache,  context.progress,
+                 context.read_base, context.epoch, context.memory, context.host},
+        free_(std::max(1, context.options.jobs)),
+        interrupted_(context.options.cancelled) {
+    options_.cancelled = &stop_;
+  }
+
+  StageResults run() {
+    std::vector<std::jthread> threads;
+    for (const spec::Stage* stage : stages_) threads.emplace_back([this, stage] { run_one(*stage); });
+    std::unique_lock lock(mutex_);
+    while (ended_ < stages_.size()) {
+      changed_.wait_for(lock, std::chrono::milliseconds(50));
+      if (interrupted_ != nullptr && *interrupted_) stop_ = true;
+    }
+    lock.unlock();
+    threads.clear();
+    if (error_) std::rethrow_exception(error_);
+    return std::move(results_);
+  }
+
+ private:
+  bool is_ready(const spec::Stage& stage) const {
+    const std::set<std::string> names = dependencies(stage);
+    return std::all_of(names.begin(), names.end(),
+                       [this](const std::string& name) { return results_.contains(name); });
+  }
+
+  void run_one(const spec::Stage& stage) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return error_ || (free_ > 0 && is_ready(stage)); });
+    if (!error_) {
+      --free_;
+      const StageResults done = results_;
+      lock.unlock();
+      std::shared_ptr<const StageResult> result;
+      std::exception_ptr error;
+      try {
+        result = StageRun(stage, context_, done).run();
+      } catch (...) {
+        error = std::current_exception();
+      }
+      lock.lock();
+      ++free_;
+      if (result) results_[stage.name] = std::move(result);
+      if (error && !error_) error_ = error;
+      if (error_) stop_ = true;
+    }
+    ++ended_;
+    changed_.notify_all();
+  }
+
+  const std::vector<const spec::Stage*>& stages_;
+  Options options_;
+  StageContext context_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int free_;
+  size_t ended_ = 0;
+  StageResults results_;
+  std::exception_ptr error_;
+  const std::atomic<bool>* interrupted_;
+  std::atomic<bool> stop_ = false;
+};
 
 }  // namespace
 
 StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context) {
-  remove_leftovers(context);
+  remove_leftovers(context.options, context.cache);
+  if (stages.size() > 1) return Schedule(stages, context).run();
   StageResults results;
-  if (stages.empty()) return results;
-  if (stages.size() == 1) {
-    results[stages.front()->name] = StageRun(*stages.front(), context, results).run();
-    return results;
-  }
-  using Future = std::shared_future<std::shared_ptr<const StageResult>>;
-  std::map<std::string, Future> futures;  // those that a stage waits for are in before it
-  std::counting_semaphore<> slots(std::max(1, context.options.jobs));
-  for (const spec::Stage* stage : stages) {
-    std::map<std::string, Future> waits;
-    for (const std::string& name : dependencies(*stage)) waits[name] = futures.at(name);
-    futures[stage->name] = std::async(std::launch::async, [stage, waits, &context, &slots] {
-      StageResults done;
-      for (const auto& [name, future] : waits) done[name] = future.get();
-      slots.acquire();
-      try {
-        auto result = StageRun(*stage, context, done).run();
-        slots.release();
-        return result;
-      } catch (...) {
-        slots.release();
-        throw;
-      }
-    });
-  }
-  for (const spec::Stage* stage : stages) futures.at(stage->name).wait();
-  for (const spec::Stage* stage : stages) results[stage->name] = futures.at(stage->name).get();
+  for (const spec::Stage* stage : stages) results[stage->name] = StageRun(*stage, context, results).run();
   return results;
 }
 
@@ -614,17 +745,12 @@ std::map<std::string, StageForecast> forecast_stages(const std::vector<const spe
   return forecasts;
 }
 
-namespace {
-
-// What a registry's image stands for by the spec or the lock; nothing for others.
 std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, const Registries& registries) {
   if (location.transport != oci::Transport::registry) return std::nullopt;
   if (const auto pin = registries.pinned.find(location.path); pin != registries.pinned.end())
     return pin->second;
   return oci::parse_reference(location.path).digest;
 }
-
-}  // namespace
 
 void require_signed_base(const SpecFile& file, const oci::ImageLocation& location,
                          const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
@@ -670,7 +796,7 @@ void require_signed_base(const SpecFile& file, const oci::ImageLocation& locatio
 }
 
 Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
-                     store::Cache& cache, const Registries& registries) {
+                     store::Cache& cache, const Registries& registries, Ledger* ledger) {
   Base base;
   const auto* image = std::get_if<spec::BaseImage>(&wanted.what);
   if (image == nullptr) {
@@ -680,6 +806,7 @@ Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::
   require_signed_base(file, image->location, pinned_digest(image->location, registries), image->verify_keys,
                       wanted.position, cache, registries);
   try {
+    if (ledger != nullptr) note_image(*ledger, file, image->location, platform, cache, registries);
     store::ImageSet set = read_image(beside(file, image->location), platform, cache, registries);
     base.image = std::move(set.images.front());
     base.tree = store::image_tree(*base.image, cache, oci::to_string(image->location));
@@ -715,13 +842,23 @@ Root Sources::root_of(const spec::Copy& copy) const {
   }
   if (copy.download) {
     try {
-      return download_root(copy, cache_, options_.registries);
+      Root root = download_root(copy, cache_, options_.registries);
+      const auto& pins = options_.registries.pinned;
+      if (const auto pin = pins.find(copy.download->url); copy.download->digest || pin != pins.end())
+        options_.ledger->add_download(copy.download->url,
+                                      copy.download->digest ? *copy.download->digest : pin->second);
+      return root;
     } catch (const base::Error& error) {
       if (error.code() == Code::interrupted) throw;
       fail_at(file_, copy.position, error.code(), error.what());
     }
   }
-  if (!copy.image) return local_.select(copy);
+  if (!copy.image) {
+    Root root = local_.select(copy);
+    note_copy(*options_.ledger, file_, copy, root);
+    return root;
+  }
+  note_image(*options_.ledger, file_, *copy.image, platform_, cache_, options_.registries);
   const store::ImageSet set = read_image(beside(file_, *copy.image), platform_, cache_, options_.registries);
   if (options_.secret_forms)
     refuse_secrets(*options_.secret_forms, set.images.front(), cache_,

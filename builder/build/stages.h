@@ -3,12 +3,14 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "builder/build/copy.h"
 #include "builder/build/root.h"
 #include "minibuild/build/build.h"
+#include "minibuild/sandbox/sandbox.h"
 
 namespace minibuild::build {
 
@@ -31,6 +33,22 @@ struct StageResult {
 };
 using StageResults = std::map<std::string, std::shared_ptr<const StageResult>>;
 
+/// What the stages of one build know of each other, and find out once.
+class StageMemory {
+ public:
+  /// The state of the host's tools, looked at when the first stage needs it.
+  const sandbox::HostState& host();
+  /// The result of a stage that ran in this build, by its key.
+  std::optional<oci::Digest> find(const base::Hash& key) const;
+  void note(const base::Hash& key, const oci::Digest& result);
+
+ private:
+  std::once_flag once_;
+  sandbox::HostState host_;
+  mutable std::mutex mutex_;
+  std::map<base::Hash, oci::Digest> ran_;
+};
+
 struct StageContext {
   const SpecFile& file;
   const Options& options;
@@ -38,6 +56,7 @@ struct StageContext {
   Progress& progress;
   const ReadBase& read_base;
   int64_t epoch = 0;
+  StageMemory& memory;
   std::shared_ptr<sandbox::HostView> host = std::make_shared<sandbox::HostView>(options.helper);
 };
 
@@ -47,7 +66,7 @@ std::vector<const spec::Stage*> needed_stages(const spec::Spec& spec,
 /// The stages that the final image takes from.
 std::vector<std::string> stages_of_image(const spec::Spec& spec);
 /// Runs the stages, side by side where they do not depend on each other, or takes their results from the
-/// cache.
+/// cache. When one fails the others are stopped, and its error is thrown.
 StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context);
 
 /// What is known of a stage before anything runs.
@@ -83,9 +102,12 @@ class Sources {
   LocalSource local_;
 };
 
-/// A base that needs no build: scratch, or an image, with an error at its place in the spec.
+/// A base that needs no build: scratch, or an image, with an error at its place in the spec. What it is goes
+/// into the ledger, if one is given.
 Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
-                     store::Cache& cache, const Registries& registries);
+                     store::Cache& cache, const Registries& registries, Ledger* ledger = nullptr);
+/// What a registry's image stands for by the spec or the lock; nothing for others.
+std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, const Registries& registries);
 /// Throws Error{Code::refused} at `position` unless one of the keys signed the image that `location` names;
 /// nothing is asked if there are no keys, or if that was seen before of this digest. `digest`: of a
 /// registry's image.

@@ -157,6 +157,8 @@ Prepared prepare(const BuildArguments& arguments) {
       throw base::Error(Code::usage, fmt::format("--secret gives '{}' twice", base::printable(it->first)));
   options.secret_forms = build::secret_forms_of(options);
   options.stage = arguments.stage;
+  if (arguments.no_cache) options.stage_runs = build::StageRuns::anew;
+  options.provenance = arguments.provenance;
   if (arguments.jobs > 0) options.jobs = arguments.jobs;
   for (const std::string& output : arguments.outputs)
     prepared.destinations.push_back(find_destination(output));

@@ -80,6 +80,7 @@ int why(const WhyArguments& arguments);
 struct ReproduceArguments {
   std::string spec;
   std::string image;
+  bool reuse_stages = false;
   std::vector<std::string> set;
   std::vector<std::string> secrets;
   std::string progress = "auto";

@@ -107,6 +107,12 @@ int reproduce(const ReproduceArguments& arguments) {
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
   build::Options options = plain_options(arguments.set);
   for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
+  if (!arguments.reuse_stages) {
+    options.stage_runs = build::StageRuns::apart;
+    if (!build::load_spec(arguments.spec, options.set, oci::host_platform()).spec.stages.empty())
+      progress->note("reproduce",
+                     "stages run anew, with empty 'caches'; --reuse-stages takes what earlier builds kept");
+  }
   options.registries = make_registries(
       arguments.registry,
       [&](const std::string& subject, const std::string& text) { progress->note(subject, text); });

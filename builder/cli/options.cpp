@@ -57,8 +57,8 @@ void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
       ->check(CLI::Range(1, 1024));
   app.add_flag("--no-cache", a.no_cache,
-               "Run every stage again, and look at signatures of bases again; what a digest names still "
-               "comes from the cache");
+               "Run every stage again with emptied caches, read every file again, and look at signatures of "
+               "bases again; what a digest names still comes from the cache");
   app.add_option("--cache-dir", a.cache_dir,
                  "The cache's directory (default: $MINIBUILD_CACHE_DIR, ~/.cache/minibuild)");
   app.add_option("--metadata-file", a.metadata_file,
@@ -134,6 +134,8 @@ void add_why(CLI::App& app, WhyArguments& a) {
 void add_reproduce(CLI::App& app, ReproduceArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->required();
   app.add_option("IMAGE", a.image, "The image that it should give, wherever it is")->required();
+  app.add_flag("--reuse-stages", a.reuse_stages,
+               "Take kept results of stages, and what is in their caches, instead of running all anew");
   add_set(app, a.set);
   app.add_option("--secret", a.secrets, "id=ID,env=VARIABLE or id=ID,src=FILE; may be repeated")
       ->allow_extra_args(false);

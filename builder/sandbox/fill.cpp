@@ -38,7 +38,8 @@ base::Fd open_below(int root, std::string_view path) {
 
 class Unpacker {
  public:
-  Unpacker(base::Source& source, int root) : reader_(source, "the stage's file system"), root_(root) {}
+  Unpacker(base::Source& source, int root, const std::map<std::string, int64_t>& times)
+      : reader_(source, "the stage's file system"), root_(root), times_(times) {}
 
   void run() {
     TarEntry entry;
@@ -54,7 +55,7 @@ class Unpacker {
     // Directories last, deepest first: what is made in them changes their times, and they may be read-only.
     for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
       const base::Fd above = open_below(root_, tree::directory_of(it->first));
-      finish(above.get(), std::string(tree::name_of(it->first)), it->second);
+      finish(above.get(), it->first, it->second);
     }
   }
 
@@ -90,7 +91,7 @@ class Unpacker {
       case TarEntry::Kind::block_device:
         return;  // a sandbox makes no devices
     }
-    finish(at, name, entry.node);
+    finish(at, entry.path, entry.node);
   }
 
   void make_file(const TarEntry& entry, const std::string& name) {
@@ -102,7 +103,8 @@ class Unpacker {
       base::write_all(fd.get(), {buffer_.data(), n}, "a file of the stage");
   }
 
-  static void finish(int at, const std::string& name, const tree::Node& node) {
+  void finish(int at, const std::string& whole, const tree::Node& node) const {
+    const std::string name(tree::name_of(whole));
     const char* path = name.c_str();
     if (::fchownat(at, path, node.uid, node.gid, AT_SYMLINK_NOFOLLOW) != 0 && errno != EINVAL &&
         errno != EPERM)
@@ -118,12 +120,16 @@ class Unpacker {
           fail("cannot set {} of {}: {}", key, name, base::errno_text());
       }
     }
-    const timespec times[2] = {{node.mtime, 0}, {node.mtime, 0}};
+    timespec time{node.mtime, 0};
+    if (const auto own = times_.find(whole); own != times_.end())
+      time = {own->second / 1'000'000'000, own->second % 1'000'000'000};
+    const timespec times[2] = {time, time};
     ::utimensat(at, path, times, AT_SYMLINK_NOFOLLOW);
   }
 
   archive::TarReader reader_;
   int root_;
+  const std::map<std::string, int64_t>& times_;
   base::Fd parent_;
   std::string parent_path_;
   std::vector<std::pair<std::string, tree::Node>> directories_;
@@ -244,7 +250,9 @@ class Packer {
 
 }  // namespace
 
-void unpack_tree(base::Source& source, int directory) { Unpacker(source, directory).run(); }
+void unpack_tree(base::Source& source, int directory, const std::map<std::string, int64_t>& times) {
+  Unpacker(source, directory, times).run();
+}
 
 void pack_tree(int directory, base::Sink& sink) { Packer(directory, sink).run(); }
 

@@ -147,7 +147,7 @@ int first_process(const Orders& orders) {
   if (!orders.network) bring_up_loopback();
   {
     base::FdSource source(tree_fd, "the stage's file system");
-    unpack_tree(source, clean.get());
+    unpack_tree(source, clean.get(), orders.times);
   }
   ::close(tree_fd);
   Stubs stubs;

@@ -73,6 +73,11 @@ std::string write_orders(const Orders& orders) {
   for (const auto& command : orders.commands) put(out, command);
   put(out, orders.secrets);
   put(out, orders.caches);
+  put(out, orders.times.size());
+  for (const auto& [path, time] : orders.times) {
+    put(out, path);
+    put(out, static_cast<size_t>(time));
+  }
   return out;
 }
 
@@ -88,6 +93,10 @@ Orders read_orders(std::string_view bytes) {
   for (size_t n = taker.number(); n > 0; --n) orders.commands.push_back(taker.list());
   orders.secrets = taker.pairs();
   orders.caches = taker.pairs();
+  for (size_t n = taker.number(); n > 0; --n) {
+    std::string path = taker.text();
+    orders.times[std::move(path)] = static_cast<int64_t>(taker.number());
+  }
   return orders;
 }
 

@@ -1,6 +1,8 @@
 // What the caller tells the inner process, and the descriptors that it gets.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +25,7 @@ struct Orders {
   std::vector<std::vector<std::string>> commands;
   std::vector<std::pair<std::string, std::string>> secrets;  // path and value
   std::vector<std::pair<std::string, std::string>> caches;   // path and host directory
+  std::map<std::string, int64_t> times;                      // of files, nanoseconds since 1970
 };
 
 std::string write_orders(const Orders& orders);

@@ -354,6 +354,7 @@ Outcome run(const Request& request, const std::string& helper, const OutputLine&
   orders.network = request.network;
   orders.work = request.work;
   orders.workdir = request.workdir;
+  orders.times = request.times;
   for (const auto& [name, value] : request.env) orders.env.push_back(name + "=" + value);
   for (const Command& command : request.commands) orders.commands.push_back(command.argv);
   for (const Secret& secret : request.secrets) {

@@ -20,8 +20,8 @@ constexpr size_t max_result = size_t{256} << 20;
 constexpr size_t max_known_hashes = 1'000'000;
 constexpr size_t max_known_groups = 500'000;
 
-// File systems count time in steps of up to 10 ms: a file that changed just now could change again unnoticed.
-constexpr int64_t racy_ns = 20'000'000;
+// Blobs are written by builds alone, once: what could change one within a step of the clock is damage.
+constexpr int64_t blob_settles_in = 20'000'000;
 
 int64_t now_ns() {
   timespec now{};
@@ -30,11 +30,6 @@ int64_t now_ns() {
 }
 
 uint32_t today() { return static_cast<uint32_t>(now_ns() / 1'000'000'000 / 86400); }
-
-bool is_settled(const base::FileStamp& stamp) {
-  const int64_t last = std::max(stamp.mtime_ns, stamp.ctime_ns);
-  return now_ns() - last > racy_ns;
-}
 
 base::Hash stamp_key(std::string_view kind, const base::FileStamp& stamp, uint64_t offset, uint64_t length) {
   const std::array<uint64_t, 7> numbers = {stamp.device,
@@ -57,6 +52,13 @@ base::Hash slice_key(const tree::Slice& slice, uint64_t offset, uint64_t length)
       .update(base::as_bytes(slice.archive->sha256))
       .update({reinterpret_cast<const char*>(numbers.data()), sizeof numbers})
       .finish();
+}
+
+// The byte of a file that stands for a hash in locks.
+uint64_t byte_of(const base::Hash& hash) {
+  uint64_t byte = 0;
+  for (size_t i = 0; i < sizeof byte; ++i) byte = byte << 8U | hash[i];
+  return byte >> 2U;
 }
 
 std::string result_path(const std::string& directory, const base::Hash& key) {
@@ -84,10 +86,12 @@ Cache::Cache(std::string directory, bool fresh) : directory_(std::move(directory
 
 Cache::~Cache() = default;
 
-std::string Cache::mount_directory(std::string_view id) {
-  const std::string path = directory_ + "/mounts/" + base::to_hex(base::sha256(id));
-  base::make_directories(path);
-  return path;
+std::string Cache::mount_path(std::string_view name) const {
+  return mounts_directory() + "/" + base::to_hex(base::sha256(name));
+}
+
+std::optional<base::FileLock> Cache::try_lock_mount(const base::Hash& id) const {
+  return base::FileLock::try_lock(directory_ + "/locks/mounts", byte_of(id));
 }
 
 std::string Cache::blob_path(const oci::Digest& digest) const {
@@ -117,7 +121,7 @@ bool Cache::file_has_digest(const std::string& path, const oci::Digest& digest) 
   std::vector<char> buffer(size_t{1} << 20);
   while (const size_t n = source.read(buffer)) hash.update({buffer.data(), n});
   if (hash.finish() != digest.hash) return false;
-  if (is_settled(stamp)) hashes_->insert(key, {digest.hash, today()});
+  if (base::is_settled(stamp, blob_settles_in)) hashes_->insert(key, {digest.hash, today()});
   return true;
 }
 
@@ -128,16 +132,15 @@ void Cache::note_file_digest(const std::string& path, const oci::Digest& digest)
   // Small files are read again sooner than this waits.
   if (stamp.size < (uint64_t{4} << 20U)) return;
   // A clock that stands still or was set back must not hold a build up.
-  for (int i = 0; i < 25 && !is_settled(stamp) && now_ns() >= stamp.ctime_ns; ++i) ::usleep(2000);
-  if (is_settled(stamp))
+  for (int i = 0; i < 25 && !base::is_settled(stamp, blob_settles_in) && now_ns() >= stamp.ctime_ns; ++i)
+    ::usleep(2000);
+  if (base::is_settled(stamp, blob_settles_in))
     hashes_->insert(stamp_key("blob" + boot_id_, stamp, 0, stamp.size), {digest.hash, today()});
 }
 
 base::FileLock Cache::lock_blob(const oci::Digest& digest) const {
   // Nobody holds two; if two blobs met in one byte, one would wait for the other.
-  uint64_t byte = 0;
-  for (size_t i = 0; i < sizeof byte; ++i) byte = byte << 8 | digest.hash[i];
-  return {directory_ + "/locks/blobs", byte >> 2};
+  return {directory_ + "/locks/blobs", byte_of(digest.hash)};
 }
 
 base::FileLock Cache::lock_lists(const std::string& name) const {
@@ -240,10 +243,12 @@ std::optional<base::Hash> Cache::known_hash(const tree::Content& content, uint64
   else
     key = stamp_key("file", std::get<tree::DiskFile>(content.where).stamp, offset, length);
   {
-    const std::lock_guard lock(unsettled_mutex_);
-    const auto it = unsettled_.find(key);
-    if (it != unsettled_.end()) return it->second;
+    const std::lock_guard lock(seen_now_mutex_);
+    const auto it = seen_now_.find(key);
+    if (it != seen_now_.end()) return it->second;
   }
+  // Whoever wants everything anew does not trust what the stamps of files say.
+  if (fresh_ && std::holds_alternative<tree::DiskFile>(content.where)) return std::nullopt;
   const auto found = hashes_->find(key);
   if (!found) return std::nullopt;
   if (today() > found->number + 7) hashes_->insert(key, {found->hash, today()});
@@ -259,13 +264,12 @@ void Cache::remember_hash(const tree::Content& content, uint64_t offset, uint64_
   const auto* file = std::get_if<tree::DiskFile>(&content.where);
   if (file == nullptr) return;
   const base::Hash key = stamp_key("file", file->stamp, offset, length);
-  if (is_settled(file->stamp)) {
-    hashes_->insert(key, {hash, today()});
-    return;
-  }
+  const bool settled = base::is_settled(file->stamp);
+  if (settled) hashes_->insert(key, {hash, today()});
+  if (settled && !fresh_) return;
   // Good for this build, which checks the stamp again whenever it reads; not for the next.
-  const std::lock_guard lock(unsettled_mutex_);
-  unsettled_.insert_or_assign(key, hash);
+  const std::lock_guard lock(seen_now_mutex_);
+  seen_now_.insert_or_assign(key, hash);
 }
 
 bool Cache::is_known_fine(const base::Hash& key) const {

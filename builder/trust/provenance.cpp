@@ -52,6 +52,8 @@ Json predicate_json(const Provenance& provenance) {
   definition["buildType"] = slsa_build_type;
   definition["externalParameters"] = external;
   definition["internalParameters"] = {{"platforms", provenance.platforms}, {"version", provenance.version}};
+  if (!provenance.open_stages.empty())
+    definition["internalParameters"]["stagesWithNetwork"] = provenance.open_stages;
   definition["resolvedDependencies"] = list_of(provenance.dependencies);
   Json details;
   details["builder"]["id"] = provenance.builder;

@@ -223,10 +223,10 @@ TEST_F(Caches, SeveralWritersDoNotDisturbEachOther) {
 
 TEST_F(Caches, TheNameOfAKeptDirectoryLeadsNowhereElse) {
   Cache cache(directory_);
-  const std::string path = cache.mount_directory("../../../etc");
+  const std::string path = cache.mount_path("../../../etc");
   EXPECT_EQ(base::parent_path(path), directory_ + "/mounts");
   EXPECT_TRUE(base::is_directory(path));
-  EXPECT_NE(path, cache.mount_directory("../../etc"));
+  EXPECT_NE(path, cache.mount_path("../../etc"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,10 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 FileStamp stamp_of(const struct stat& st);
+/// False if the file changed less than `for_ns` nanoseconds ago: its next change could leave the same stamp,
+/// so what is known of its content must not be remembered. Two seconds cover file systems that count in them,
+/// and pages of a mapped file that are written to a second time before they reach the disk.
+bool is_settled(const FileStamp& stamp, int64_t for_ns = 2'000'000'000);
 
 /// Opens for reading; throws Error `cannot open PATH: cause`.
 Fd open_file(const std::string& path);
@@ -156,8 +161,12 @@ class FileLock {
   /// An exclusive lock on one byte of it, which need not be there: one file for any number of locks, which
   /// know nothing of a lock on the whole. `byte` is below 2^62. Threads exclude one another as processes do.
   FileLock(const std::string& path, uint64_t byte);
+  /// The same if nobody else has it; does not wait.
+  static std::optional<FileLock> try_lock(const std::string& path, uint64_t byte);
 
  private:
+  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+
   Fd fd_;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "minibuild/build/images.h"
+#include "minibuild/build/ledger.h"
 #include "minibuild/build/locked_packages.h"
 #include "minibuild/build/spec_file.h"
 #include "minibuild/store/cache.h"
@@ -30,6 +31,13 @@ class Progress {
   virtual void layer(uint64_t done, uint64_t total) = 0;
 };
 
+/// Which stages run, and what is in their `caches` then.
+enum class StageRuns {
+  needed,  // those without a kept result; what earlier runs left
+  anew,    // all; nothing: what earlier runs left is emptied
+  apart,   // all, and nothing of them is kept; nothing: directories that are gone afterwards
+};
+
 struct Options {
   std::vector<oci::Platform> platforms;    // empty: the spec's, else the host's
   std::map<std::string, std::string> set;  // arguments
@@ -38,11 +46,14 @@ struct Options {
       secret_forms{};            // of `secrets`, so that they are made once; null: see secret_forms_of
   std::optional<int64_t> epoch;  // SOURCE_DATE_EPOCH, for specs without `epoch`
   std::string stage;             // stop at this stage; its tree is the result
+  StageRuns stage_runs = StageRuns::needed;
   int jobs = 1;
   Registries registries;
   std::vector<LockedPackages> packages;  // of the lock file
-  std::string top;             // the spec that all names of specs are relative to; empty: the one built
-  std::optional<int64_t> now;  // seconds since 1970, for signed indexes that expire
+  std::string top;                   // the spec that all names of specs are relative to; empty: the one built
+  std::optional<int64_t> now;        // seconds since 1970, for signed indexes that expire
+  bool provenance = false;           // the image's provenance is wanted, whatever the spec says
+  std::shared_ptr<Ledger> ledger{};  // what is read is noted here; null: in one of the build's own
   std::string helper = "/proc/self/exe";  // the executable for sandbox::run
   const std::atomic<bool>* cancelled = nullptr;
   /// Seconds from any fixed moment, for the durations of phases.
@@ -59,6 +70,7 @@ struct Built {
   std::vector<tree::FileTree> trees;  // of each image, merged
   std::vector<oci::Reference> names;
   std::vector<Phase> phases;
+  std::shared_ptr<const Ledger> ledger{};  // what was read
   int64_t epoch = 0;
   spec::Attest attest{};             // of the spec
   std::vector<std::string> bases{};  // references of the registries' images that it stands on

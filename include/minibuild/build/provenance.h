@@ -29,20 +29,10 @@ struct Invocation {
   std::optional<GitCommit> git{};
 };
 
-/// What went into the images of `built`: the spec and those that it stands on, the lock, images of
-/// registries, downloads, packages. Values of secrets do not appear, wherever they were used. Throws Error as
-/// `load_spec`.
+/// What went into the images of `built`: what its ledger says was read, the lock, packages. Values of secrets
+/// do not appear, wherever they were used.
 trust::Provenance describe_build(const std::string& spec_path, const Options& options, const Lock& lock,
                                  const Built& built, const Invocation& invocation);
-
-/// The images in layouts and archives that the spec, and those it stands on, have as bases or copy from, by
-/// their names as written. Throws Error if one cannot be read.
-std::vector<trust::Resource> images_on_disk(const std::string& spec_path, const Options& options,
-                                            store::Cache& cache);
-
-/// What is copied from beside the spec, and those it stands on: a file by its SHA-256, anything else by
-/// in-toto's `dirHash1` of the regular files that are taken.
-std::vector<trust::Resource> local_inputs(const std::string& spec_path, const Options& options);
 
 /// What the statement is about: the index or only image under each of its names, then each platform's image.
 std::vector<trust::Resource> subjects_of(const Built& built);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "minibuild/base/error.h"
+#include "minibuild/oci/digest.h"
 #include "minibuild/spec/spec.h"
 
 namespace minibuild::build {
@@ -14,6 +16,7 @@ struct SpecFile {
   spec::Spec spec;
   std::string source;
   spec::Diagnostics diagnostics;
+  std::optional<oci::Digest> policy_digest{};  // of the policy file that was read with it
 };
 
 /// What the path of a spec that comes with minibuild begins with: `minibuild:distroless/cc.yaml`.

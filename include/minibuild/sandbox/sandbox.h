@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,7 +36,9 @@ struct CacheMount {
 struct Request {
   std::string work;  // an empty directory of the caller's, on a disk; gone or empty afterwards
   const tree::FileTree* root = nullptr;  // what the file system holds at the start
-  bool host_tools = false;               // /usr, /opt and the needed parts of /etc of the host, read-only
+  /// Times of paths of the root that have other ones than the tree says, in nanoseconds since 1970.
+  std::map<std::string, int64_t> times;
+  bool host_tools = false;  // /usr, /opt and the needed parts of /etc of the host, read-only
   std::vector<Command> commands;
   std::vector<std::pair<std::string, std::string>> env;  // all of it
   std::string workdir = "/";
@@ -71,8 +74,21 @@ void remove_work(const std::string& directory, const std::string& helper);
 /// True if `path` (of a host-based stage) is one that the sandbox shows from the host: below /usr, /opt, or
 /// one of the parts of /etc; also the links /bin, /lib, /lib64, /sbin.
 bool shows_host_path(std::string_view path);
-/// What the host's tools depend on, as text whose change means that a stage on `base: host` must run again.
-std::string host_fingerprint();
+
+/// What a stage on `base: host` sees of this machine: for each directory (or single file) a hash of the names
+/// in it and of the stamps of its files.
+struct HostState {
+  std::map<std::string, uint64_t> directories;
+};
+/// Looks at every file that the sandbox shows, on a few threads: some 100,000 of them in a tenth of a second.
+/// What changed within the last two seconds gives another state each time.
+HostState host_state();
+/// A change of it means that a stage on `base: host` must run again.
+base::Hash hash_of(const HostState& state);
+std::string to_text(const HostState& state);
+HostState parse_host_state(std::string_view text);
+/// What differs, for people: `/usr/bin/cc and in 2 other places`; empty if nothing does.
+std::string changed_in(const HostState& before, const HostState& now);
 
 /// The first argument with which the program becomes the sandbox's inner process.
 inline constexpr std::string_view helper_argument = "--minibuild-sandbox";

@@ -49,7 +49,7 @@ struct GcReport {
 class Cache : public archive::LayerMemory {
  public:
   /// Opens or makes the cache; removes what killed builds left in tmp/. Throws Error naming the directory.
-  /// With `fresh`, results that are there are not used, but new ones are stored.
+  /// With `fresh`, results and hashes of files that are there are not used, but new ones are stored.
   explicit Cache(std::string directory, bool fresh = false);
   ~Cache() override;
   Cache(const Cache&) = delete;
@@ -60,10 +60,12 @@ class Cache : public archive::LayerMemory {
   const std::string& directory() const { return directory_; }
   std::string temporary_directory() const { return directory_ + "/tmp"; }
   std::string work_directory() const { return directory_ + "/work"; }
-  /// Where the mount_directories are.
+  /// Where the kept directories are.
   std::string mounts_directory() const { return directory_ + "/mounts"; }
-  /// The kept directory of a stage; `id` is hashed, so that no name can lead elsewhere. Made if missing.
-  std::string mount_directory(std::string_view id);
+  /// Where the kept directory of a stage is or will be; `name` is hashed, so that none can lead elsewhere.
+  std::string mount_path(std::string_view name) const;
+  /// A lock on a kept directory, `id` being the hash of its name; nothing while somebody else has it.
+  std::optional<base::FileLock> try_lock_mount(const base::Hash& id) const;
 
   /// Where a blob lies if it is there and its bytes are right; one that is wrong is removed.
   std::optional<std::string> find_blob(const oci::Digest& digest);
@@ -125,8 +127,8 @@ class Cache : public archive::LayerMemory {
   std::unique_ptr<base::FileLock> in_use_;
   std::unique_ptr<Table> hashes_;
   std::unique_ptr<Table> groups_;
-  std::mutex unsettled_mutex_;
-  std::map<base::Hash, base::Hash> unsettled_;  // hashes of files that changed a moment ago
+  std::mutex seen_now_mutex_;
+  std::map<base::Hash, base::Hash> seen_now_;  // hashes of files that hold for this build alone
   std::mutex mutex_;
   std::map<base::Hash, std::shared_ptr<const archive::StoredLayer>> layers_;
   std::string boot_id_;

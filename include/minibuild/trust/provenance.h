@@ -41,7 +41,8 @@ struct Provenance {
   std::vector<std::string> secrets;         // ids, never values
   // internalParameters
   std::vector<std::string> platforms;
-  std::string version;  // of minibuild
+  std::string version;                   // of minibuild
+  std::vector<std::string> open_stages;  // those that could reach the network: what they fetched is not known
   std::vector<Resource> dependencies;
   std::vector<Resource> byproducts;
   std::string builder;     // URI of who ran the build

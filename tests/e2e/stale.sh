@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# Never an old program: incremental tools with kept directories and on stages, old stamps of files, changed tools of the
+# host. The right value is always what the edited sources say.
+. "$(dirname "$0")/lib.sh"
+[ "$(id -u)" = 0 ] || echo "not run: changing the host's tools, and file systems with coarse times, need root"
+log() { "$MINIBUILD" build --progress plain "$@" 2>&1 > /dev/null | grep -v '^  '; }
+
+# spec DIRECTORY BASE: what the stage runs comes from standard input; its program is /out/app.
+spec() {
+  mkdir -p "$1/src"
+  {
+    printf 'minibuild: 1\nimage: registry.example.com/team/stale:1\nstages:\n  s:\n    base: %s\n' "${2:-host}"
+    printf '    copy: [{ from: src, to: /src/ }]\n    workdir: /src\n    caches: [/kept]\n    run:\n      - |\n'
+    sed 's/^/        /'
+    printf 'copy: [{ stage: s, from: /out/app, to: /app }]\nuser: 65532\nentrypoint: [/app]\n'
+  } > "$1/minibuild.yaml"
+}
+program() { printf '#include <stdio.h>\nint word(void);\nint main(void) { printf("%%d\\n", word()); return 0; }\n' > "$1/src/main.c"; }
+word() { echo "int word(void) { return $2; }" > "$1/src/word.c"; }
+
+# tries DIRECTORY TOOL: build, edit, build again: the new one ships; what did not change was not made again; back to the old
+# text the old one ships; --no-cache empties what is kept.
+tries() {
+  local d=$1 tool=$2
+  build "$d/minibuild.yaml" -o "dir:$d.1" > /dev/null || return
+  same "$tool: the first" "$("$d.1/app")" "$one"
+  edit "$d" "$two"
+  build "$d/minibuild.yaml" -o "dir:$d.2" > /dev/null
+  same "$tool: an edited file is built again" "$("$d.2/app")" "$two"
+  edit "$d" "$one"
+  touch "$d/src/unrelated.txt" # so that no kept result serves
+  build "$d/minibuild.yaml" -o "dir:$d.3" > /dev/null
+  same "$tool: the old text gives the old program" "$("$d.3/app")" "$one"
+  edit "$d" "$two"
+  touch -d '2001-01-01' "$d"/src/*
+  build "$d/minibuild.yaml" -o "dir:$d.4" --no-cache > /dev/null
+  same "$tool: --no-cache" "$("$d.4/app")" "$two"
+  build "$d/minibuild.yaml" -o "oci:$d.oci" > /dev/null
+  edit "$d" "$one"
+  check "$tool: reproduce sees that the image is another" bash -c "'$MINIBUILD' reproduce --progress none $d/minibuild.yaml oci:$d.oci > /dev/null; [ \$? = 3 ]"
+  edit "$d" "$two"
+  check "$tool: reproduce" "$MINIBUILD" reproduce --progress none "$d/minibuild.yaml" "oci:$d.oci"
+}
+edit() { word "$@"; }
+one=1 two=2
+
+spec make << 'E2'
+mkdir -p /kept/o /out
+cat > /kept/Makefile <<'M'
+/kept/o/app: /kept/o/main.o /kept/o/word.o
+	cc -o $@ $^
+/kept/o/%.o: /src/%.c
+	cc -c -o $@ $<
+M
+make -s -f /kept/Makefile
+cp /kept/o/app /out/
+E2
+program make && word make 1
+tries make make
+spec again << 'E2'
+mkdir -p /out && cd /kept
+printf 'app: main.o word.o\n\tcc -o $@ $^\n%%.o: /src/%%.c\n\techo compiles $< && cc -c -o $@ $<\n' > Makefile
+make -s && cp app /out/
+E2
+program again && word again 1
+log again/minibuild.yaml -o dir:again.1 > again.log
+word again 2
+same "make: only the edited file is compiled again" "$(log again/minibuild.yaml -o dir:again.2 | grep compiles)" "s | compiles /src/word.c"
+
+if command -v ninja > /dev/null; then
+  spec ninja << 'E2'
+mkdir -p /out && cd /kept
+cat > build.ninja <<'N'
+rule cc
+  command = cc -c -o $out $in
+rule link
+  command = cc -o $out $in
+build main.o: cc /src/main.c
+build word.o: cc /src/word.c
+build app: link main.o word.o
+N
+ninja -j1 > /dev/null && cp app /out/
+E2
+  program ninja && word ninja 1
+  tries ninja ninja
+fi
+if command -v cmake > /dev/null; then
+  spec cmake << 'E2'
+mkdir -p /out && cmake -S /src -B /kept -G "Unix Makefiles" > /dev/null && cmake --build /kept > /dev/null && cp /kept/app /out/
+E2
+  program cmake && word cmake 1
+  printf 'cmake_minimum_required(VERSION 3.20)\nproject(app C)\nadd_executable(app main.c word.c)\n' > cmake/src/CMakeLists.txt
+  tries cmake cmake
+fi
+
+# Without kept directories: what a stage below left is older than what is copied over it.
+mkdir -p below/src below/next
+program below && word below 1 && cp below/src/word.c below/next/word.c
+cat > below/minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/stale:1
+stages:
+  first:
+    base: host
+    copy: [{ from: src, to: /src/ }]
+    workdir: /src
+    run: |
+      printf 'app: main.o word.o\n\tcc -o $@ $^\n' > Makefile
+      make -s
+  second:
+    base: { stage: first }
+    copy: [{ from: next, to: /src/ }]
+    workdir: /src
+    run: make -s && mkdir /out && cp app /out/
+copy: [{ stage: second, from: /out/app, to: /app }]
+user: 65532
+entrypoint: [/app]
+E2
+build below/minibuild.yaml -o dir:below.1 > /dev/null
+same "a stage on a stage: the first" "$(below.1/app)" 1
+echo 'int word(void) { return 2; }' > below/next/word.c
+build below/minibuild.yaml -o dir:below.2 > /dev/null
+same "a stage on a stage: what is copied over it is newer" "$(below.2/app)" 2
+
+# Where nothing can have been made of them, inputs have the epoch's time, here and everywhere.
+mkdir -p times/src && echo x > times/src/file
+cat > times/minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/stale:1
+epoch: 86400
+stages: { s: { base: host, copy: [{ from: src, to: /src/ }], caches: [/kept], run: "mkdir /out; stat -c '%Y' /src /src/file > /out/t; date > /kept/x" } }
+copy: [{ stage: s, from: /out/t, to: /t }]
+user: 65532
+entrypoint: [/t]
+E2
+build times/minibuild.yaml -o dir:times.1 > /dev/null
+same "the first run has the epoch's times" "$(xargs < times.1/t)" "86400 86400"
+build times/minibuild.yaml -o dir:times.2 --no-cache > /dev/null
+same "and so has one with emptied caches" "$(xargs < times.2/t)" "86400 86400"
+
+# Two stages with one kept directory take turns: neither takes what the other made for its own.
+mkdir -p shared/a shared/b
+cat > shared/minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/stale:1
+stages:
+  a:
+    base: host
+    copy: [{ from: a, to: /src/ }]
+    caches: [/kept]
+    run: |
+      mkdir /out && cd /kept
+      printf 'app: main.o word.o\n\tcc -o $@ $^\n%%.o: /src/%%.c\n\tcc -c -o $@ $<\n' > Makefile
+      make -s && cp app /out/
+  b:
+    base: host
+    copy: [{ from: b, to: /src/ }]
+    caches: [/kept]
+    run: |
+      mkdir /out && cd /kept
+      printf 'app: main.o word.o\n\tcc -o $@ $^\n%%.o: /src/%%.c\n\tcc -c -o $@ $<\n' > Makefile
+      make -s && cp app /out/
+copy: [{ stage: a, from: /out/app, to: /a }, { stage: b, from: /out/app, to: /b }]
+user: 65532
+entrypoint: [/a]
+E2
+for round in 1 2 3; do
+  for one in a b; do
+    printf '#include <stdio.h>\nint word(void);\nint main(void) { printf("%%d\\n", word()); return 0; }\n' > shared/$one/main.c
+    echo "int word(void) { return $round$([ $one = a ] && echo 1 || echo 2); }" > shared/$one/word.c
+  done
+  build shared/minibuild.yaml -o dir:shared.out > /dev/null
+  same "two stages with one kept directory, round $round" "$(shared.out/a) $(shared.out/b)" "${round}1 ${round}2"
+done
+
+# Files of the project: a change within a moment, with the same size, is seen; so is one behind a set-back time.
+mkdir quick && printf 'minibuild: 1\nimage: registry.example.com/team/stale:1\ncopy: [{ from: f, to: /f }]\nuser: 65532\nentrypoint: [/f]\ncompression: none\n' > quick/minibuild.yaml
+for round in 1 2 3 4 5; do
+  echo "A$round" > quick/f && touch -d @1000000000 quick/f
+  build quick/minibuild.yaml -o dir:quick.a > /dev/null
+  echo "B$round" > quick/f && touch -d @1000000000 quick/f
+  build quick/minibuild.yaml -o dir:quick.b > /dev/null
+  same "changed within a moment, round $round" "$(cat quick.b/f)" "B$round"
+done
+python3 - "$MINIBUILD" << 'E2'
+import mmap, subprocess, sys, time
+f = open("quick/f", "w+b"); f.truncate(4096); m = mmap.mmap(f.fileno(), 4096)
+def build(where): subprocess.run([sys.argv[1], "build", "quick/minibuild.yaml", "--progress", "none", "-o", "dir:" + where], check=True, stdout=subprocess.DEVNULL)
+m[0:9] = b"version A"; time.sleep(0.1); build("mapped.1")
+m[0:9] = b"version B"; m.flush(); build("mapped.2")
+E2
+same "written through a mapping" "$(head -c 9 mapped.2/f)" "version B"
+finish
