@@ -1,7 +1,7 @@
 # What apt-get installs; sourced by the scripts. To build, and more to test.
 build_packages="build-essential cmake ninja-build pkg-config libzstd-dev libdeflate-dev zlib1g-dev libssl-dev nlohmann-json3-dev
   libcli11-dev libfyaml-dev libfmt-dev libcurl4-openssl-dev libarchive-dev libsolv-dev librnp-dev libre2-dev libsqlite3-dev libsodium-dev
-  libp11-kit-dev libseccomp-dev uidmap passt"
+  libp11-kit-dev libseccomp-dev uidmap"
 test_packages="libgtest-dev python3 skopeo umoci runc jq libarchive-tools zstd util-linux procps
   docker-registry debsecan python3-apt python3-pip buildah nginx-light apache2-utils openssl curl gnupg librnp0 faketime debian-archive-keyring
   softhsm2 libp11-kit0 keyutils"

@@ -565,6 +565,7 @@ class StageRun {
       ending += fmt::format(" (signal {})", outcome.exit_status - 128);
     std::string command = text;
     while (command.ends_with('\n')) command.pop_back();
+    if (!outcome.limit.empty()) ending += "; " + outcome.limit;
     std::string message = fmt::format("the stage '{}' {}\n  command: ", stage_.name, ending);
     for (const char c : command) message += c == '\n' ? std::string("\n           ") : std::string(1, c);
     if (!last_lines.empty()) message += "\n  its last lines:";

@@ -30,22 +30,23 @@ constexpr rlim_t mebibyte = rlim_t{1} << 20;
 
 // A core of one byte is none, also where the kernel gives cores to a program of the host: they could hold a
 // secret.
-constexpr Limit limits[] = {{RLIMIT_CORE, 1, 1},
-                            {RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY},
-                            {RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},
-                            {RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY},
-                            {RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY},
-                            {RLIMIT_LOCKS, RLIM_INFINITY, RLIM_INFINITY},
-                            {RLIMIT_MEMLOCK, 8 * mebibyte, 8 * mebibyte},
-                            {RLIMIT_MSGQUEUE, 819200, 819200},
-                            {RLIMIT_NICE, 0, 0},
-                            {RLIMIT_NOFILE, 65536, 65536},
-                            {RLIMIT_NPROC, 2048, 2048},
-                            {RLIMIT_RSS, RLIM_INFINITY, RLIM_INFINITY},
-                            {RLIMIT_RTPRIO, 0, 0},
-                            {RLIMIT_RTTIME, RLIM_INFINITY, RLIM_INFINITY},
-                            {RLIMIT_SIGPENDING, 8192, 8192},
-                            {RLIMIT_STACK, 8 * mebibyte, RLIM_INFINITY}};
+constexpr Limit limits[] = {
+    {RLIMIT_CORE, 1, 1},
+    {RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY},
+    {RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},
+    {RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY},
+    {RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY},
+    {RLIMIT_LOCKS, RLIM_INFINITY, RLIM_INFINITY},
+    {RLIMIT_MEMLOCK, 8 * mebibyte, 8 * mebibyte},
+    {RLIMIT_MSGQUEUE, 819200, 819200},
+    {RLIMIT_NICE, 0, 0},
+    {RLIMIT_NOFILE, 65536, 65536},
+    {RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY},  // lowered for the commands, in their own namespace
+    {RLIMIT_RSS, RLIM_INFINITY, RLIM_INFINITY},
+    {RLIMIT_RTPRIO, 0, 0},
+    {RLIMIT_RTTIME, RLIM_INFINITY, RLIM_INFINITY},
+    {RLIMIT_SIGPENDING, 8192, 8192},
+    {RLIMIT_STACK, 8 * mebibyte, RLIM_INFINITY}};
 
 void set_limits() {
   for (const auto& [resource, soft, hard] : limits) {

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #include "builder/sandbox/mounts.h"
 #include "builder/sandbox/orders.h"
 #include "builder/sandbox/system_calls.h"
+#include "builder/sandbox/watch.h"
 #include "minibuild/base/error.h"
 #include "minibuild/sandbox/sandbox.h"
 
@@ -87,6 +89,8 @@ void bring_up_loopback() {
     ::_exit(126);
   }
   drop_capabilities();
+  const rlimit processes{orders.limits.processes, orders.limits.processes};
+  ::setrlimit(RLIMIT_NPROC, &processes);
   ::close_range(3, ~0U, 0);
   std::vector<char*> arguments;
   for (const std::string& one : argv) arguments.push_back(const_cast<char*>(one.c_str()));
@@ -113,17 +117,33 @@ void bring_up_loopback() {
   ::_exit(error == ENOENT ? 127 : 126);
 }
 
-int run_command(const std::vector<std::string>& argv, const Orders& orders, SystemCallFilter& filter) {
+int run_command(const std::vector<std::string>& argv, const Orders& orders, SystemCallFilter& filter,
+                Watch& watch) {
   const pid_t child = ::fork();
   if (child < 0) fail("cannot start a command: {}", base::errno_text());
   if (child == 0) exec_command(argv, orders, filter);
+  sigset_t ends;
+  ::sigemptyset(&ends);
+  ::sigaddset(&ends, SIGCHLD);
+  constexpr timespec pause{0, 200'000'000};
+  timespec looked{};
+  bool stopped = false;
   while (true) {
     int status = 0;
-    const pid_t ended = ::waitpid(-1, &status, 0);
-    if (ended < 0 && errno == EINTR) continue;
-    if (ended < 0) fail("cannot wait for a command: {}", base::errno_text());
-    if (ended != child) continue;  // an orphan
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    const pid_t ended = ::waitpid(-1, &status, WNOHANG);
+    if (ended < 0 && errno != EINTR) fail("cannot wait for a command: {}", base::errno_text());
+    if (ended == child) return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (ended != 0) continue;  // an orphan
+    ::sigtimedwait(&ends, nullptr, &pause);
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    if ((now.tv_sec - looked.tv_sec) * 1'000'000'000 + now.tv_nsec - looked.tv_nsec < pause.tv_nsec) continue;
+    looked = now;
+    if (const std::string limit = stopped ? "" : watch.passed(); !limit.empty()) {
+      tell("limit " + limit);
+      stopped = true;
+    }
+    if (stopped) ::kill(-1, SIGKILL);
   }
 }
 
@@ -153,10 +173,17 @@ int first_process(const Orders& orders) {
   Stubs stubs;
   mount_all(orders, stubs);
   SystemCallFilter filter;
+  Watch watch(orders.limits, clean.get());
+  // Waited for with an end.
+  sigset_t ends;
+  ::sigemptyset(&ends);
+  ::sigaddset(&ends, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &ends, nullptr);
   bool ok = true;
   for (size_t i = 0; i < orders.commands.size() && ok; ++i) {
-    const int status = run_command(orders.commands[i], orders, filter);
+    const int status = run_command(orders.commands[i], orders, filter, watch);
     ok = status == 0;
+    if (!ok && watch.was_full()) tell("limit processes");
     if (!ok) tell(fmt::format("failed {} {}", i, status));
   }
   kill_all_others();
@@ -183,7 +210,7 @@ void keep_commands_capabilities() {
 
 // Sees what the commands of a stage on `base: host` would, and tells the caller of it.
 int look() {
-  if (::unshare(CLONE_NEWUSER) != 0) fail("namespaces: {}", base::errno_text());
+  if (::unshare(CLONE_NEWUSER) != 0) fail("{}{}", namespaces_refused, base::errno_text());
   wait_for_maps();
   become_root();
   mount_host_alone();
@@ -198,14 +225,14 @@ int look() {
 int enter(const Orders& orders) {
   if (orders.look_only) return look();
   if (orders.stage_as_root) stage_directories(orders);
-  if (::unshare(CLONE_NEWUSER) != 0) fail("namespaces: {}", base::errno_text());
+  if (::unshare(CLONE_NEWUSER) != 0) fail("{}{}", namespaces_refused, base::errno_text());
   wait_for_maps();
   become_root();
   forget_keys();
   if (!orders.stage_as_root) stage_directories(orders);
   const int network = orders.network ? 0 : CLONE_NEWNET;
   if (::unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | network) != 0)
-    fail("namespaces: {}", base::errno_text());
+    fail("{}{}", namespaces_refused, base::errno_text());
   // The first process begins only while this one lives: it dies with it.
   int gate[2];
   if (::pipe2(gate, O_CLOEXEC) != 0) fail("cannot make a pipe: {}", base::errno_text());

@@ -27,7 +27,8 @@ namespace {
 void mount_or_fail(const std::string& what, const std::string& source, const std::string& target,
                    const char* type, unsigned long flags, const char* data = nullptr) {
   if (::mount(source.c_str(), target.c_str(), type, flags, data) != 0)
-    fail("cannot mount {} in the sandbox: {}", what, base::errno_text());
+    fail("{}cannot mount {} in the sandbox: {}", errno == EPERM || errno == EACCES ? namespaces_refused : "",
+         what, base::errno_text());
 }
 
 // Read-only and without setuid programs and devices, everything mounted below it too.
@@ -47,7 +48,7 @@ bool is_dir(const std::string& path) { return base::is_directory(path); }
 void make_mounts_private() { mount_or_fail("/", "none", "/", nullptr, MS_REC | MS_PRIVATE); }
 
 void stage_directories(const Orders& orders) {
-  if (::unshare(CLONE_NEWNS) != 0) fail("cannot enter a mount namespace: {}", base::errno_text());
+  if (::unshare(CLONE_NEWNS) != 0) fail("{}{}", namespaces_refused, base::errno_text());
   make_mounts_private();
   // Opened before /tmp is covered: they may lie in it.
   const auto open_path = [](const std::string& path) {
@@ -355,7 +356,10 @@ class Mounter {
     ::mkdir(at("dev/shm").c_str(), 01777);
     mount_or_fail("/dev/pts", "devpts", at("dev/pts"), "devpts", MS_NOSUID | MS_NOEXEC,
                   "newinstance,ptmxmode=0666,mode=0620");
-    mount_or_fail("/dev/shm", "tmpfs", at("dev/shm"), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+    mount_or_fail("/dev/shm", "tmpfs", at("dev/shm"), "tmpfs", MS_NOSUID | MS_NODEV,
+                  fmt::format("mode=1777,size={},nr_inodes=65536",
+                              std::min(orders_.limits.memory / 4, uint64_t{1} << 30))
+                      .c_str());
   }
 
   void mount_network_settings() {

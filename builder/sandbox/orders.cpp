@@ -66,6 +66,8 @@ std::string write_orders(const Orders& orders) {
   for (const bool flag :
        {orders.remove_only, orders.look_only, orders.host_tools, orders.network, orders.stage_as_root})
     put(out, flag ? 1 : 0);
+  const Limits& limits = orders.limits;
+  for (const uint64_t limit : {limits.memory, limits.processes, limits.disk, limits.time}) put(out, limit);
   put(out, orders.work);
   put(out, orders.workdir);
   put(out, orders.env);
@@ -87,6 +89,9 @@ Orders read_orders(std::string_view bytes) {
   for (bool* flag :
        {&orders.remove_only, &orders.look_only, &orders.host_tools, &orders.network, &orders.stage_as_root})
     *flag = taker.number() == 1;
+  Limits& limits = orders.limits;
+  for (uint64_t* limit : {&limits.memory, &limits.processes, &limits.disk, &limits.time})
+    *limit = taker.number();
   orders.work = taker.text();
   orders.workdir = taker.text();
   orders.env = taker.list();

@@ -8,9 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "minibuild/sandbox/sandbox.h"
+
 namespace minibuild::sandbox {
 
 enum Descriptor { orders_fd = 3, control_fd = 4, result_fd = 5, tree_fd = 6 };
+
+/// What a report of the inner process begins with when the machine does not give it its namespaces.
+inline constexpr const char* namespaces_refused = "namespaces: ";
 
 struct Orders {
   bool remove_only = false;  // empty the work directory, nothing else
@@ -19,6 +24,7 @@ struct Orders {
   bool network = false;
   bool stage_as_root =
       false;  // the caller is root: directories are opened before the user namespace is entered
+  Limits limits;
   std::string work;
   std::string workdir;
   std::vector<std::string> env;  // NAME=value

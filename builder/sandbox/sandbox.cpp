@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,13 +74,19 @@ class SocketSink : public base::Sink {
     while (!bytes.empty()) {
       const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail("cannot fill the stage's file system: {}", base::errno_text());
+      if (n < 0) {
+        // The other side is gone, and says itself why.
+        cut_off_ = errno == EPIPE || errno == ECONNRESET;
+        fail("cannot fill the stage's file system: {}", base::errno_text());
+      }
       bytes.remove_prefix(static_cast<size_t>(n));
     }
   }
+  bool cut_off() const { return cut_off_; }
 
  private:
   int fd_;
+  bool cut_off_ = false;
 };
 
 // The first range of subordinate ids that a file such as /etc/subuid gives the caller.
@@ -171,14 +178,49 @@ bool can_map_as_root() {
 }
 
 std::string explain(const std::string& error) {
-  if (!error.starts_with("namespaces: ")) return error;
+  if (!error.starts_with(namespaces_refused)) return error;
   return fmt::format(
       "cannot start a sandbox for the stage's commands: {}. They need user namespaces: check that sysctl "
       "user.max_user_namespaces is above 0 and, where "
       "they exist, that kernel.unprivileged_userns_clone is 1 and "
       "kernel.apparmor_restrict_unprivileged_userns is 0; in a container, allow them in its "
       "seccomp profile. Specs without 'run' need none of this",
-      error.substr(12));
+      error.substr(std::string_view(namespaces_refused).size()));
+}
+
+uint64_t machine_memory() {
+  const uint64_t pages = static_cast<uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 0L));
+  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+Limits with_defaults(Limits limits, const std::string& work) {
+  if (limits.memory == 0) limits.memory = machine_memory() / 4 * 3;
+  if (limits.processes == 0) limits.processes = 2048;
+  struct statvfs space {};
+  if (limits.disk == 0)
+    limits.disk =
+        ::statvfs(work.c_str(), &space) == 0 ? uint64_t{space.f_bavail} * space.f_frsize / 4 * 3 : UINT64_MAX;
+  return limits;
+}
+
+std::string explain_limit(const std::string& key, const Limits& limits) {
+  const auto text = [&](const std::string& met, const std::string& twice) {
+    return fmt::format("it met its limit of {}; if it needs more, write 'limits: {{ {}: {} }}' in the stage",
+                       met, key, twice);
+  };
+  const auto megabytes = [](uint64_t bytes) {
+    return fmt::format("{}MB", std::max<uint64_t>(bytes / 1000000, 1));
+  };
+  if (key == "memory")
+    return text(base::human_size(limits.memory) + " of memory", megabytes(2 * limits.memory));
+  if (key == "processes")
+    return text(fmt::format("{} processes and threads", limits.processes),
+                std::to_string(2 * limits.processes));
+  if (key == "time")
+    return text(base::human_seconds(static_cast<double>(limits.time)),
+                fmt::format("{}m", limits.time / 30 + 1));
+  return text(base::human_size(limits.disk) + " on disk, or what is left of the disk was needed",
+              megabytes(2 * limits.disk));
 }
 
 // One inner process and what is heard of it.
@@ -187,6 +229,7 @@ class Run {
   Run(const Orders& orders, const std::string& helper, const tree::FileTree* root, int result,
       const std::vector<Secret>& secrets, OutputLine output)
       : as_root_(orders.stage_as_root),
+        limits_(orders.limits),
         lines_(secrets, std::move(output)),
         control_(socket_pair()),
         output_(pipe_pair()),
@@ -194,11 +237,11 @@ class Run {
     start(orders, helper, result);
     if (root != nullptr)
       filler_ = std::jthread([this, root] {
+        SocketSink sink(tree_.ours.get());
         try {
-          SocketSink sink(tree_.ours.get());
           archive::write_tar(*root, sink);
         } catch (const base::Error& error) {
-          fill_error_ = error.what();
+          if (!sink.cut_off()) fill_error_ = error.what();
         }
         ::shutdown(tree_.ours.get(), SHUT_WR);
       });
@@ -225,6 +268,7 @@ class Run {
     lines_.finish();
     filler_ = {};
     if (!error_.empty()) fail("{}", explain(!fill_error_.empty() ? fill_error_ : error_));
+    if (!done_ && !fill_error_.empty()) fail("{}", fill_error_);
     if (!done_ && outcome_.ok)
       fail("the sandbox ended before its work was done (was it killed for want of memory?)");
     return outcome_;
@@ -291,7 +335,11 @@ class Run {
 
   void hear(const std::string& line) {
     if (line == "ready") {
-      write_maps(child_, as_root_);
+      try {
+        write_maps(child_, as_root_);
+      } catch (const base::Error& error) {
+        fail("{}", explain(std::string(namespaces_refused) + error.what()));
+      }
       ::send(control_.ours.get(), "g", 1, MSG_NOSIGNAL);
     } else if (line == "looking") {
       looking_ = true;
@@ -299,8 +347,11 @@ class Run {
       done_ = true;
     } else if (line.starts_with("failed ")) {
       const std::vector<std::string> parts = base::split(line, ' ');
-      outcome_ = {false, static_cast<size_t>(base::parse_number(parts.at(1)).value_or(0)),
-                  static_cast<int>(base::parse_number(parts.at(2), 255).value_or(1))};
+      outcome_.ok = false;
+      outcome_.failed_command = static_cast<size_t>(base::parse_number(parts.at(1)).value_or(0));
+      outcome_.exit_status = static_cast<int>(base::parse_number(parts.at(2), 255).value_or(1));
+    } else if (line.starts_with("limit ")) {
+      if (outcome_.limit.empty()) outcome_.limit = explain_limit(line.substr(6), limits_);
     } else if (error_.empty()) {
       error_ = line.starts_with("error ") ? line.substr(6) : line;
     }
@@ -323,6 +374,7 @@ class Run {
   }
 
   bool as_root_;
+  Limits limits_;
   LineSplitter lines_;
   Pair control_;
   Pair output_;
@@ -352,6 +404,7 @@ Outcome run(const Request& request, const std::string& helper, const OutputLine&
   orders.stage_as_root = can_map_as_root();
   orders.host_tools = request.host_tools;
   orders.network = request.network;
+  orders.limits = with_defaults(request.limits, request.work);
   orders.work = request.work;
   orders.workdir = request.workdir;
   orders.times = request.times;

@@ -112,6 +112,22 @@ else
   echo "not run: what the caller has set is only put back by root"
 fi
 
+# Limits without a word of them: a fork bomb and a full /dev/shm end by themselves.
+stage defaults '' '(grep processes /proc/self/limits; [ "$(df -k /dev/shm | tail -1 | awk "{print \$2}")" -le 1048576 ] && echo small) > answer'
+same "limits without a word of them" "$(xargs < defaults/answer)" "Max processes 2048 2048 processes small"
+
+# Where there are no user namespaces the advice is shown each time, also when the stage gets much.
+mkdir advice && head -c 20000000 /dev/zero > advice/big && chmod -R a+rX . "$SCRATCH"
+printf 'minibuild: 1\nimage: registry.example.com/team/walls:1\nstages: { s: { base: host, copy: [{ from: big, to: /big }], run: [[ "true" ]] } }\ncopy: [{ stage: s, from: /big, to: /big }]\nuser: 65532\n' > advice/minibuild.yaml
+if unshare -U -r sh -c 'echo 0 > /proc/sys/user/max_user_namespaces' 2> /dev/null; then
+  for i in 1 2 3 4 5; do
+    unshare -U -r sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; "$1" build --progress none advice/minibuild.yaml -o dir:none --cache-dir "$PWD/none$2" 2>&1' sh "$MINIBUILD" "$i" > advice.log
+    check "the advice where user namespaces are forbidden" grep -q "No space left on device. They need user namespaces: check that sysctl user.max_user_namespaces" advice.log
+  done
+else
+  echo "not run: advice where user namespaces are forbidden: none can be made to forbid them in"
+fi
+
 # Keys of the caller.
 if ! command -v keyctl > /dev/null || ! keyctl show > /dev/null 2>&1; then
   echo "not run: keys of the caller: needs keyctl and a kernel that lets it work"

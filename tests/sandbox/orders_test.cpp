@@ -13,6 +13,7 @@ Orders example() {
   orders.stage_as_root = true;
   orders.work = "/var/cache/work";
   orders.workdir = "/src";
+  orders.limits = {1, 2, 3, 4};
   orders.env = {"A=1", std::string("B=two\nlines")};
   orders.commands = {{"/bin/sh", "-c", "echo"}, {}, {""}};
   orders.secrets = {{"/run/secrets/x", std::string("a\0b", 3)}};
@@ -29,6 +30,10 @@ TEST(OrdersOnTheWire, ArriveAsTheyWereSent) {
   EXPECT_EQ(got.stage_as_root, sent.stage_as_root);
   EXPECT_EQ(got.work, sent.work);
   EXPECT_EQ(got.workdir, sent.workdir);
+  EXPECT_EQ(got.limits.memory, sent.limits.memory);
+  EXPECT_EQ(got.limits.processes, sent.limits.processes);
+  EXPECT_EQ(got.limits.disk, sent.limits.disk);
+  EXPECT_EQ(got.limits.time, sent.limits.time);
   EXPECT_EQ(got.env, sent.env);
   EXPECT_EQ(got.commands, sent.commands);
   EXPECT_EQ(got.secrets, sent.secrets);

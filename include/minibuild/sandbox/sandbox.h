@@ -33,6 +33,14 @@ struct CacheMount {
   std::string host;
 };
 
+/// What the commands may take of the machine together; 0: the default. They are stopped when it is more.
+struct Limits {
+  uint64_t memory = 0;     // bytes; default three quarters of the machine's
+  uint64_t processes = 0;  // and threads; default 2048
+  uint64_t disk = 0;       // bytes of the stage's file system; default three quarters of what is free
+  uint64_t time = 0;       // seconds of all commands; default without end
+};
+
 struct Request {
   std::string work;  // an empty directory of the caller's, on a disk; gone or empty afterwards
   const tree::FileTree* root = nullptr;  // what the file system holds at the start
@@ -45,6 +53,7 @@ struct Request {
   std::vector<Secret> secrets;
   std::vector<CacheMount> caches;
   bool network = false;
+  Limits limits;
   /// Where the result goes: a tar (pax) of everything in the root except mounts, proc, sys, dev and stubs
   /// made for mounts.
   int result_fd = -1;
@@ -57,6 +66,7 @@ struct Outcome {
   bool ok = false;
   size_t failed_command = 0;  // index into commands
   int exit_status = 0;        // of the failed command; 128 + N if killed by signal N
+  std::string limit{};        // the limit that it met, and how to raise it; empty if none
 };
 
 /// Receives the commands' output line by line, without the line end; secret values are already replaced by
