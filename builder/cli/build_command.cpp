@@ -11,6 +11,7 @@
 #include "builder/cli/keys.h"
 #include "builder/cli/progress.h"
 #include "builder/cli/say.h"
+#include "builder/cli/special_files.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/attestations.h"
 #include "minibuild/build/build.h"
@@ -213,6 +214,14 @@ void write_lock(const BuildArguments& arguments, const build::Locking& locking, 
   }
 }
 
+template <typename Write>
+void write_tree(const oci::ImageLocation& destination, const tree::FileTree* tree, build::Progress& progress,
+                Write write) {
+  std::optional<store::PlainTree> plain;
+  write(tree_for(destination, tree, plain,
+                 [&progress](const std::string& text) { progress.note("output", "warning: " + text); }));
+}
+
 int build_stage(const BuildArguments& arguments, const Prepared& prepared, store::Cache& cache,
                 build::Progress& progress) {
   if (prepared.destinations.empty())
@@ -226,7 +235,9 @@ int build_stage(const BuildArguments& arguments, const Prepared& prepared, store
   const tree::FileTree tree = build::build_stage(arguments.spec, prepared.options, cache, progress);
   const store::ImageSet none;
   for (const oci::ImageLocation& destination : prepared.destinations)
-    store::write_output(destination, {&none, {}, &tree, 0}, cache);
+    write_tree(destination, &tree, progress, [&](const tree::FileTree* made) {
+      store::write_output(destination, {&none, {}, made, 0}, cache);
+    });
   cache.save();
   return 0;
 }
@@ -296,10 +307,13 @@ int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cach
   store::ImageSet bare = built.set;
   bare.attachments.clear();
   for (const oci::ImageLocation& destination : prepared.destinations)
-    build::write_output(destination,
-                        {holds_attachments(destination) ? &built.set : &bare, built.names,
-                         built.trees.size() == 1 ? &built.trees.front() : nullptr, built.epoch},
-                        cache, prepared.options.registries);
+    write_tree(destination, built.trees.size() == 1 ? &built.trees.front() : nullptr, progress,
+               [&](const tree::FileTree* tree) {
+                 build::write_output(
+                     destination,
+                     {holds_attachments(destination) ? &built.set : &bare, built.names, tree, built.epoch},
+                     cache, prepared.options.registries);
+               });
   warn_of_lost(prepared.destinations, built, progress);
   attest_outputs(prepared, built, statements, cache);
   sign_outputs(prepared, built, cache, progress);

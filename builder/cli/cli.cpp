@@ -1,12 +1,14 @@
 // What the command line means, and what becomes of its outcome.
 #include "minibuild/cli/cli.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 
 #include "builder/cli/commands.h"
 #include "builder/cli/options.h"
@@ -76,7 +78,12 @@ int run_command(int argc, char** argv) {
   try {
     app.parse(arguments);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // help and version
+    if (error.get_exit_code() == 0) {  // help and version
+      std::ostringstream text;
+      const int status = app.exit(error, text, text);
+      print_result(text.str());
+      return status;
+    }
     const std::vector<CLI::App*> chosen = app.get_subcommands();
     const std::string of = chosen.empty() ? "" : " " + chosen.front()->get_name();
     print_error(fmt::format("{}; see 'minibuild{} --help'", error.what(), of));
@@ -87,7 +94,46 @@ int run_command(int argc, char** argv) {
 
 }  // namespace
 
-void print_result(std::string_view text) { base::write_all(STDOUT_FILENO, text, "the standard output"); }
+namespace {
+
+// Whoever read the output has seen enough.
+struct NobodyReads {};
+
+// A number other than 0 is the cause of a failure.
+int write_to_stdout(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+  return 0;
+}
+
+// What is opened later must not get the number of a stream: text for people would be written into it. The
+// standard output stays one that cannot be written to.
+void fill_closed_streams() {
+  for (const auto& [stream, flags] :
+       {std::pair{STDIN_FILENO, O_RDONLY}, {STDOUT_FILENO, O_RDONLY}, {STDERR_FILENO, O_WRONLY}}) {
+    if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    if (::open("/dev/null", flags) < 0) ::open("/", O_RDONLY | O_DIRECTORY);
+  }
+}
+
+}  // namespace
+
+void print_result(std::string_view text) {
+  const int error = write_to_stdout(text);
+  if (error == 0) return;
+  const std::string cause =
+      error == EBADF ? std::string("the standard output is closed") : base::errno_text(error);
+  // A digest is what the command was run for; of a list, whoever reads it may have seen enough.
+  if (text.starts_with("sha256:"))
+    base::fail("cannot write the digest {} to the standard output: {}; all else is done", base::trim(text),
+               cause);
+  if (error == EPIPE) throw NobodyReads();
+  base::fail("cannot write the result to the standard output: {}", cause);
+}
 
 void print_error(const std::string& message) {
   const bool colour = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
@@ -115,6 +161,7 @@ std::string cache_directory(const std::string& flag) {
 
 int run(int argc, char** argv) {
   if (argc > 1 && argv[1] == sandbox::helper_argument) sandbox::helper_main();
+  fill_closed_streams();
   // Few arenas, and large buffers go back to the system: memory stays small on many threads.
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
@@ -128,6 +175,8 @@ int run(int argc, char** argv) {
     else
       print_error(error.what());
     return static_cast<int>(error.code());
+  } catch (const NobodyReads&) {
+    return 128 + SIGPIPE;  // as of a program that the signal ended; nothing is said
   } catch (const std::bad_alloc&) {
     print_error("out of memory");
   } catch (const std::exception& error) {

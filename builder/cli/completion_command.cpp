@@ -10,7 +10,7 @@ _minibuild() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
   local commands="build check plan init inspect lock copy rebase diff why reproduce sign verify attest sbom scan prune schema cache completion version"
   local registry="--authfile --tls-ca --tls-cert --tls-key --plain-http --mirror --network-timeout"
-  local build="$registry --locked --offline --output --platform --set --secret --stage --jobs --no-cache --cache-dir --metadata-file --progress --provenance --sign-key --help"
+  local build="$registry --locked --offline --output --platform --set --secret --stage --jobs --no-cache --cache-dir --preserve-special --metadata-file --progress --provenance --sign-key --help"
   case $before in
     --progress) COMPREPLY=($(compgen -W "auto plain json none" -- "$word")); return ;;
     --format)
@@ -47,7 +47,7 @@ _minibuild() {
         inspect) COMPREPLY=($(compgen -W "$registry --platform --json --files --cache-dir --help" -- "$word")) ;;
         plan) COMPREPLY=($(compgen -W "$registry --output --platform --set --json --offline --cache-dir --help" -- "$word")) ;;
         lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --help" -- "$word")) ;;
-        copy|why) COMPREPLY=($(compgen -W "$registry --platform --referrers --cache-dir --help" -- "$word")) ;;
+        copy|why) COMPREPLY=($(compgen -W "$registry --platform --referrers --preserve-special --cache-dir --help" -- "$word")) ;;
         rebase) COMPREPLY=($(compgen -W "$registry --onto --output --cache-dir --help" -- "$word")) ;;
         diff) COMPREPLY=($(compgen -W "$registry --json --platform --cache-dir --help" -- "$word")) ;;
         reproduce) COMPREPLY=($(compgen -W "$registry --set --secret --progress --cache-dir --help" -- "$word")) ;;
@@ -80,7 +80,7 @@ _minibuild() {
     completion) _values shell bash zsh fish ;;
     cache) _arguments '2:command:(ls gc)' '--max-size=[size]' '--cache-dir=[directory]:directory:_directories' ;;
     *) _arguments '*'{-o,--output}'[destination]:destination:(oci\: oci-archive\: docker-archive\: tar\: dir\:)' '--platform=[platforms]' \
-         '*--set=[NAME=VALUE]' '*--secret=[id=ID,env=VARIABLE]' '--stage=[stage]' '--jobs=[number]' '--no-cache' \
+         '*--set=[NAME=VALUE]' '*--secret=[id=ID,env=VARIABLE]' '--stage=[stage]' '--jobs=[number]' '--no-cache' '--preserve-special' \
          '--cache-dir=[directory]:directory:_directories' '--metadata-file=[file]:file:_files' \
          '--progress=[mode]:mode:(auto plain json none)' '*:spec:_files' ;;
   esac
@@ -104,6 +104,7 @@ complete -c minibuild -l secret -x
 complete -c minibuild -l stage -x
 complete -c minibuild -l jobs -x
 complete -c minibuild -l no-cache
+complete -c minibuild -n '__fish_seen_subcommand_from build copy' -l preserve-special
 complete -c minibuild -l cache-dir -r
 complete -c minibuild -l metadata-file -r
 complete -c minibuild -l authfile -r

@@ -3,6 +3,7 @@
 
 #include "builder/cli/commands.h"
 #include "builder/cli/say.h"
+#include "builder/cli/special_files.h"
 #include "minibuild/base/error.h"
 
 namespace minibuild::cli {
@@ -38,6 +39,9 @@ int copy(const CopyArguments& arguments) {
   const bool merged = to.transport == oci::Transport::tar || to.transport == oci::Transport::directory;
   if (merged && set.images.size() == 1)
     product.tree = &tree.emplace(store::image_tree(set.images.front(), cache, arguments.source));
+  std::optional<store::PlainTree> plain;
+  product.tree =
+      tree_for(to, product.tree, plain, [](const std::string& text) { say("warning: {}\n", text); });
   build::write_output(to, product, cache, registries);
   cache.save();
   print_result(oci::to_string(store::top_of(set).digest) + "\n");

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/special_files.h"
 #include "minibuild/build/lock.h"
 #include "minibuild/spec/spec.h"
 
@@ -39,6 +40,12 @@ void add_registry(CLI::App& app, RegistryArguments& a) {
       ->capture_default_str();
 }
 
+void add_preserve_special(CLI::App& app) {
+  app.add_flag("--preserve-special", preserve_special,
+               "In dir:DIR also make devices, setuid and setgid files and file capabilities, as tar: always "
+               "holds them");
+}
+
 void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_option("-o,--output", a.outputs,
@@ -54,6 +61,7 @@ void add_build(CLI::App& app, BuildArguments& a) {
                  "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated")
       ->allow_extra_args(false);
   app.add_option("--stage", a.stage, "Stop at this stage; write its files with -o dir:DIR or -o tar:FILE");
+  add_preserve_special(app);
   app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
       ->check(CLI::Range(1, 1024));
   app.add_flag("--no-cache", a.no_cache,
@@ -332,6 +340,7 @@ void add_copy(CLI::App& app, CopyArguments& a) {
       ->required();
   app.add_option("--platform", a.platform,
                  "Copy this platform's image only (default: all, with their index)");
+  add_preserve_special(app);
   app.add_flag("--referrers", a.referrers, "Also what belongs to the image: signatures, SBOMs, attestations");
   add_cache(app, a.cache_dir);
   add_registry(app, a.registry);

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -35,6 +37,41 @@ base::Fd open_below(int root, std::string_view path) {
   if (!fd) fail("cannot open a directory of the stage: {}", base::errno_text());
   return fd;
 }
+
+// A file in which zeros, many at once, take no place.
+class SparseSink : public base::Sink {
+ public:
+  SparseSink(int fd, std::string what) : fd_(fd), what_(std::move(what)) {}
+
+  void write(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const std::string_view part = bytes.substr(0, piece);
+      bytes.remove_prefix(part.size());
+      if (part.size() >= least && part.front() == 0 &&
+          std::memcmp(part.data(), part.data() + 1, part.size() - 1) == 0)
+        hole(part.size());
+      else
+        base::write_all(fd_, part, what_);
+    }
+  }
+
+  void hole(uint64_t size) {
+    if (::lseek(fd_, static_cast<off_t>(size), SEEK_CUR) < 0)
+      fail("cannot write {}: {}", what_, base::errno_text());
+  }
+
+  // A hole at the end has no byte behind it that would make the file so long.
+  void finish() {
+    const off_t size = ::lseek(fd_, 0, SEEK_CUR);
+    if (size < 0 || ::ftruncate(fd_, size) != 0) fail("cannot write {}: {}", what_, base::errno_text());
+  }
+
+ private:
+  static constexpr size_t piece = size_t{64} << 10;
+  static constexpr size_t least = 4096;
+  int fd_;
+  std::string what_;
+};
 
 class Unpacker {
  public:
@@ -98,9 +135,10 @@ class Unpacker {
     const base::Fd fd(
         ::openat(parent_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd) failed(entry);
+    SparseSink sink(fd.get(), "a file of the stage");
     buffer_.resize(size_t{256} << 10);
-    while (const size_t n = reader_.read(buffer_))
-      base::write_all(fd.get(), {buffer_.data(), n}, "a file of the stage");
+    while (const size_t n = reader_.read(buffer_)) sink.write({buffer_.data(), n});
+    sink.finish();
   }
 
   void finish(int at, const std::string& whole, const tree::Node& node) const {
@@ -145,7 +183,9 @@ struct Found {
 
 class Packer {
  public:
-  Packer(int root, base::Sink& sink) : root_(root), sink_(sink) {}
+  // `hole` takes the place of that many zeros.
+  Packer(int root, base::Sink& sink, std::function<void(uint64_t)> hole)
+      : root_(root), sink_(sink), hole_(std::move(hole)) {}
 
   void run() {
     find_all();
@@ -229,20 +269,32 @@ class Packer {
     node.content.size = static_cast<uint64_t>(one.st.st_size);
     sink_.write(archive::tar_header(one.path, node));
     buffer_.resize(size_t{256} << 10);
-    uint64_t left = node.content.size;
-    base::FdSource source(fd.get(), one.path);
-    while (left > 0) {
-      const size_t n =
-          source.read({buffer_.data(), static_cast<size_t>(std::min<uint64_t>(left, buffer_.size()))});
-      if (n == 0) fail("cannot read /{} of the stage: it became shorter", one.path);
+    const uint64_t size = node.content.size;
+    const bool sparse = static_cast<uint64_t>(one.st.st_blocks) * 512 < size;
+    for (uint64_t at = 0; at < size;) {
+      if (const uint64_t data = sparse ? next_data(fd.get(), at, size) : at; data > at) {
+        hole_(data - at);
+        at = data;
+        continue;
+      }
+      const auto n = static_cast<size_t>(std::min<uint64_t>(size - at, buffer_.size()));
+      base::read_at(fd.get(), {buffer_.data(), n}, at, "/" + one.path + " of the stage");
       sink_.write({buffer_.data(), n});
-      left -= n;
+      at += n;
     }
     sink_.write(std::string(archive::tar_padding(node.content.size), '\0'));
   }
 
+  // Where the hole at `at` ends, if there is one.
+  static uint64_t next_data(int fd, uint64_t at, uint64_t size) {
+    const off_t data = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
+    if (data >= 0) return std::min(static_cast<uint64_t>(data), size);
+    return errno == ENXIO ? size : at;  // else the file system does not know
+  }
+
   int root_;
   base::Sink& sink_;
+  std::function<void(uint64_t)> hole_;
   std::vector<Found> found_;
   std::map<std::pair<dev_t, ino_t>, std::string> links_;
   std::vector<char> buffer_;
@@ -254,6 +306,19 @@ void unpack_tree(base::Source& source, int directory, const std::map<std::string
   Unpacker(source, directory, times).run();
 }
 
-void pack_tree(int directory, base::Sink& sink) { Packer(directory, sink).run(); }
+void pack_tree(int directory, base::Sink& sink) {
+  const std::string zeros(size_t{64} << 10, '\0');
+  Packer(directory, sink, [&](uint64_t size) {
+    for (; size > 0; size -= std::min<uint64_t>(size, zeros.size()))
+      sink.write(
+          std::string_view(zeros).substr(0, static_cast<size_t>(std::min<uint64_t>(size, zeros.size()))));
+  }).run();
+}
+
+void pack_tree_sparsely(int directory, int file) {
+  SparseSink sink(file, "the stage's result");
+  Packer(directory, sink, [&sink](uint64_t size) { sink.hole(size); }).run();
+  sink.finish();
+}
 
 }  // namespace minibuild::sandbox

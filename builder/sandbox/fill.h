@@ -17,5 +17,8 @@ void unpack_tree(base::Source& source, int directory, const std::map<std::string
 /// Writes everything in the directory as a tar, in the order of paths, without what is mounted there. Sockets
 /// are left out.
 void pack_tree(int directory, base::Sink& sink);
+/// The same into an empty file: runs of zeros become holes, so that a sparse file of the stage takes no more
+/// there than it took in the stage.
+void pack_tree_sparsely(int directory, int file);
 
 }  // namespace minibuild::sandbox

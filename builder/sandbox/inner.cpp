@@ -190,8 +190,7 @@ int first_process(const Orders& orders) {
   unmount_all();
   if (ok) {
     stubs.remove(clean.get());
-    base::FdSink sink(result_fd, "the stage's result");
-    pack_tree(clean.get(), sink);
+    pack_tree_sparsely(clean.get(), result_fd);
   }
   base::empty_directory(clean.get(), "a stage's directory");
   if (ok) tell("done");

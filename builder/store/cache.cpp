@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <filesystem>
 
 #include "builder/store/table.h"
 #include "minibuild/base/error.h"
@@ -66,11 +67,34 @@ std::string result_path(const std::string& directory, const base::Hash& key) {
   return fmt::format("{}/results/{}/{}", directory, hex.substr(0, 2), hex);
 }
 
+// Stages leave sources there, and programs that run with their owner's rights: for nobody else. The directory
+// itself may be one that others use, such as /tmp: then what is ours in it is closed alone.
+void close_to_others(const std::string& directory) {
+  bool only_ours = true;
+  const auto close = [](const std::string& path) {
+    struct stat st {};
+    if (base::lstat_path(path, st) && S_ISDIR(st.st_mode) && st.st_uid == ::geteuid() &&
+        (st.st_mode & 077U) != 0)
+      ::chmod(path.c_str(), 0700);
+  };
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename();
+    if (name == "lock") continue;
+    const bool ours = name == "blobs" || name == "results" || name == "tables" || name == "mounts" ||
+                      name == "tmp" || name == "work" || name == "locks";
+    if (ours) close(directory + "/" + name);
+    only_ours = only_ours && ours;
+  }
+  if (only_ours) close(directory);
+}
+
 }  // namespace
 
 Cache::Cache(std::string directory, bool fresh) : directory_(std::move(directory)), fresh_(fresh) {
   for (const char* part : {"/blobs/sha256", "/results", "/tables", "/mounts", "/tmp", "/work", "/locks"})
     base::make_directories(directory_ + part);
+  close_to_others(directory_);
   in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::shared);
   base::remove_stale_temporaries(directory_ + "/tmp");
   base::remove_stale_temporaries(directory_ + "/tables");

@@ -27,13 +27,19 @@ std::vector<std::string> names_in(const std::string& directory) {
   return names;
 }
 
+// What a file takes: less than its length where it has holes.
+uint64_t size_of(const struct stat& st) {
+  const auto length = static_cast<uint64_t>(st.st_size);
+  return length < (uint64_t{1} << 20U) ? length : std::min(length, static_cast<uint64_t>(st.st_blocks) * 512);
+}
+
 uint64_t size_below(const std::string& directory, int depth = 0) {
   uint64_t size = 0;
   for (const std::string& name : names_in(directory)) {
     struct stat st {};
     const std::string path = directory + "/" + name;
     if (::lstat(path.c_str(), &st) != 0) continue;
-    size += static_cast<uint64_t>(st.st_size);
+    size += size_of(st);
     if (S_ISDIR(st.st_mode) && depth < 200) size += size_below(path, depth + 1);
   }
   return size;
@@ -86,14 +92,14 @@ std::vector<CacheEntry> Cache::list() const {
     for (const std::string& blob : item.blobs) {
       struct stat st {};
       if (needed.insert(blob).second && ::lstat((directory_ + "/blobs/sha256/" + blob).c_str(), &st) == 0)
-        size += static_cast<uint64_t>(st.st_size);
+        size += size_of(st);
     }
     entries.push_back({item.kind, item.name, size, item.last_used});
   }
   for (const std::string& name : names_in(directory_ + "/blobs/sha256")) {
     struct stat st {};
     if (needed.contains(name) || ::lstat((directory_ + "/blobs/sha256/" + name).c_str(), &st) != 0) continue;
-    entries.push_back({"blob", name, static_cast<uint64_t>(st.st_size), st.st_mtim.tv_sec});
+    entries.push_back({"blob", name, size_of(st), st.st_mtim.tv_sec});
   }
   for (const std::string& name : names_in(directory_ + "/mounts")) {
     if (name.starts_with('.')) continue;  // says that the directory is still to be searched
@@ -126,7 +132,7 @@ GcReport Cache::collect(uint64_t max_size) {
     struct stat st {};
     const std::string path = directory_ + "/blobs/sha256/" + name;
     if (::lstat(path.c_str(), &st) != 0) continue;
-    const auto size = static_cast<uint64_t>(st.st_size);
+    const uint64_t size = size_of(st);
     if (!users.contains(name)) {
       remove(path, size);  // no result needs it
       continue;
