@@ -7,7 +7,9 @@
 
 #include <array>
 
+#include "minibuild/archive/growth.h"
 #include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
 #include "minibuild/oci/image.h"
 
 namespace minibuild::archive {
@@ -136,10 +138,17 @@ std::string Compressor::compress(std::string_view plain) {
   return {};
 }
 
-namespace {
+void Growth::add(uint64_t taken, uint64_t given, std::string_view what) {
+  given_ += given;
+  if (given_ > free_growth && (given_ - free_growth) / most_growth > taken)
+    fail(
+        "cannot read {}: {} bytes grew to more than {}; this looks like a decompression bomb (above {} at "
+        "most "
+        "{} times the size is unpacked)",
+        what, taken, given_, base::human_size(free_growth), most_growth);
+}
 
-constexpr uint64_t bomb_floor = uint64_t{16} << 30;
-constexpr uint64_t bomb_ratio = 200;
+namespace {
 
 // Input in pieces, for decoders that take what they like of it.
 class Decoder : public base::Source {
@@ -162,10 +171,8 @@ class Decoder : public base::Source {
     return end_ > 0;
   }
   size_t give(size_t n) {
-    total_out_ += n;
-    if (total_out_ > bomb_floor && total_out_ / bomb_ratio > total_in_)
-      fail("cannot read {}: {} bytes grew to more than {}; this looks like a decompression bomb", what_,
-           total_in_, total_out_);
+    // What was read ahead counts only as far as it was used.
+    growth_.add(total_in_ - (end_ - at_), n, what_);
     return n;
   }
   std::string what_;
@@ -176,7 +183,7 @@ class Decoder : public base::Source {
   size_t at_ = 0;
   size_t end_ = 0;
   uint64_t total_in_ = 0;
-  uint64_t total_out_ = 0;
+  Growth growth_;
 };
 
 class PlainDecoder : public Decoder {

@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 #include <dlfcn.h>
 #include <locale.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <exception>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "minibuild/archive/compress.h"
+#include "minibuild/archive/growth.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -39,6 +41,7 @@ struct Library {
   decltype(&archive_read_open) open;
   decltype(&archive_read_next_header) next_header;
   decltype(&archive_read_data) data;
+  decltype(&archive_filter_bytes) filter_bytes;
   decltype(&archive_error_string) error_string;
   decltype(&archive_entry_pathname) pathname;
   decltype(&archive_entry_hardlink) hardlink;
@@ -76,6 +79,7 @@ Library load() {
   find(library.open, "archive_read_open");
   find(library.next_header, "archive_read_next_header");
   find(library.data, "archive_read_data");
+  find(library.filter_bytes, "archive_filter_bytes");
   find(library.error_string, "archive_error_string");
   find(library.pathname, "archive_entry_pathname");
   find(library.hardlink, "archive_entry_hardlink");
@@ -122,6 +126,11 @@ class Utf8Thread {
   locale_t before_;
 };
 
+uint64_t size_of(const std::string& path) {
+  struct stat st {};
+  return ::stat(path.c_str(), &st) == 0 ? static_cast<uint64_t>(st.st_size) : 0;
+}
+
 class Unpacker {
  public:
   Unpacker(const std::string& path, base::Sink& sink, const std::string& what, UnpackLimits limits)
@@ -129,7 +138,8 @@ class Unpacker {
         reader_(library_.read_new(), library_.read_free),
         sink_(sink),
         what_(what),
-        limits_(limits) {
+        limits_(limits),
+        packed_(size_of(path)) {
     struct archive* reader = reader_.get();
     for (const auto support :
          {library_.filter_gzip, library_.filter_bzip2, library_.filter_xz, library_.filter_lzma,
@@ -225,6 +235,11 @@ class Unpacker {
   size_t read() {
     const la_ssize_t n = library_.data(reader_.get(), buffer_.data(), buffer_.size());
     if (n < 0) broken();
+    // Whatever compressors are stacked, what counts is what came from the file; a zip is read here and there,
+    // and parts of it perhaps twice.
+    const int64_t taken = library_.filter_bytes(reader_.get(), -1);
+    growth_.add(taken < 0 ? packed_ : std::min(packed_, static_cast<uint64_t>(taken)),
+                static_cast<uint64_t>(n), what_);
     return static_cast<size_t>(n);
   }
 
@@ -234,6 +249,8 @@ class Unpacker {
   base::Sink& sink_;
   const std::string& what_;
   UnpackLimits limits_;
+  uint64_t packed_;  // bytes of the archive
+  Growth growth_;
   uint64_t total_ = 0;
   std::vector<char> buffer_ = std::vector<char>(size_t{256} << 10);
 };
@@ -261,6 +278,7 @@ class FilteredSource : public base::Source {
     if (ended_) return 0;
     const la_ssize_t n = library_.data(reader_.get(), buffer.data(), buffer.size());
     if (n < 0) broken();
+    growth_.add(taken_, static_cast<uint64_t>(n), what_);
     return static_cast<size_t>(n);
   }
 
@@ -270,7 +288,9 @@ class FilteredSource : public base::Source {
     auto* source = static_cast<FilteredSource*>(self);
     try {
       *bytes = source->buffer_.data();
-      return static_cast<la_ssize_t>(source->source_->read(source->buffer_));
+      const size_t n = source->source_->read(source->buffer_);
+      source->taken_ += n;
+      return static_cast<la_ssize_t>(n);
     } catch (...) {
       source->error_ = std::current_exception();
       return -1;
@@ -287,6 +307,8 @@ class FilteredSource : public base::Source {
   std::unique_ptr<base::Source> source_;
   std::string what_;
   std::vector<char> buffer_ = std::vector<char>(size_t{128} << 10);
+  uint64_t taken_ = 0;
+  Growth growth_;
   std::exception_ptr error_;
   std::unique_ptr<struct archive, int (*)(struct archive*)> reader_;
   bool ended_ = false;

@@ -1,5 +1,6 @@
 #include "builder/build/download.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "minibuild/archive/tar.h"
@@ -12,8 +13,6 @@ namespace minibuild::build {
 using base::fail;
 
 namespace {
-
-constexpr uint64_t max_download = uint64_t{32} << 30;
 
 std::optional<oci::Digest> expected(const spec::Download& download, const Registries& registries) {
   if (download.digest) return download.digest;
@@ -48,17 +47,22 @@ class NotThere : public base::Error {
   using Error::Error;
 };
 
-Downloaded copy_local(const std::string& path, const std::optional<oci::Digest>& want,
+Downloaded copy_local(const std::string& path, const std::optional<oci::Digest>& want, uint64_t limit,
                       base::AtomicFile& file) {
   if (!base::exists(path)) throw NotThere(base::Code::failed, "there is no file " + path);
-  const base::Fd fd = base::open_file(path);
+  // A FIFO would be waited for, a device has no end.
+  const base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) fail("cannot open {}: {}", path, base::errno_text());
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) fail("cannot open {}: {}", path, base::errno_text());
+  if (!S_ISREG(st.st_mode)) fail("{} is no regular file", path);
   base::FdSource source(fd.get(), path);
   base::Sha256 hash;
   std::vector<char> buffer(size_t{256} << 10);
   while (const size_t n = source.read(buffer)) {
     hash.update({buffer.data(), n});
     file.write({buffer.data(), n});
-    if (hash.size() > max_download) fail("it has more than {}", base::human_size(max_download));
+    if (hash.size() > limit) fail("it has more than {}", base::human_size(limit));
   }
   const oci::Digest digest{hash.finish()};
   if (want && digest != *want) fail("got {}, want {}", oci::to_string(digest), oci::to_string(*want));
@@ -66,17 +70,20 @@ Downloaded copy_local(const std::string& path, const std::optional<oci::Digest>&
 }
 
 Downloaded fetch(const std::string& url, const std::optional<oci::Digest>& want, store::Cache& cache,
-                 const Registries& registries) {
+                 const Registries& registries, uint64_t limit) {
   base::AtomicFile file(cache.temporary_directory() + "/download", 0444);
   Downloaded done;
   if (const auto path = local_path(url, registries)) {
-    done = copy_local(*path, want, file);
+    done = copy_local(*path, want, limit, file);
   } else {
     if (registries.offline) fail("the cache does not hold it, and --offline forbids fetching it");
     if (!registries.client) fail("no server can be reached from here");
-    if (registries.note) registries.note("fetch", url);
+    const auto trying = [&](const std::string& place, bool mirror) {
+      if (registries.note)
+        registries.note("fetch", mirror ? fmt::format("{} from the mirror {}", url, place) : url);
+    };
     try {
-      const auto fetched = registries.client().fetch_url(url, want, max_download, file.fd());
+      const auto fetched = registries.client().fetch_url(url, want, limit, file.fd(), trying);
       done = {fetched.digest, fetched.size};
     } catch (const registry::Refused& refused) {
       if (refused.status() == 404) throw NotThere(base::Code::failed, refused.what());
@@ -125,7 +132,7 @@ std::optional<Downloaded> find_download(const spec::Download& download, store::C
 }
 
 Downloaded fetch_file(const std::string& url, const std::optional<oci::Digest>& want, store::Cache& cache,
-                      const Registries& registries) {
+                      const Registries& registries, uint64_t limit) {
   if (const auto there = cached(want, cache)) return *there;
   const auto why = [&](const base::Error& error) {
     std::string_view text = error.what();
@@ -135,7 +142,7 @@ Downloaded fetch_file(const std::string& url, const std::optional<oci::Digest>& 
   try {
     const auto lock = want ? std::optional(cache.lock_blob(*want)) : std::nullopt;
     if (const auto there = cached(want, cache)) return *there;
-    const Downloaded fetched = fetch(url, want, cache, registries);
+    const Downloaded fetched = fetch(url, want, cache, registries, limit);
     // The cache's collector drops what no result names.
     cache.put_result(key_of("download", fetched.digest), {"download", url, {fetched.digest}});
     return fetched;
@@ -148,9 +155,9 @@ Downloaded fetch_file(const std::string& url, const std::optional<oci::Digest>& 
 }
 
 std::optional<Downloaded> find_file(const std::string& url, const std::optional<oci::Digest>& want,
-                                    store::Cache& cache, const Registries& registries) {
+                                    store::Cache& cache, const Registries& registries, uint64_t limit) {
   try {
-    return fetch_file(url, want, cache, registries);
+    return fetch_file(url, want, cache, registries, limit);
   } catch (const NotThere&) {
     return std::nullopt;
   }

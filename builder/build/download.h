@@ -7,6 +7,9 @@
 
 namespace minibuild::build {
 
+/// In bytes, where nothing says how large a file may be.
+inline constexpr uint64_t max_download = uint64_t{32} << 30;
+
 /// A download with its size.
 struct Downloaded {
   oci::Digest digest;
@@ -21,12 +24,14 @@ std::optional<Downloaded> find_download(const spec::Download& download, store::C
 /// `registries.pinned`, else whatever comes. Throws Error `cannot fetch URL: cause`.
 Downloaded fetch_download(const spec::Download& download, store::Cache& cache, const Registries& registries);
 
-/// As `fetch_download` for any URL, `file:///PATH` too. With `want` the bytes have that digest.
+/// As `fetch_download` for any URL, `file:///PATH` too. With `want` the bytes have that digest. At most
+/// `limit` bytes: documents are small.
 Downloaded fetch_file(const std::string& url, const std::optional<oci::Digest>& want, store::Cache& cache,
-                      const Registries& registries);
+                      const Registries& registries, uint64_t limit = max_download);
 /// The same; nothing if the server has no such file.
 std::optional<Downloaded> find_file(const std::string& url, const std::optional<oci::Digest>& want,
-                                    store::Cache& cache, const Registries& registries);
+                                    store::Cache& cache, const Registries& registries,
+                                    uint64_t limit = max_download);
 
 /// The download as the source of a `copy`: one file with the URL's last part as its name, or what the archive
 /// holds.

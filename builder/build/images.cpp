@@ -62,7 +62,7 @@ class RepositorySource : public store::BlobSource {
       oci::Reference exact = reference_;
       exact.tag.clear();
       exact.digest = want.digest;
-      bytes = client().manifest(exact).bytes;
+      bytes = client().manifest(exact, std::min<uint64_t>(want.size, oci::max_json_size)).bytes;
     } else {
       bytes = client().small_blob(reference_, want);
     }
@@ -91,7 +91,16 @@ class RepositorySource : public store::BlobSource {
       if (registries_.note)
         registries_.note(
             name(), fmt::format("fetching {}, {}", counted(missing.size(), "layer"), base::human_size(size)));
-      side_by_side(missing.size(), from.parallel(), [&](size_t i) { fetch(from, missing[i]); });
+      std::mutex mutex;
+      std::vector<std::string> asked;
+      const auto trying = [&](const std::string& place, bool mirror) {
+        const std::lock_guard lock(mutex);
+        const bool said = std::find(asked.begin(), asked.end(), place) != asked.end();
+        if (said || (asked.empty() && !mirror)) return;
+        asked.push_back(place);
+        if (registries_.note) registries_.note(name(), (mirror ? "from the mirror " : "from ") + place);
+      };
+      side_by_side(missing.size(), from.parallel(), [&](size_t i) { fetch(from, missing[i], trying); });
     }
     std::vector<std::string> paths;
     for (const oci::Descriptor& layer : wanted) paths.push_back(cache.blob_path(layer.digest));
@@ -113,12 +122,13 @@ class RepositorySource : public store::BlobSource {
     cache_.put_blob(source, digest, name());
   }
 
-  void fetch(registry::Client& from, const oci::Descriptor& layer) const {
+  void fetch(registry::Client& from, const oci::Descriptor& layer,
+             const registry::Client::Trying& trying) const {
     // Of several builds that want the same blob one fetches it.
     const base::FileLock lock = cache_.lock_blob(layer.digest);
     if (cache_.find_blob(layer.digest)) return;
     base::AtomicFile file(cache_.temporary_directory() + "/blob", 0444);
-    from.fetch_blob(reference_, layer, file.fd());
+    from.fetch_blob(reference_, layer, file.fd(), trying);
     cache_.keep_blob(file, layer.digest);
     cache_.note_file_digest(cache_.blob_path(layer.digest), layer.digest);
   }

@@ -27,7 +27,7 @@ class Finder {
     const SpecFile file = load_spec(path, set, platform);
     const auto base = [&](const spec::Base& one) {
       if (const auto* image = std::get_if<spec::BaseImage>(&one.what))
-        add(file, image->location, one.position, platform, image->verify_keys);
+        add(file, image->location, one.position, platform, image->verify_keys, image->verify_identity);
       if (const auto* other = std::get_if<spec::BaseSpec>(&one.what))
         for (const Part below : {Part::image, Part::stages})
           look_at(beside(file, other->path), set, platform, depth + 1, below);
@@ -56,17 +56,21 @@ class Finder {
   }
 
   void add(const SpecFile& file, const oci::ImageLocation& location, spec::Position position,
-           const oci::Platform& platform, const std::vector<std::string>& keys = {}) {
+           const oci::Platform& platform, const std::vector<std::string>& keys = {},
+           const std::string& identity = {}) {
     if (location.transport != oci::Transport::registry) return;
     if (OutsideInput* there = known(location.path)) {
       auto& platforms = there->platforms;
       if (std::find(platforms.begin(), platforms.end(), platform) == platforms.end())
         platforms.push_back(platform);
-      if (there->verify_keys.empty()) there->verify_keys = keys;
+      if (there->verify_keys.empty()) {
+        there->verify_keys = keys;
+        there->verify_identity = identity;
+      }
       return;
     }
     const bool tag = !oci::parse_reference(location.path).digest;
-    found.push_back({location.path, std::nullopt, {platform}, tag, file, position, keys});
+    found.push_back({location.path, std::nullopt, {platform}, tag, file, position, keys, identity});
   }
 
   void add(const SpecFile& file, const spec::Download& download, spec::Position position) {

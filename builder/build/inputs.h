@@ -18,7 +18,8 @@ struct OutsideInput {
   SpecFile file;
   spec::Position position;
   std::vector<std::string>
-      verify_keys{};  // of a base: key files as written, of which one has to have signed it
+      verify_keys{};              // of a base: key files as written, of which one has to have signed it
+  std::string verify_identity{};  // what the signature calls it; empty: as it is named
 };
 
 /// Walks through a spec and those that it stands on, for all platforms, stages for the host's. Throws Error

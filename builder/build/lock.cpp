@@ -377,8 +377,8 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   for (const Use& use : uses)
     if (!use.needs_lock && !use.download)
       require_signed_base(use.file, {oci::Transport::registry, use.name, ""},
-                          oci::parse_reference(use.name).digest, use.verify_keys, use.position, cache,
-                          options.registries);
+                          oci::parse_reference(use.name).digest, use.verify_keys, use.verify_identity,
+                          use.position, cache, options.registries);
   std::erase_if(uses, [](const Use& use) { return !use.needs_lock; });
   const auto used = [&](const std::string& name) {
     return std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return use.name == name; });
@@ -419,8 +419,8 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
           [&] { return ask_image(use, options); }, result.moved));
     if (!use.download)
       require_signed_base(use.file, {oci::Transport::registry, use.name, ""},
-                          result.lock.images.back().digest, use.verify_keys, use.position, cache,
-                          options.registries);
+                          result.lock.images.back().digest, use.verify_keys, use.verify_identity,
+                          use.position, cache, options.registries);
   }
   sort_by_name(result.lock.images);
   sort_by_name(result.lock.downloads);

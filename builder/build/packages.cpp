@@ -81,7 +81,7 @@ std::optional<packages::Package> cached_package(const LockedPackage& locked, sto
 
 packages::Package read_package(const LockedPackage& locked, Format format, store::Cache& cache,
                                const Registries& registries) {
-  fetch_file(locked.url, locked.digest, cache, registries);
+  fetch_file(locked.url, locked.digest, cache, registries, locked.size > 0 ? locked.size : max_download);
   base::AtomicFile file(cache.temporary_directory() + "/package", 0444);
   const std::string path = cache.blob_path(locked.digest);
   packages::PackageFile content = format == Format::apk ? packages::read_apk(path, file, locked.url)

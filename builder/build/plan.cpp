@@ -184,7 +184,8 @@ class Planner {
       return oci::to_string(image->location) +
              (image->verify_keys.empty()
                   ? ""
-                  : fmt::format(" (must be signed by {})", base::join(image->verify_keys, " or ")));
+                  : fmt::format(" (must be signed by {}{})", base::join(image->verify_keys, " or "),
+                                image->verify_identity.empty() ? "" : " for " + image->verify_identity));
     if (const auto* stage = std::get_if<spec::BaseStage>(&base.what)) return "the stage " + stage->name;
     return "scratch";
   }

@@ -150,9 +150,7 @@ class Indexes {
     const std::string url = fmt::format("{}/dists/{}/InRelease", source.url, suite);
     const auto known = releases_.find(url);
     if (known != releases_.end()) return known->second;
-    const Downloaded fetched = fetch_file(url, std::nullopt, cache_, options_.registries);
-    if (fetched.size > max_release)
-      fail("cannot read {}: it has more than {}", url, base::human_size(max_release));
+    const Downloaded fetched = fetch_file(url, std::nullopt, cache_, options_.registries, max_release);
     std::vector<std::string> keyrings;
     for (auto& [name, bytes] : read_keys(file, source)) keyrings.push_back(std::move(bytes));
     packages::Release release = or_forget(fetched.digest, [&] {
@@ -201,8 +199,8 @@ class Indexes {
       if (release.by_hash)
         fetched =
             find_file(fmt::format("{}/by-hash/SHA256/{}", url.substr(0, url.rfind('/')), oci::hex(digest)),
-                      digest, cache_, options_.registries);
-      if (!fetched) fetched = find_file(url, digest, cache_, options_.registries);
+                      digest, cache_, options_.registries, entry->second.size);
+      if (!fetched) fetched = find_file(url, digest, cache_, options_.registries, entry->second.size);
       if (!fetched) {
         missing.push_back(url);
         continue;
@@ -239,7 +237,7 @@ class Indexes {
     std::vector<packages::Index> all;
     for (const std::string& directory : directories) {
       const std::string url = directory + "/" + architecture + "/APKINDEX.tar.gz";
-      const Downloaded fetched = fetch_file(url, std::nullopt, cache_, options_.registries);
+      const Downloaded fetched = fetch_file(url, std::nullopt, cache_, options_.registries, max_release);
       const std::string text = or_forget(fetched.digest, [&] {
         return packages::read_apk_index(base::read_file(cache_.blob_path(fetched.digest), max_release), keys,
                                         url);

@@ -16,9 +16,15 @@ using base::fail;
 
 namespace {
 
-constexpr size_t max_attached = 1000;
+// Of an image: manifests that are looked at, and signatures in one of them. Whoever may write beside the
+// image could add any number.
+constexpr size_t max_attached = 64;
 constexpr size_t max_subjects = 1000;
-constexpr size_t max_signature = size_t{64} << 20;
+// In bytes: of a manifest beside an image, of what a signature signs with the signature, and of an
+// attestation.
+constexpr uint64_t max_manifest = uint64_t{1} << 20;
+constexpr size_t max_signature = size_t{256} << 10;
+constexpr size_t max_statement = size_t{64} << 20;
 constexpr int max_attempts = 8;
 constexpr std::chrono::milliseconds settling{200};
 
@@ -83,12 +89,16 @@ class Examination {
     }
     const bool signature = predicate_type_ == trust::sign_predicate;
     if (!tag.ends_with(signature ? ".sig" : ".att")) return;
-    for (size_t i = 0; i < layers.size(); ++i)
+    if (layers.size() > max_attached)
+      broken("tag " + tag, fmt::format("it has {} signatures; only the last {} were looked at", layers.size(),
+                                       max_attached));
+    // New ones are put behind the old.
+    for (size_t i = layers.size() - std::min(layers.size(), max_attached); i < layers.size(); ++i)
       judge(fmt::format("signature {} of tag {}", i + 1, tag), false, [&] {
         const std::string_view want = signature ? trust::simple_signing_type : trust::envelope_type;
         if (layers[i].media_type != want)
           fail("its type is '{}', want '{}'", base::printable(layers[i].media_type), want);
-        const std::string bytes = attached.blob(layers[i], max_signature);
+        const std::string bytes = attached.blob(layers[i], limit());
         if (!signature) return trust::verify_envelope(bytes, image_, predicate_type_, keys_);
         const auto found = layers[i].annotations.find(trust::signature_annotation);
         if (found == layers[i].annotations.end()) fail("it has no signature");
@@ -116,10 +126,11 @@ class Examination {
   void look_at_bundle(const AttachedManifest& attached, const std::vector<oci::Descriptor>& layers) {
     judge("bundle " + attached.name, true, [&] {
       if (layers.size() != 1) fail("its manifest has {} layers, want 1", layers.size());
-      return trust::verify_bundle(attached.blob(layers.front(), max_signature), image_, predicate_type_,
-                                  keys_);
+      return trust::verify_bundle(attached.blob(layers.front(), limit()), image_, predicate_type_, keys_);
     });
   }
+
+  size_t limit() const { return predicate_type_ == trust::sign_predicate ? max_signature : max_statement; }
 
   oci::Digest image_;
   const std::vector<trust::PublicKey>& keys_;
@@ -198,11 +209,19 @@ void visit_attached(const OpenedImage& image, const oci::ImageLocation& location
                     store::Cache& cache, const Registries& registries,
                     const std::function<void(const AttachedManifest&, const std::string& tag)>& visit,
                     const std::function<void(const std::string& name, const std::string& why)>& broken) {
-  const auto found = list_attachments(image, location, subject, registries);
-  if (found.size() > max_attached) fail("more than {} manifests belong to it", max_attached);
+  auto found = list_attachments(image, location, subject, registries);
+  if (found.size() > max_attached) {
+    broken("the list of what belongs to it",
+           fmt::format("it names {} manifests; only {} were looked at", found.size(), max_attached));
+    std::stable_partition(found.begin(), found.end(),
+                          [](const store::FoundAttachment& one) { return !one.tag.empty(); });
+    found.resize(max_attached);
+  }
   for (const store::FoundAttachment& one : found) {
     const std::string name = one.tag.empty() ? oci::to_string(one.descriptor.digest) : "tag " + one.tag;
     try {
+      if (one.descriptor.size > max_manifest)
+        fail("it has {} bytes, want at most {}", one.descriptor.size, max_manifest);
       AttachedManifest attached{name, checked(*image.source, one.descriptor, cache), {}};
       attached.blob = [&](const oci::Descriptor& blob, size_t limit) {
         if (blob.size > limit) fail("it has {} bytes, want at most {}", blob.size, limit);
@@ -354,10 +373,35 @@ std::string why_refused(const oci::ImageLocation& location, const Verification& 
   return text;
 }
 
+bool is_called(const std::string& said, const std::string& wanted) {
+  // docker.io has several names, and names in it a short form.
+  const auto known = [](oci::Reference reference) {
+    if (reference.host == "index.docker.io" || reference.host.empty()) reference.host = "docker.io";
+    if (reference.host == "docker.io" && reference.repository.find('/') == std::string::npos)
+      reference.repository.insert(0, "library/");
+    return reference;
+  };
+  try {
+    const oci::Reference one = known(oci::parse_reference(said));
+    const oci::Reference other = known(oci::parse_reference(wanted));
+    return one.host == other.host && one.repository == other.repository &&
+           (one.tag.empty() || other.tag.empty() || one.tag == other.tag);
+  } catch (const base::Error&) {
+    return false;  // no name
+  }
+}
+
 oci::Digest require_signature(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
-                              store::Cache& cache, const Registries& registries) {
-  const Verification verification =
+                              const std::string& called, store::Cache& cache, const Registries& registries) {
+  Verification verification =
       verify_image(location, keys, std::string(trust::sign_predicate), cache, registries);
+  for (Candidate& candidate : verification.candidates) {
+    const std::string& said = candidate.accepted.docker_reference;
+    if (!candidate.fault.empty() || called.empty() || said.empty() || is_called(said, called)) continue;
+    candidate.fault =
+        fmt::format("it is a signature for {}, want {}; to accept it: verify: {{ key: …, identity: {} }}",
+                    base::printable(said), called, base::printable(said));
+  }
   if (!is_verified(verification)) throw base::Error(base::Code::refused, why_refused(location, verification));
   return verification.image.digest;
 }

@@ -755,11 +755,15 @@ std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, con
 
 void require_signed_base(const SpecFile& file, const oci::ImageLocation& location,
                          const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
-                         spec::Position position, store::Cache& cache, const Registries& registries) {
+                         const std::string& identity, spec::Position position, store::Cache& cache,
+                         const Registries& registries) {
   if (keys.empty()) return;
+  // What the signature has to call it, whatever mirror it comes from; a layout has no name.
+  const bool registry = location.transport == oci::Transport::registry;
+  const std::string& called = !identity.empty() ? identity : registry ? location.path : identity;
   oci::ImageLocation exact = beside(file, location);
   base::Sha256 seen;
-  seen.update("signed base 1");
+  seen.update("signed base 2").update(called).update(std::string_view("\0", 1));
   if (digest) {
     oci::Reference reference = oci::parse_reference(location.path);
     reference.digest = digest;
@@ -775,7 +779,7 @@ void require_signed_base(const SpecFile& file, const oci::ImageLocation& locatio
     }
     const base::Hash key = seen.finish();
     if (digest && !registries.verify_again && cache.is_known_fine(key)) return;
-    require_signature(exact, trusted, cache, registries);
+    require_signature(exact, trusted, called, cache, registries);
     if (digest) cache.note_fine(key);
   } catch (const base::Error& error) {
     if (error.code() != Code::refused) fail_at(file, position, error.code(), error.what());
@@ -805,7 +809,7 @@ Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::
     return base;
   }
   require_signed_base(file, image->location, pinned_digest(image->location, registries), image->verify_keys,
-                      wanted.position, cache, registries);
+                      image->verify_identity, wanted.position, cache, registries);
   try {
     if (ledger != nullptr) note_image(*ledger, file, image->location, platform, cache, registries);
     store::ImageSet set = read_image(beside(file, image->location), platform, cache, registries);

@@ -113,7 +113,8 @@ std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, con
 /// registry's image.
 void require_signed_base(const SpecFile& file, const oci::ImageLocation& location,
                          const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
-                         spec::Position position, store::Cache& cache, const Registries& registries);
+                         const std::string& identity, spec::Position position, store::Cache& cache,
+                         const Registries& registries);
 /// The path of a spec's file or image: as written if absolute, else beside the spec.
 std::string beside(const SpecFile& file, const std::string& path);
 /// The same for an image on disk; one in a registry stays as it is.

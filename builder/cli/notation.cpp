@@ -17,7 +17,7 @@ namespace minibuild::cli {
 
 namespace {
 
-constexpr size_t max_envelope = oci::max_json_size;
+constexpr size_t max_envelope = size_t{256} << 10;  // bytes: a payload, a signature, a chain
 
 // Where Notation keeps its configuration; empty if the environment does not say.
 std::string configuration() {

@@ -21,13 +21,18 @@ std::string shown(const std::string& key) {
 }
 
 // Says which signatures are good, and by whom.
-void report(const build::Verification& verification, const VerifyArguments& arguments) {
+void report(const build::Verification& verification, const oci::ImageLocation& image,
+            const VerifyArguments& arguments) {
   for (const build::Candidate& candidate : verification.candidates) {
     if (!candidate.fault.empty()) continue;
     const trust::Accepted& accepted = candidate.accepted;
     std::string text = fmt::format("{}: good, by {}", candidate.name, shown(arguments.keys[accepted.key]));
-    if (!accepted.docker_reference.empty())
+    if (!accepted.docker_reference.empty()) {
       text += fmt::format(", for {}", base::printable(accepted.docker_reference));
+      const bool named = image.transport == oci::Transport::registry;
+      if (named && !build::is_called(accepted.docker_reference, image.path))
+        text += fmt::format(", which is not {}", image.path);
+    }
     say("{}\n", text);
   }
 }
@@ -66,7 +71,7 @@ int verify(const VerifyArguments& arguments) {
   const build::Verification verification = build::verify_image(image, keys, type, cache, registries);
   if (!build::is_verified(verification))
     throw base::Error(base::Code::refused, build::why_refused(image, verification));
-  report(verification, arguments);
+  report(verification, image, arguments);
   cache.save();
   const std::string digest = oci::to_string(verification.image.digest) + "\n";
   // A document in each line.

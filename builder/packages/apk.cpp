@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "minibuild/archive/growth.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
@@ -30,8 +31,6 @@ constexpr uint64_t max_control = uint64_t{16} << 20;
 constexpr uint64_t max_data = uint64_t{16} << 30;
 constexpr uint64_t max_index = uint64_t{256} << 20;
 // What grew to more than this may not be more than so many times its compressed size.
-constexpr uint64_t bomb_floor = uint64_t{128} << 20;
-constexpr uint64_t bomb_ratio = 200;
 constexpr size_t buffer_size = size_t{256} << 10;
 constexpr std::string_view signature_prefix = ".SIGN.";
 
@@ -165,9 +164,7 @@ class Inflated : public base::Source {
     total_ += n;
     const uint64_t taken = input_.position() - begin_;
     if (total_ > limit_) fail("cannot read {}: it unpacks to more than {} bytes", what(), limit_);
-    if (total_ > bomb_floor && total_ / bomb_ratio > taken)
-      fail("cannot read {}: {} bytes grew to more than {}; this looks like a decompression bomb", what(),
-           taken, total_);
+    growth_.add(taken, n, what());
     return n;
   }
 
@@ -177,6 +174,7 @@ class Inflated : public base::Source {
   uint64_t begin_;
   z_stream stream_{};
   uint64_t total_ = 0;
+  archive::Growth growth_;
   bool inside_ = true;
   bool ended_ = false;
 };

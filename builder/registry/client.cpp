@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <set>
 
+#include "builder/registry/credential_rule.h"
 #include "builder/registry/session.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
@@ -17,8 +20,10 @@ using base::fail;
 namespace {
 
 constexpr uint64_t chunk = uint64_t{64} << 20;  // of an upload
-constexpr int max_pages = 1000;
-// What a transfer has to bring before it is cut off, to count as going on.
+constexpr size_t max_pages = 1000;
+// Of what goes over the wire this part at least has to bring a transfer on, so that one which is cut off
+// again and again costs a multiple of its size, and not its square.
+constexpr uint64_t most_in_vain = 16;
 constexpr uint64_t enough_progress = uint64_t{256} << 10;
 constexpr uint64_t writeback = uint64_t{8} << 20;
 
@@ -58,6 +63,68 @@ void check_media_type(const std::string& type, const std::string& what) {
   fail("{} has the media type '{}', which is not an image", what, base::printable(type));
 }
 
+// Where a transfer stands that is cut off and taken up again. Only what goes beyond the best so far is
+// progress: a server that always begins anew, and is always cut off, brings none.
+class Progress {
+ public:
+  /// Whether an attempt that moved so many bytes brought the transfer on to `now`.
+  bool reached(uint64_t now, uint64_t moved) {
+    const uint64_t gained = now > best_ ? now - best_ : 0;
+    if (gained < enough_progress || gained < moved / most_in_vain) return false;
+    best_ = now;
+    return true;
+  }
+
+ private:
+  uint64_t best_ = 0;
+};
+
+// Goes from page to page of a list, to its end: at the same host, no page twice, for a limited time.
+class Pages {
+ public:
+  Pages(const Place& place, std::string what, const Network& network)
+      : place_(place),
+        what_(std::move(what)),
+        patience_(20 * std::chrono::seconds(network.patience)),
+        until_(std::chrono::steady_clock::now() + patience_) {}
+
+  /// False after the last page; else `call` asks for the next one.
+  bool next(const HttpResponse& response, Call& call) {
+    const std::string link = next_link(response.header("link"));
+    if (link.empty()) return false;
+    const Url url = parse_url(link, &place_.base);
+    if (!url.same_origin(place_.base))
+      fail("{}: the list goes on at another host, {}", what_, base::printable(authority(url)));
+    if (!seen_.insert(url.text).second) fail("{}: the list has no end: a page of it comes twice", what_);
+    if (seen_.size() >= max_pages) fail("{}: the list has more than {} pages", what_, max_pages);
+    if (std::chrono::steady_clock::now() > until_)
+      fail("{}: the list has no end within {} s (--network-timeout waits longer)", what_, patience_.count());
+    call.path = url.text;
+    return true;
+  }
+
+ private:
+  const Place& place_;
+  std::string what_;
+  std::chrono::seconds patience_;
+  std::chrono::steady_clock::time_point until_;
+  std::set<std::string> seen_;
+};
+
+// The file that takes what arrives is at fault, not who sent it: nobody else is asked.
+class Unwritable : public base::Error {
+ public:
+  Unwritable(int fd, const std::string& why)
+      : Error(base::Code::failed, fmt::format("cannot write {}: {}", path_of(fd), why)) {}
+
+ private:
+  static std::string path_of(int fd) {
+    char path[4096];
+    const ssize_t n = ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), path, sizeof path);
+    return n <= 0 ? "a file of the cache" : base::printable({path, static_cast<size_t>(n)});
+  }
+};
+
 // Takes what arrives: writes it, hashes it, and notices what does not belong there.
 class Arrival {
  public:
@@ -74,7 +141,12 @@ class Arrival {
     ended_ = false;
     hash_ = base::Sha256();
   }
-  void new_answer() { first_ = true; }
+  void new_answer() {
+    first_ = true;
+    received_ = 0;
+  }
+  /// Bytes of this answer.
+  uint64_t received() const { return received_; }
   /// Where to go on; from the start if nothing says later whether the halves belong together.
   uint64_t resume() {
     if (!expected_.digest) start_again();
@@ -107,10 +179,11 @@ class Arrival {
       const ssize_t n =
           ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(size_ + done));
       if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) fail("cannot write a blob to the cache: {}", base::errno_text());
+      if (n < 0) throw Unwritable(fd_, base::errno_text());
       done += static_cast<size_t>(n);
     }
     hash_.update(bytes);
+    received_ += bytes.size();
     const uint64_t before = size_ / writeback;
     size_ += bytes.size();
     // The disk works meanwhile, instead of in the end when all is flushed. Only a hint: failure means
@@ -125,6 +198,7 @@ class Arrival {
   const Expected& expected_;
   int fd_;
   uint64_t size_ = 0;
+  uint64_t received_ = 0;
   base::Sha256 hash_;
   bool first_ = true;
   bool ended_ = false;
@@ -137,6 +211,8 @@ auto at_places(const std::vector<Place>& places, Task task) {
   for (size_t i = 0; i + 1 < places.size(); ++i) {
     try {
       return task(places[i]);
+    } catch (const Unwritable&) {
+      throw;
     } catch (const base::Error& error) {
       if (error.code() == base::Code::interrupted) throw;
       mirrors += fmt::format("; and of the mirror: {}", error.what());
@@ -172,13 +248,13 @@ std::vector<Client::Route> Client::routes(const std::string& url) { return route
 
 int Client::parallel() const { return std::max(1, session_->network().parallel); }
 
-Client::Document Client::manifest(const oci::Reference& reference) {
+Client::Document Client::manifest(const oci::Reference& reference, size_t limit) {
   const std::string what = shown(reference);
   return at_places(session_->places(reference), [&](const Place& place) {
     Call call;
     call.path = "/manifests/" + name_of(reference);
     call.headers = accept_manifests;
-    call.limit = oci::max_json_size;
+    call.limit = limit;
     const HttpResponse response = session_->call(place, call);
     if (response.status != 200) session_->refuse(place, response, what);
     Document document;
@@ -248,6 +324,7 @@ std::string Client::small_blob(const oci::Reference& repository, const oci::Desc
 // Fetches until all is there and right, going on where a transfer was cut off.
 Client::Fetched Client::fetch(const Place& place, const std::string& path, const Expected& expected, int fd) {
   Arrival arrival(expected, fd);
+  Progress progress;
   int failures = 0;
   bool was_wrong = false;
   while (!(arrival.complete() && arrival.right())) {
@@ -289,30 +366,36 @@ Client::Fetched Client::fetch(const Place& place, const std::string& path, const
       why = error.what();
     }
     if (why.empty()) continue;
-    if (arrival.size() >= before + enough_progress) failures = 0;
+    if (progress.reached(arrival.size(), arrival.received())) failures = 0;
     if (++failures >= session_->network().attempts)
-      fail("{}: {}; tried {} times", expected.what, why, failures);
+      fail("{}: {}; tried {} times without getting further", expected.what, why, failures);
     session_->pause(failures + 1, retry_after);
   }
-  if (::ftruncate(fd, static_cast<off_t>(arrival.size())) != 0)
-    fail("cannot write a blob: {}", base::errno_text());
+  if (::ftruncate(fd, static_cast<off_t>(arrival.size())) != 0) throw Unwritable(fd, base::errno_text());
   return {arrival.digest(), arrival.size()};
 }
 
-void Client::fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd) {
+void Client::fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd,
+                        const Trying& trying) {
   const std::string path = "/blobs/" + oci::to_string(blob.digest);
   const Expected expected{
       fmt::format("{}/{}@{}", repository.host, repository.repository, oci::to_string(blob.digest)), blob.size,
       blob.digest, 0};
-  at_places(session_->places(repository),
-            [&](const Place& place) { return fetch(place, path, expected, fd); });
+  const std::vector<Place> places = session_->places(repository);
+  at_places(places, [&](const Place& place) {
+    if (trying) trying(place.host + "/" + place.repository, &place != &places.back());
+    return fetch(place, path, expected, fd);
+  });
 }
 
 Client::Fetched Client::fetch_url(const std::string& url, const std::optional<oci::Digest>& want,
-                                  uint64_t limit, int fd) {
+                                  uint64_t limit, int fd, const Trying& trying) {
   const Expected expected{url, std::nullopt, want, limit};
-  return at_places(session_->places(url),
-                   [&](const Place& place) { return fetch(place, place.base.text, expected, fd); });
+  const std::vector<Place> places = session_->places(url);
+  return at_places(places, [&](const Place& place) {
+    if (trying) trying(place.base.text, &place != &places.back());
+    return fetch(place, place.base.text, expected, fd);
+  });
 }
 
 std::vector<std::string> Client::tags(const oci::Reference& repository) {
@@ -321,7 +404,8 @@ std::vector<std::string> Client::tags(const oci::Reference& repository) {
   std::vector<std::string> tags;
   Call call;
   call.path = "/tags/list";
-  for (int page = 0; page < max_pages; ++page) {
+  Pages pages(place, "the tags of " + what, session_->network());
+  for (;;) {
     const HttpResponse response = session_->call(place, call);
     if (response.status != 200) session_->refuse(place, response, what);
     const oci::Json json = oci::parse_json(response.body, "the tags of " + what);
@@ -329,13 +413,8 @@ std::vector<std::string> Client::tags(const oci::Reference& repository) {
     if (const auto list = json.find("tags"); list != json.end() && list->is_array())
       for (const oci::Json& tag : *list)
         if (tag.is_string() && oci::is_tag(tag.get<std::string>())) tags.push_back(tag.get<std::string>());
-    const std::string next = next_link(response.header("link"));
-    if (next.empty()) return tags;
-    const Url url = parse_url(next, &place.base);
-    if (!url.same_origin(place.base)) fail("{}: its list of tags goes on at another host", what);
-    call.path = url.text;
+    if (!pages.next(response, call)) return tags;
   }
-  fail("{} has more than {} pages of tags", what, max_pages);
 }
 
 bool Client::has_blob(const oci::Reference& repository, const oci::Digest& digest) {
@@ -368,8 +447,9 @@ bool Client::mount_blob(const oci::Reference& repository, const oci::Digest& dig
     cancel.also_pull = from;
     cancel.once = true;
     try {
-      cancel.path = parse_url(response.header("location"), &place.base).text;
-      session_->call(place, cancel);
+      const Url url = parse_url(response.header("location"), &place.base);
+      cancel.path = url.text;
+      if (url.same_origin(place.base)) session_->call(place, cancel);
     } catch (const base::Error& error) {
       if (error.code() == base::Code::interrupted) throw;
     }
@@ -494,16 +574,20 @@ void Client::send(const oci::Reference& repository, const oci::Descriptor& blob,
       } else {
         uint64_t done = 0;
         int failures = 0;
+        Progress progress;
         while (done < blob.size) {
+          const uint64_t sent = std::min(blob.size - done, chunk);
           try {
             response = session_->call(place, upload.piece(location, fd, done));
             if (response.status == 202) {
-              done = arrived(response).value_or(std::min(blob.size, done + chunk));
+              done = arrived(response).value_or(done + sent);
               location = upload.location(response);
-              failures = 0;
-              continue;
-            }
-            if (response.status < 500 && response.status != 416 && response.status != 429)
+              if (done == blob.size) continue;
+              if (progress.reached(done, sent)) {
+                failures = 0;
+                continue;
+              }
+            } else if (response.status < 500 && response.status != 416 && response.status != 429)
               session_->refuse(place, response, upload.what());
           } catch (const ExchangeError& error) {
             if (!error.worth_a_retry()) throw;
@@ -562,22 +646,18 @@ std::optional<std::vector<oci::Descriptor>> Client::referrers_by_api(const oci::
   std::vector<oci::Descriptor> found;
   Call call;
   call.path = "/referrers/" + oci::to_string(subject);
-  for (int page = 0; page < max_pages; ++page) {
+  Pages pages(place, what, session_->network());
+  for (bool first = true;; first = false) {
     const HttpResponse response = session_->call(place, call);
     if (response.status != 200) {
       // Half a list would be taken for the whole.
-      if (page > 0) session_->refuse(place, response, what);
+      if (!first) session_->refuse(place, response, what);
       return std::nullopt;
     }
     for (oci::Descriptor& entry : oci::parse_index(response.body, what).manifests)
       found.push_back(std::move(entry));
-    const std::string next = next_link(response.header("link"));
-    if (next.empty()) return found;
-    const Url url = parse_url(next, &place.base);
-    if (!url.same_origin(place.base)) fail("{}: the list goes on at another host", what);
-    call.path = url.text;
+    if (!pages.next(response, call)) return found;
   }
-  fail("{}: the list has more than {} pages", what, max_pages);
 }
 
 std::vector<oci::Descriptor> Client::referrers(const oci::Reference& repository, const oci::Digest& subject) {

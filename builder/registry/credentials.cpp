@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <optional>
 
 #include "builder/registry/headers.h"
@@ -66,8 +68,32 @@ Credential entry_of(const oci::Json& entry, const std::string& what) {
   return found;
 }
 
+// How long a helper may take, which may ask its user.
+struct Waiting {
+  const std::atomic<bool>* cancelled = nullptr;
+  int patience = 60;  // seconds
+};
+
+// What comes until the end, or until too much has come; false if it takes too long or is cancelled.
+bool read_answer(int fd, const Waiting& waiting, std::string& answer) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(waiting.patience);
+  char buffer[4096];
+  while (answer.size() < max_answer) {
+    if (waiting.cancelled != nullptr && *waiting.cancelled) return false;
+    if (std::chrono::steady_clock::now() >= until) return false;
+    pollfd one{fd, POLLIN, 0};
+    if (::poll(&one, 1, 100) <= 0) continue;
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    answer.append(buffer, static_cast<size_t>(n));
+  }
+  return true;
+}
+
 // Runs a helper; its answer, or nothing if it has no credentials for the server.
-std::optional<std::string> ask_helper(const std::string& name, const std::string& server) {
+std::optional<std::string> ask_helper(const std::string& name, const std::string& server,
+                                      const Waiting& waiting) {
   const bool fine = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
@@ -97,37 +123,36 @@ std::optional<std::string> ask_helper(const std::string& name, const std::string
   if (::write(in_write.get(), server.data(), server.size()) < 0) errno = 0;  // it may know without reading
   in_write = base::Fd();
   std::string answer;
-  char buffer[4096];
-  while (answer.size() < max_answer) {
-    const ssize_t n = ::read(out_read.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    answer.append(buffer, static_cast<size_t>(n));
-  }
+  const bool ended = read_answer(out_read.get(), waiting, answer);
+  if (!ended) ::kill(pid, SIGKILL);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
+  if (!ended && waiting.cancelled != nullptr && *waiting.cancelled)
+    throw base::Error(base::Code::interrupted, "interrupted");
+  if (!ended) fail("the credential helper {} gave no answer within {} s", program, waiting.patience);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return answer;
   if (answer.find("credentials not found") != std::string::npos) return std::nullopt;
   fail("the credential helper {} failed for {}: {}", program, server,
        base::printable(base::trim(std::string_view(answer).substr(0, 300))));
 }
 
-Credential from_helper(const std::string& name, const std::string& host) {
+Credential from_helper(const std::string& name, const std::string& host, const Waiting& waiting) {
   // Helpers keep Docker Hub under the address of its first API.
   const std::string server = host == "docker.io" ? "https://index.docker.io/v1/" : host;
-  const auto answer = ask_helper(name, server);
+  const auto answer = ask_helper(name, server, waiting);
   if (!answer) return {};
   return parse_helper_answer(*answer, "the credential helper docker-credential-" + name);
 }
 
 Credential find_in(const oci::Json& config, const std::string& file, const std::string& host,
-                   const std::string& repository) {
+                   const std::string& repository, const Waiting& waiting) {
   const std::vector<std::string> names = names_of(host);
   if (const auto helpers = config.find("credHelpers"); helpers != config.end() && helpers->is_object())
     for (const auto& [key, value] : helpers->items())
       if (value.is_string() && std::find(names.begin(), names.end(), plain_key(key)) != names.end()) {
-        if (Credential found = from_helper(value.get<std::string>(), host); !found.empty()) return found;
+        if (Credential found = from_helper(value.get<std::string>(), host, waiting); !found.empty())
+          return found;
       }
   const oci::Json* best = nullptr;
   size_t best_size = 0;
@@ -146,7 +171,7 @@ Credential find_in(const oci::Json& config, const std::string& file, const std::
   if (best != nullptr)
     if (Credential found = entry_of(*best, file); !found.empty()) return found;
   if (const std::string store = text_in(config, "credsStore"); !store.empty())
-    return from_helper(store, host);
+    return from_helper(store, host, waiting);
   return {};
 }
 
@@ -168,12 +193,14 @@ Credential parse_helper_answer(const std::string& text, const std::string& what)
   return found;
 }
 
-Credential CredentialFiles::find(const std::string& host, const std::string& repository) const {
+Credential CredentialFiles::find(const std::string& host, const std::string& repository,
+                                 const std::atomic<bool>* cancelled, int patience) const {
   for (const std::string& file : files_) {
     if (!base::exists(file)) continue;
     const oci::Json config = oci::parse_json(base::read_file(file, size_t{4} << 20), file);
     if (!config.is_object()) fail("cannot read {}: it is not a JSON object", file);
-    if (Credential found = find_in(config, file, host, repository); !found.empty()) return found;
+    if (Credential found = find_in(config, file, host, repository, {cancelled, patience}); !found.empty())
+      return found;
   }
   return {};
 }

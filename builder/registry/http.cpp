@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <climits>
 
 #include "builder/registry/curl.h"
@@ -88,11 +89,33 @@ struct Http::Exchange {
   uint64_t sent = 0;
   size_t header_bytes = 0;
   bool too_large = false;
-  bool refused = false;  // by the sink
+  bool too_slow = false;
+  std::chrono::steady_clock::time_point since{};  // when the present stretch began; zero: not yet
+  uint64_t moved_before = 0;                      // bytes until then
+  bool refused = false;                           // by the sink
   bool done = false;
   std::exception_ptr thrown;
   CURLcode result = CURLE_OK;
   char text[CURL_ERROR_SIZE] = {};
+
+  // True if nothing is left to hope for: in a whole stretch less came or went than the floor wants.
+  bool crawls(std::chrono::steady_clock::time_point now, const Network& network) {
+    curl_off_t started = 0;
+    curl().easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &started);
+    if (started == 0) return false;  // it waits for a connection, whose time is limited by itself
+    const std::chrono::seconds stretch = 2 * std::chrono::seconds(network.patience);
+    if (since != std::chrono::steady_clock::time_point{} && now - since < stretch) return false;
+    curl_off_t down = 0;
+    curl_off_t up = 0;
+    curl().easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    curl().easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    const auto moved = static_cast<uint64_t>(down) + static_cast<uint64_t>(up);
+    const auto least = static_cast<uint64_t>(network.floor) * static_cast<uint64_t>(stretch.count());
+    too_slow = since != std::chrono::steady_clock::time_point{} && moved - moved_before < least;
+    since = now;
+    moved_before = moved;
+    return too_slow;
+  }
 
   ~Exchange() {
     if (easy != nullptr) curl().easy_cleanup(easy);
@@ -186,9 +209,12 @@ void Http::configure(Exchange& exchange) {
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(std::min(network_.patience, 20)));
-  set(CURLOPT_LOW_SPEED_LIMIT, 256L);
+  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(network_.patience));
   set(CURLOPT_TCP_KEEPALIVE, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  set(CURLOPT_QUICK_EXIT, 1L);  // a name server that does not answer is not waited for when all is given up
+#endif
   set(CURLOPT_BUFFERSIZE, 256L << 10);
   set(CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
   set(CURLOPT_HEADERFUNCTION, &Http::on_header);
@@ -241,6 +267,12 @@ HttpResponse Http::perform(const HttpRequest& request) {
   if (exchange.too_large)
     throw ExchangeError(fmt::format("{} answered with more than {}", place, base::human_size(request.limit)),
                         false);
+  if (exchange.too_slow)
+    throw ExchangeError(
+        fmt::format("{} is too slow: fewer than {} bytes a second came for {} s (--network-timeout {} waits "
+                    "longer)",
+                    place, network_.floor, 2 * network_.patience, 4 * network_.patience),
+        false);
   if (exchange.refused)
     throw ExchangeError(fmt::format("the answer of {} was not what was asked for", place), true);
   if (exchange.result != CURLE_OK) {
@@ -301,6 +333,11 @@ void Http::run(const std::stop_token& stop) {
       api.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &exchange);
       finish(exchange, message->data.result);
     }
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<Exchange*> crawling;
+    for (Exchange* exchange : running)
+      if (exchange->crawls(now, network_)) crawling.push_back(exchange);
+    for (Exchange* exchange : crawling) finish(exchange, CURLE_ABORTED_BY_CALLBACK);
     api.multi_poll(multi_, nullptr, 0, 100, nullptr);
   }
 }

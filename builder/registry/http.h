@@ -53,6 +53,7 @@ struct HttpResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
+  Url from;             // who answered
   int retry_after = 0;  // seconds that the answer asks to wait, given as number or date; 0 if it does not
   /// The first header of that name (lower case), or nothing.
   std::string header(std::string_view name) const;

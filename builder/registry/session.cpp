@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "builder/registry/credential_rule.h"
 #include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
 
@@ -104,12 +105,8 @@ std::string describe(const Credential& credential) {
 Client::Session::Session(Network network, CredentialFiles credentials)
     : network_(std::move(network)), files_(std::move(credentials)), http_(network_) {}
 
-bool Client::Session::is_plain(const std::string& host) const {
-  return std::find(network_.plain_http.begin(), network_.plain_http.end(), host) != network_.plain_http.end();
-}
-
 Place Client::Session::origin(const oci::Reference& reference) const {
-  const std::string scheme = is_plain(reference.host) ? "http://" : "https://";
+  const std::string scheme = is_plain(network_, reference.host) ? "http://" : "https://";
   return {reference.host, full_repository(reference), parse_url(scheme + api_host(reference.host) + "/")};
 }
 
@@ -128,9 +125,9 @@ std::vector<Client::Session::Substitute> Client::Session::mirrors_of(const std::
     // What is left of the name below the prefix goes below the mirror's own path.
     const std::string rest = whole.substr(std::min(bare_prefix.size() + 1, whole.size()));
     mirror.path += (mirror.path.empty() || rest.empty() ? "" : "/") + rest;
-    mirror.scheme = has_scheme              ? url.substr(0, url.find("://") + 3)
-                    : is_plain(mirror.host) ? "http://"
-                                            : "https://";
+    mirror.scheme = has_scheme                        ? url.substr(0, url.find("://") + 3)
+                    : is_plain(network_, mirror.host) ? "http://"
+                                                      : "https://";
     found.push_back(std::move(mirror));
   }
   return found;
@@ -145,17 +142,13 @@ std::vector<Place> Client::Session::places(const oci::Reference& reference) cons
 }
 
 std::vector<Place> Client::Session::places(const std::string& url) const {
-  const auto host = [](const Url& at) {
-    const bool usual = at.port == (at.scheme == "https" ? "443" : "80");
-    return usual ? at.host : at.host + ":" + at.port;
-  };
   std::vector<Place> found;
   for (const Substitute& mirror : mirrors_of(std::string(without_scheme(url)))) {
     const Url there = parse_url(mirror.scheme + mirror.host + "/" + mirror.path);
-    found.push_back({host(there), "", there});
+    found.push_back({authority(there), "", there, true});
   }
   const Url there = parse_url(url);
-  found.push_back({host(there), "", there});
+  found.push_back({authority(there), "", there, true});
   return found;
 }
 
@@ -202,7 +195,7 @@ std::string Client::Session::scope_of(const Place& place, const Call& call) cons
 HttpResponse Client::Session::authorized(const Place& place, const Call& call) {
   const std::string scope = scope_of(place, call);
   const std::string key = place.base.text + " " + scope;
-  std::string authorization;
+  Authorization authorization;
   {
     const std::lock_guard lock(mutex_);
     if (const auto it = authorizations_.find(key); it != authorizations_.end()) authorization = it->second;
@@ -210,7 +203,7 @@ HttpResponse Client::Session::authorized(const Place& place, const Call& call) {
   HttpResponse response = follow(place, call, authorization);
   if (response.status != 401) return response;
   authorization = authorize(place, scope, response);
-  if (authorization.empty()) return response;
+  if (authorization.value.empty()) return response;
   {
     const std::lock_guard lock(mutex_);
     authorizations_[key] = authorization;
@@ -218,7 +211,8 @@ HttpResponse Client::Session::authorized(const Place& place, const Call& call) {
   return follow(place, call, authorization);
 }
 
-HttpResponse Client::Session::follow(const Place& place, const Call& call, const std::string& authorization) {
+HttpResponse Client::Session::follow(const Place& place, const Call& call,
+                                     const Authorization& authorization) {
   HttpRequest request;
   request.method = call.method;
   request.headers = call.headers;
@@ -234,8 +228,12 @@ HttpResponse Client::Session::follow(const Place& place, const Call& call, const
                     : parse_url("/v2/" + place.repository + call.path, &place.base);
   for (int hop = 0;; ++hop) {
     // Credentials are for the registry itself, whoever an answer points to.
-    request.authorization = request.url.same_origin(place.base) ? authorization : "";
+    const bool may = authorization.secret
+                         ? why_withheld(place, place.base, request.url, Errand::request, network_).empty()
+                         : request.url.same_origin(place.base);
+    request.authorization = may ? authorization.value : "";
     HttpResponse response = http_.perform(request);
+    response.from = request.url;
     const bool reads = call.method == "GET" || call.method == "HEAD";
     if (!is_redirect(response.status) || !reads) return response;
     if (hop == max_redirects) fail("{}: more than {} redirects", place.host, max_redirects);
@@ -248,19 +246,22 @@ HttpResponse Client::Session::follow(const Place& place, const Call& call, const
 }
 
 Credential Client::Session::credential(const Place& place) {
+  if (!why_withheld(place, place.base, place.base, Errand::request, network_).empty()) return {};
   const std::string key = place.host + "/" + place.repository;
   {
     const std::lock_guard lock(mutex_);
     if (const auto it = credentials_.find(key); it != credentials_.end()) return it->second;
   }
-  const Credential found = files_.find(place.host, place.repository);
+  const Credential found =
+      files_.find(place.host, place.repository, network_.cancelled, 2 * network_.patience);
   const std::lock_guard lock(mutex_);
   credentials_[key] = found;
   return found;
 }
 
-std::string Client::Session::authorize(const Place& place, const std::string& scope,
-                                       const HttpResponse& response) {
+Client::Session::Authorization Client::Session::authorize(const Place& place, const std::string& scope,
+                                                          const HttpResponse& response) {
+  if (!response.from.same_origin(place.base)) return {};
   const Credential who = credential(place);
   std::vector<Challenge> challenges;
   for (const auto& [name, value] : response.headers)
@@ -270,27 +271,31 @@ std::string Client::Session::authorize(const Place& place, const std::string& sc
     }
   for (const Challenge& challenge : challenges) {
     if (challenge.scheme == "bearer") {
-      if (!who.registry_token.empty()) return "Bearer " + who.registry_token;
-      return "Bearer " + fetch_token(place, challenge, scope, who);
+      if (!who.registry_token.empty()) return {"Bearer " + who.registry_token, true};
+      return {"Bearer " + fetch_token(place, challenge, scope, response, who), !who.empty()};
     }
     if (challenge.scheme == "basic" && !who.user.empty())
-      return "Basic " + base::base64(who.user + ":" + who.password);
+      return {"Basic " + base::base64(who.user + ":" + who.password), true};
   }
   return {};
 }
 
 // The token server's protocol: docker/distribution, "token authentication" and "oauth2".
 std::string Client::Session::fetch_token(const Place& place, const Challenge& challenge,
-                                         const std::string& scope, const Credential& who) {
+                                         const std::string& scope, const HttpResponse& asked,
+                                         const Credential& who) {
   const auto parameter = [&](const char* name) -> std::string {
     const auto it = challenge.parameters.find(name);
     return it == challenge.parameters.end() ? "" : it->second;
   };
   const std::string realm = parameter("realm");
   if (realm.empty()) fail("{}: its challenge for a token names no realm", place.host);
-  Url url = parse_url(realm);
+  const Url url = parse_url(realm);
   if (place.base.scheme == "https" && url.scheme != "https")
     fail("{}: refused to ask for a token over plain http at {}", place.host, base::printable(url.host));
+  const std::string withheld = why_withheld(place, asked.from, url, Errand::token, network_);
+  if (!withheld.empty() && (place.is_file || !who.empty()))
+    fail("{}: refused to ask {} for a token: {}", place.host, base::printable(authority(url)), withheld);
   std::string fields;
   const auto add = [&fields](const std::string& name, const std::string& value) {
     if (!value.empty()) fields += (fields.empty() ? "" : "&") + name + "=" + percent_encode(value);
@@ -318,7 +323,8 @@ std::string Client::Session::fetch_token(const Place& place, const Challenge& ch
     if (!is_passing(response.status) || attempt >= network_.attempts) break;
     pause(attempt + 1, response.retry_after);
   }
-  const std::string where = fmt::format("the token server {} of {}", url.host, place.host);
+  response.from = place.base;  // the refusal is about the place's credentials
+  const std::string where = fmt::format("the token server {} of {}", base::printable(url.host), place.host);
   if (response.status != 200) refuse(place, response, where);
   const oci::Json json = oci::parse_json(response.body, "the answer of " + where);
   for (const char* name : {"token", "access_token"})
@@ -336,7 +342,11 @@ void Client::Session::refuse(const Place& place, const HttpResponse& response, c
   if (const std::string text = error_text(response); !text.empty()) message += " (" + text + ")";
   if (response.status == 401 || response.status == 403) {
     const Credential who = credential(place);
-    if (who.empty())
+    const std::string withheld = why_withheld(place, response.from, place.base, Errand::request, network_);
+    if (!withheld.empty() &&
+        !files_.find(place.host, place.repository, network_.cancelled, 2 * network_.patience).empty())
+      message += "; " + withheld;
+    else if (who.empty())
       message += fmt::format("; no credentials for {} were found{}{}", place.host,
                              files_.files().empty() ? "" : " in ", base::join(files_.files(), ", "));
     else

@@ -18,6 +18,7 @@ struct Place {
   std::string host;        // whose credentials are used
   std::string repository;  // there
   Url base;                // `https://HOST`
+  bool is_file = false;    // `base` is the whole URL of a file, not a registry
 };
 
 /// What is known about bytes before they arrive.
@@ -67,14 +68,14 @@ class Client::Session {
   [[noreturn]] void refuse(const Place& place, const HttpResponse& response, const std::string& what);
   /// Pauses before attempt `attempt` (2, 3 …); throws Error{Code::interrupted} when cancelled meanwhile.
   void pause(int attempt, int retry_after) const;
-  /// Who to be there; looked up once.
+  /// Who to be there; looked up once. Nobody where no credential may be sent.
   Credential credential(const Place& place);
   const Network& network() const { return network_; }
 
  private:
   struct Authorization {
-    std::string value;  // of the header; empty if the registry asks for none
-    bool known = false;
+    std::string value;    // of the header; empty if the registry asks for none
+    bool secret = false;  // a credential or what one was given for, not an anonymous token
   };
   // What takes the place of a host and the path below it.
   struct Substitute {
@@ -85,18 +86,17 @@ class Client::Session {
   std::vector<Substitute> mirrors_of(const std::string& whole) const;
   std::string scope_of(const Place& place, const Call& call) const;
   HttpResponse authorized(const Place& place, const Call& call);
-  HttpResponse follow(const Place& place, const Call& call, const std::string& authorization);
-  std::string authorize(const Place& place, const std::string& scope, const HttpResponse& response);
+  HttpResponse follow(const Place& place, const Call& call, const Authorization& authorization);
+  Authorization authorize(const Place& place, const std::string& scope, const HttpResponse& response);
   std::string fetch_token(const Place& place, const Challenge& challenge, const std::string& scope,
-                          const Credential& credential);
-  bool is_plain(const std::string& host) const;
+                          const HttpResponse& response, const Credential& credential);
 
   Network network_;
   CredentialFiles files_;
   Http http_;
   std::mutex mutex_;
-  std::map<std::string, std::string> authorizations_;  // by origin and scope
-  std::map<std::string, Credential> credentials_;      // by host and repository
+  std::map<std::string, Authorization> authorizations_;  // by origin and scope
+  std::map<std::string, Credential> credentials_;        // by host and repository
 };
 
 }  // namespace minibuild::registry

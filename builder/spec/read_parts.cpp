@@ -294,7 +294,7 @@ void read_base_text(Reader& reader, const YamlNode& node, const std::string& tex
   if (text.starts_with("oci:") || text.starts_with("oci-archive:") || text.starts_with("docker-archive:") ||
       text.starts_with("tar:") || text.starts_with("dir:") || text.starts_with("docker://")) {
     try {
-      base.what = BaseImage{parse_image_location(text), {}};
+      base.what = BaseImage{parse_image_location(text), {}, {}};
     } catch (const base::Error& error) {
       reader.error(node.position, error.what());
     }
@@ -311,7 +311,7 @@ void read_base_text(Reader& reader, const YamlNode& node, const std::string& tex
                         (first.find_first_of(".:") != std::string_view::npos || first == "localhost");
   if (has_host) {
     try {
-      base.what = BaseImage{parse_image_location("docker://" + text), {}};
+      base.what = BaseImage{parse_image_location("docker://" + text), {}, {}};
     } catch (const base::Error& error) {
       reader.error(node.position, error.what());
     }
@@ -337,7 +337,7 @@ void read_verify(Reader& reader, const YamlNode& node, Base& base) {
   if (image == nullptr)
     return reader.error(node.position,
                         "'verify' is for the image of a registry or a layout; others are not signed");
-  if (!reader.check_map(node, "'verify'", {{"key"}, {}}, "{ key: base.pub }")) return;
+  if (!reader.check_map(node, "'verify'", {{"key", "identity"}, {}}, "{ key: base.pub }")) return;
   const YamlNode* key = node.find("key");
   if (key == nullptr)
     return reader.error(node.position,
@@ -349,6 +349,21 @@ void read_verify(Reader& reader, const YamlNode& node, Base& base) {
     image->verify_keys = {*text};
   if (image->verify_keys.empty() || image->verify_keys.front().empty())
     reader.error(key->position, "'key' names no file");
+  if (const YamlNode* identity = node.find("identity"); identity != nullptr) {
+    image->verify_identity =
+        reader.text(*identity, "'identity'", "registry.example.com/team/base").value_or("");
+    try {
+      const oci::Reference named = oci::parse_reference(image->verify_identity);
+      if (!named.host.empty() && !named.digest) return;
+    } catch (const base::Error&) {
+      // told below
+    }
+    reader.error(
+        identity->position,
+        fmt::format("'identity' is '{}', want what the signature calls the image: HOST/REPOSITORY or "
+                    "HOST/REPOSITORY:TAG",
+                    base::printable(image->verify_identity)));
+  }
 }
 
 // `{ stage: NAME }`, or `{ image: REFERENCE, verify: { key: FILE } }`.

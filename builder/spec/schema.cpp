@@ -160,7 +160,7 @@ std::string json_schema() {
         { "type": "object", "required": ["stage"], "additionalProperties": false, "properties": { "stage": { "type": "string" } } },
         { "type": "object", "required": ["image"], "additionalProperties": false, "properties": {
           "image": { "type": "string" },
-          "verify": { "type": "object", "required": ["key"], "additionalProperties": false, "properties": { "key": { "description": "Files with public keys, one of which signed the base.", "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] } } }
+          "verify": { "type": "object", "required": ["key"], "additionalProperties": false, "properties": { "key": { "description": "Files with public keys, one of which signed the base.", "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] }, "identity": { "type": "string", "description": "What the signature calls the image, HOST/REPOSITORY[:TAG], if that is not its name here." } } }
         } }
       ]
     },

@@ -286,6 +286,36 @@ ends "signed by another" 3 "$MINIBUILD" lock over.yaml $P
 sign "docker://$host/team/base:1" --key alice.key > /dev/null
 ends "signed" 0 "$MINIBUILD" lock over.yaml $P
 ends "and used" 0 build over.yaml -o oci:over:1 $P --provenance
+# What a signature calls the image is compared with the base's name, or with 'identity': not everything that the key ever
+# signed is this base.
+key carol
+n=0
+while read -r want said identity; do
+  n=$((n + 1))
+  skopeo copy -q --src-tls-verify=false --dest-tls-verify=false "docker://$host/team/one:2" "docker://$host/team/n$n:1"
+  said=${said//SELF/$host/team/n$n} identity=${identity//SELF/$host/team/n$n}
+  sign "docker://$host/team/n$n:1" --key carol.key --form classic --docker-reference "$said" > /dev/null
+  printf 'minibuild: 1\nuser: 1\nbase: { image: "%s/team/n%s:1", verify: { key: carol.pub%s } }\n' "$host" "$n" "${identity:+, identity: \"$identity\"}" > named.yaml
+  rm -f named.lock.json
+  ends "a base signed as $said, identity '$identity'" "$want" build named.yaml -o oci:named:1 $P
+done << E2
+0 SELF
+0 SELF:1
+3 SELF:2
+3 $host/team/other
+3 other.example.com/team/n1
+3 SELF/below
+0 $host/team/other $host/team/other
+0 $host/team/other:7 $host/team/other
+3 $host/team/other:7 $host/team/other:8
+3 SELF $host/team/other
+E2
+sign "docker://$host/team/n1:1" --key alice.key --form classic --docker-reference "$host/team/other" > /dev/null
+verify "docker://$host/team/n1:1" --key alice.pub > out
+same "verify says which name it is" "$? $(grep -c "good, by alice.pub, for $host/team/other, which is not $host/team/n1:1" err)" "0 1"
+printf 'minibuild: 1\nuser: 1\nbase: { image: "%s/team/n1:1", verify: { key: alice.pub } }\n' "$host" > named.yaml
+build named.yaml -o oci:named:1 $P > out 2> err
+same "the refusal says how to accept it" "$? $(grep -c "for $host/team/other, want $host/team/n1:1; to accept it: verify: { key: …, identity: $host/team/other }" err)" "3 1"
 statement=$(blobs over '"https://in-toto.io/Statement/v1"')
 same "provenance names it, and the image on disk" "$(jq -r '.predicate.buildDefinition.resolvedDependencies[] | select(.name == "image") | .uri + " " + .digest.sha256' "$statement")" \
   "oci:plain ${E#sha256:}

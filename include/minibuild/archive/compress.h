@@ -44,8 +44,8 @@ class Compressor {
 };
 
 /// Undoes zstd and gzip (several frames or members, skippable frames too), told by their first bytes; other
-/// bytes pass as they are. Refuses zstd windows above 128 MiB, a cut-off stream, and more than 16 GiB of
-/// output that is also more than 200 times the input. Errors are `cannot read WHAT: cause`.
+/// bytes pass as they are. Refuses zstd windows above 128 MiB, a cut-off stream, and more output than
+/// `Growth` (growth.h) allows. Errors are `cannot read WHAT: cause`.
 std::unique_ptr<base::Source> decompress(base::Source& source, std::string what);
 
 /// The plain form of one zlib stream (RFC 1950). Throws Error `cannot read WHAT: cause` if it is damaged, cut

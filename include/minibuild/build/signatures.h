@@ -79,13 +79,20 @@ Verification verify_image(
     const std::function<std::optional<std::string>(const AttachedManifest&, const oci::Descriptor& image)>&
         judge,
     store::Cache& cache, const Registries& registries);
-/// The verified digest. Throws Error{Code::refused} that names each candidate and its fault, if none is good.
+/// Whether a signature that calls an image `said` is one for `wanted`, as containers/policy.json's
+/// matchRepoDigestOrExact and, for signatures without a tag as cosign makes them, matchRepository have it:
+/// the repository is the same, and the tag, if the signature names one, is the one that is wanted, if that
+/// names one. Digests in `wanted` do not matter: the signature is over one.
+bool is_called(const std::string& said, const std::string& wanted);
+/// The verified digest. `called` is what a signature that names the image has to call it; empty: anything.
+/// Throws Error{Code::refused} that names each candidate and its fault, if none is good.
 oci::Digest require_signature(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
-                              store::Cache& cache, const Registries& registries);
+                              const std::string& called, store::Cache& cache, const Registries& registries);
 /// The message of that error: why nothing is good.
 std::string why_refused(const oci::ImageLocation& location, const Verification& verification);
 
-/// Visits everything that belongs to a manifest of an image. What cannot be read is given to `broken` with
+/// Visits what belongs to a manifest of an image: what has a tag of its own first if it is too much to visit
+/// all, which `broken` is told. What cannot be read is given to `broken` with
 /// its name and the reason.
 void visit_attached(const OpenedImage& image, const oci::ImageLocation& location, const oci::Digest& subject,
                     store::Cache& cache, const Registries& registries,

@@ -34,8 +34,9 @@ struct Expected;
 
 /// Speaks with any number of registries; its functions may be called by many threads at once. Every exchange
 /// is tried again after a failure that may pass (no connection, cut off, 408, 429, 5xx), with growing pauses
-/// and as `Retry-After` says. All functions throw Error with host, repository and cause; what a registry says
-/// is printed without control characters, and credentials never.
+/// and as `Retry-After` says, but not for ever: what is cut off counts as failed unless it got further than
+/// before, what crawls is given up, lists have to end. All functions throw Error with host, repository and
+/// cause; what a registry says is printed without control characters, and credentials never.
 class Client {
  public:
   Client(Network network, CredentialFiles credentials);
@@ -53,15 +54,18 @@ class Client {
     std::optional<int64_t> modified{};
   };
   /// By the reference's digest if it has one, else by its tag (`latest` if none). The bytes have the digest,
-  /// and the media type is one of OCI or Docker and agrees with the document's own.
-  Document manifest(const oci::Reference& reference);
+  /// and the media type is one of OCI or Docker and agrees with the document's own. At most `limit` bytes.
+  Document manifest(const oci::Reference& reference, size_t limit = oci::max_json_size);
   /// What a tag or digest names, without fetching it; nothing if it is not there.
   std::optional<oci::Descriptor> find_manifest(const oci::Reference& reference);
   /// A blob of at most 4 MiB, with the descriptor's size and digest.
   std::string small_blob(const oci::Reference& repository, const oci::Descriptor& blob);
+  /// Hears each place before it is asked (a URL, or HOST/REPOSITORY), and whether it is a mirror.
+  using Trying = std::function<void(const std::string& place, bool mirror)>;
   /// Fetches a blob into an empty file. A transfer that is cut off goes on where it was (Range). On return
   /// the file has the descriptor's size and digest.
-  void fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd);
+  void fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd,
+                  const Trying& trying = {});
   /// What a server without a protocol of its own gives for a URL.
   struct Fetched {
     oci::Digest digest;
@@ -69,7 +73,8 @@ class Client {
   };
   /// Fetches a file of any server into an empty file, from a mirror first if one has the URL's prefix. With
   /// `want` the bytes have that digest. At most `limit` bytes.
-  Fetched fetch_url(const std::string& url, const std::optional<oci::Digest>& want, uint64_t limit, int fd);
+  Fetched fetch_url(const std::string& url, const std::optional<oci::Digest>& want, uint64_t limit, int fd,
+                    const Trying& trying = {});
   /// The names of all tags, page by page.
   std::vector<std::string> tags(const oci::Reference& repository);
 

@@ -1,6 +1,7 @@
 // Credentials as users have them: the files of containers, Docker and their credential helpers.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,10 @@ class CredentialFiles {
   /// Looks for `HOST[:PORT]/REPOSITORY`: in each file first `credHelpers`, then `auths` (the longest prefix
   /// of host and repository wins, containers-auth.json(5)), then `credsStore`. Files that are not there are
   /// passed over. Throws Error naming the file, or the helper with what it wrote to its standard error.
-  Credential find(const std::string& host, const std::string& repository) const;
+  /// A helper that does not answer within `patience` seconds is ended; when `cancelled` is set meanwhile the
+  /// error is Error{Code::interrupted}.
+  Credential find(const std::string& host, const std::string& repository,
+                  const std::atomic<bool>* cancelled = nullptr, int patience = 60) const;
   const std::vector<std::string>& files() const { return files_; }
 
  private:

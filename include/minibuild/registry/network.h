@@ -19,6 +19,7 @@ struct Network {
   int attempts = 5;       // of each exchange
   int patience = 30;      // seconds without progress until a transfer counts as dead; no pause is longer
   int parallel = 8;       // transfers at once
+  int floor = 4096;       // bytes a second that a transfer has to bring, on average over twice `patience`
   double backoff = 0.25;  // seconds before the second attempt; doubled each time
   const std::atomic<bool>* cancelled = nullptr;
 };

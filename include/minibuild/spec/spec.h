@@ -32,6 +32,7 @@ struct BaseSpec {
 struct BaseImage {
   oci::ImageLocation location;
   std::vector<std::string> verify_keys;  // files with public keys as written: one of them signed it
+  std::string verify_identity;           // what its signature calls it; empty: as `location`
 };
 struct Base {
   std::variant<BaseScratch, BaseHost, BaseStage, BaseSpec, BaseImage> what = BaseScratch{};
