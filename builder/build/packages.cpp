@@ -222,6 +222,7 @@ std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* st
                         oci::to_string(platform), options.top.empty() ? file.spec.file : options.top));
   packages::Settings settings;
   settings.format = format_of(file.spec);
+  settings.architecture = architecture_of(platform, settings.format);
   settings.epoch = epoch;
   settings.full_database = stage != nullptr || file.spec.full_package_database;
   if (stage != nullptr) settings.state = "unpacked";
@@ -253,8 +254,8 @@ void put_groups(const packages::Installation& installation, tree::FileTree& tree
 }
 
 void put_packages(const packages::Installation& installation, tree::FileTree& tree) {
-  put_groups(installation, tree);
   for (const std::string& path : installation.removed) tree.remove(path);
+  put_groups(installation, tree);
 }
 
 base::Hash indexes_key(const std::string& source_text, const std::string& architecture) {

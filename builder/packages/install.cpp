@@ -99,8 +99,8 @@ class Installing {
     for (size_t i = 0; i < packages_.size(); ++i) put_package(i);
     put_databases();
     make_groups();
-    make_last_group();
     note_removed();
+    make_last_group();
     return std::move(result_);
   }
 
@@ -109,28 +109,50 @@ class Installing {
   void learn_links() {
     for (const Package& package : packages_)
       for (const auto& [path, node] : package.tree.nodes())
-        if (node.type == tree::NodeType::symlink && path.find('/') == std::string::npos)
+        if (node.type == tree::NodeType::symlink && path.find('/') == std::string::npos && !is_unmerged(path))
           links_.put(path, node, 0);
-    const bool merged = std::any_of(packages_.begin(), packages_.end(), [](const Package& package) {
-      return package.facts.name == "usr-is-merged" || package.facts.name == "usrmerge";
-    });
-    if (merged)
-      for (const char* name : {"bin", "sbin", "lib"}) merge(name);
-    merge_loader();
+    merge_loaders();
+    if (settings_.format == Format::deb) merge_usr();
     for (const Package& package : packages_)
       for (const auto& [path, node] : package.tree.nodes())
         if (node.type == tree::NodeType::symlink && path.find('/') != std::string::npos)
           links_.put(links_.resolve(path), node, 0);
   }
 
-  // Programs name their loader by /lib64 or /lib; where it is in /usr, base-files has the link, or nobody.
-  void merge_loader() {
+  // A directory that the base has at its top stays one, as dpkg keeps it.
+  bool is_unmerged(std::string_view name) const {
+    const tree::Node* there = base_.find(name);
+    return there != nullptr && there->type == tree::NodeType::directory;
+  }
+
+  // Debian's packages count on links at the top, whoever makes them: since Debian 13 it is base-files, before
+  // it was the installer. Where the loader's directory is not /lib, base-files of that architecture has it.
+  void merge_usr() {
+    for (const char* name : {"bin", "lib", "sbin"}) merge(name);
+    static const std::set<std::string, std::less<>> with_lib64 = {"amd64", "loong64", "ppc64", "ppc64el",
+                                                                  "x32"};
+    if (with_lib64.contains(settings_.architecture)) merge("lib64");
+    for (const char* name : {"lib32", "lib64", "libo32", "libx32"}) {
+      const auto has = [&](const Package& package) {
+        return package.tree.find(name) != nullptr ||
+               package.tree.find(fmt::format("usr/{}", name)) != nullptr;
+      };
+      if (std::any_of(packages_.begin(), packages_.end(), has)) merge(name);
+    }
+  }
+
+  // Programs name their loader by /lib64 or /lib; where it is in /usr, somebody has to link there.
+  void merge_loaders() {
     for (const Package& package : packages_)
       for (const auto& [path, node] : package.tree.nodes()) {
-        if (!path.starts_with("usr/lib") || !tree::name_of(path).starts_with("ld-linux")) continue;
+        if (!path.starts_with("usr/lib") || !is_loader(path)) continue;
         const std::string directory(tree::directory_of(path).substr(4));
         if (directory.find('/') == std::string::npos) merge(directory);
       }
+  }
+  static bool is_loader(std::string_view path) {
+    const std::string_view name = tree::name_of(path);
+    return name.starts_with("ld-linux") || name.starts_with("ld64.so") || name.starts_with("ld.so");
   }
 
   void merge(const std::string& name) {
@@ -138,6 +160,31 @@ class Installing {
       links_.put(name, tree::symlink_node("usr/" + name, 0), 0);
       merged_.push_back(name);
     }
+  }
+
+  // On a base of before the merged /usr, packages of after it: programs and loaders are also named by the old
+  // directory.
+  void link_from_unmerged(const tree::FileTree& whole, tree::FileTree& made) const {
+    if (settings_.format != Format::deb) return;
+    for (const std::string name : {"bin", "lib", "lib32", "lib64", "libx32", "sbin"}) {
+      if (!is_unmerged(name)) continue;
+      const std::string merged = "usr/" + name + "/";
+      for (auto it = result_.owners.lower_bound(merged);
+           it != result_.owners.end() && it->first.starts_with(merged); ++it) {
+        const std::string file = it->first.substr(merged.size());
+        if (file.find('/') != std::string::npos || (name.starts_with("lib") && !is_loader(file))) continue;
+        const std::string place = name + "/" + file;
+        if (whole.find(place) == nullptr) made.put(place, tree::symlink_node("../" + it->first, 0), 0);
+      }
+    }
+  }
+
+  // `/bin/x -> /usr/bin/x` and /usr/bin/x are one path where /bin is a link.
+  bool leads_to_itself(const std::string& place, const tree::Node& node) const {
+    if (node.type != tree::NodeType::symlink || tree::name_of(node.target) != tree::name_of(place))
+      return false;
+    const std::string from = node.target.starts_with('/') ? "" : std::string(tree::directory_of(place));
+    return links_.resolve(tree::normalise(tree::join_path(from, node.target))) == place;
   }
 
   tree::Node adapted(const tree::Node& node) const {
@@ -164,6 +211,9 @@ class Installing {
         trees_[number].put(place, adapted(node), 0);
         continue;
       }
+      if (node.type == tree::NodeType::symlink && path.find('/') == std::string::npos && is_unmerged(path))
+        continue;
+      if (leads_to_itself(place, node)) continue;
       check_directory(number, std::string(tree::directory_of(place)));
       if (!may_put(number, place, node)) continue;
       tree::Node copy = adapted(node);
@@ -347,14 +397,14 @@ class Installing {
 
   void make_last_group() {
     tree::FileTree whole = base_;
+    for (const std::string& path : result_.removed) whole.remove(path);
     for (const Group& group : result_.groups)
       for (const auto& [path, node] : group.tree.nodes()) whole.put(path, node, 0);
     Group last;
     last.label = "what maintainer scripts would have made";
-    for (const std::string& name : merged_) {
-      last.tree.put(name, *links_.find(name), 0);
-      whole.put(name, *links_.find(name), 0);
-    }
+    for (const std::string& name : merged_) last.tree.put(name, *links_.find(name), 0);
+    link_from_unmerged(whole, last.tree);
+    for (const auto& [path, node] : last.tree.nodes()) whole.put(path, node, 0);
     apply_effects(whole, packages_, settings_, last.tree, result_.warnings);
     const IsKept kept = [&](size_t number, const std::string& path) { return is_kept(number, path); };
     if (settings_.format == Format::apk)

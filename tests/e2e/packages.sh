@@ -219,6 +219,18 @@ if [ "$(id -u)" = 0 ]; then
   same "dpkg --verify sees a change" "$(dpkg --root="$PWD/db" --verify 2>&1 | awk '{ print $NF }' | sort | xargs)" "/etc/protocols /usr/bin/dash"
 fi
 
+# The merged /usr, with base-files and without; Debian 12's packages in the same layout.
+spec merged 'packages: [dash]'
+made merged -o dir:merged > /dev/null
+same "packages without base-files: the links of the merged /usr" "$(cd merged && readlink bin sbin lib lib64 | xargs)" "usr/bin usr/sbin usr/lib usr/lib64"
+check "packages without base-files: /bin/sh and the loader by their old names" test -x merged/bin/sh -a -x merged/lib64/ld-linux-x86-64.so.2
+[ "$(id -u)" != 0 ] || [ "$(uname -m)" != x86_64 ] || same "its shell runs" "$(chroot merged /bin/sh -c 'echo runs' 2>&1)" runs
+spec merged12 'packages: [libc6]' && sed -i 's/trixie/bookworm/' merged12.yaml
+made merged12 -o dir:merged12 > /dev/null
+same "Debian 12: the same layout" "$(cd merged12 && readlink bin sbin lib lib64 | xargs) $(cd merged12 && ls usr/lib64 && ls -d lib/x86_64-linux-gnu/libc.so.6)" \
+  "usr/bin usr/sbin usr/lib usr/lib64 ld-linux-x86-64.so.2
+lib/x86_64-linux-gnu/libc.so.6"
+
 spec lack 'packages: [grep, { name: libpcre2-8-0, omit: true }, { name: dpkg, omit: true }]'
 made lack -o dir:lack > /dev/null
 check "a missing library, and who has it" grep -q "missing-library: warning: /usr/bin/grep needs libpcre2-8.so.0, which is not in the image; add 'libpcre2-8-0' to 'packages'" lack.log

@@ -104,11 +104,20 @@ tree::FileTree whole(const tree::FileTree& base, const Installation& installatio
   return all;
 }
 
+// The links that every image of Debian's packages has are tested apart (MergedUsr).
+tree::FileTree without_merged(tree::FileTree tree) {
+  for (const std::string name : {"bin", "lib", "sbin"})
+    if (const tree::Node* node = tree.find(name); node != nullptr && node->target == "usr/" + name)
+      tree.remove(name);
+  return tree;
+}
+
 // What the packages make, without their database.
 std::string result(const std::vector<Package>& packages, const Settings& settings = {},
-                   const tree::FileTree& base = {}) {
+                   const tree::FileTree& base = {}, bool merged = false) {
   try {
     tree::FileTree all = whole(base, install(base, packages, settings));
+    if (!merged) all = without_merged(std::move(all));
     all.remove("var/lib/dpkg");
     all.remove("lib/apk");
     all.remove("etc/apk");
@@ -279,10 +288,11 @@ TEST(MergedUsr, FilesLandBehindTheLink) {
   const Package files = deb("base-files", "l bin usr/bin\nl lib usr/lib\nd usr/bin\nd usr/lib");
   const Package old = deb("old", "d bin\nf:0755 bin/old o\nl lib/libo.so libo.so.1");
   const std::string want =
-      "l bin usr/bin\nl lib usr/lib\nf:0755 usr/bin/old o\nl usr/lib/libo.so libo.so.1\n";
-  EXPECT_EQ(result({files, old}), want);
-  EXPECT_EQ(result({old, files}), want) << "in another order";
-  EXPECT_EQ(result({old}, {}, tree_of("l bin usr/bin\nl lib usr/lib\nd usr/bin\nd usr/lib")), want)
+      "l bin usr/bin\nl lib usr/lib\nl sbin usr/sbin\nf:0755 usr/bin/old o\nl usr/lib/libo.so libo.so.1\n";
+  EXPECT_EQ(result({files, old}, {}, {}, true), want);
+  EXPECT_EQ(result({old, files}, {}, {}, true), want) << "in another order";
+  EXPECT_EQ(result({old}, {}, {}, true), want) << "nobody has the links";
+  EXPECT_EQ(result({old}, {}, tree_of("l bin usr/bin\nl lib usr/lib\nd usr/bin\nd usr/lib"), true), want)
       << "on a base";
 }
 
@@ -291,21 +301,82 @@ TEST(MergedUsr, OneFileUnderTwoNames) {
   EXPECT_NE(
       result({files, deb("a", "f bin/x 1"), deb("b", "f usr/bin/x 2")}).find("a and b both have /usr/bin/x"),
       std::string::npos);
-  EXPECT_EQ(result({files, deb("a", "f bin/x 1"), deb("b", "f usr/bin/x 1")}),
-            "l bin usr/bin\nf usr/bin/x 1\n");
+  EXPECT_EQ(result({files, deb("a", "f bin/x 1"), deb("b", "f usr/bin/x 1")}), "f usr/bin/x 1\n");
+  for (const char* link : {"l bin/x /usr/bin/x", "l bin/x ../usr/bin/x"})
+    EXPECT_EQ(result({deb("a", std::string(link) + "\nf usr/bin/x 1")}), "f usr/bin/x 1\n") << link;
+  EXPECT_EQ(result({deb("a", "l usr/bin/x /bin/x\nf bin/x 1")}), "f usr/bin/x 1\n");
 }
 
-TEST(MergedUsr, ByThePackageForIt) {
-  EXPECT_EQ(result({deb("usr-is-merged", ""), deb("a", "f bin/a 1\nf usr/sbin/s 2")}),
-            "l bin usr/bin\nl lib usr/lib\nl sbin usr/sbin\nf usr/bin/a 1\nf usr/sbin/s 2\n");
+// As base-files of Debian 13 has them.
+TEST(MergedUsr, WhetherOrNotBaseFilesIsThere) {
+  struct Row {
+    const char* architecture;
+    const char* files;
+    const char* want;  // the links
+  };
+  const Row table[] = {
+      {"amd64", "f usr/bin/dash d", "bin lib lib64 sbin"},
+      {"amd64", "f usr/share/x x", "bin lib lib64 sbin"},
+      {"amd64", "f bin/dash d\nf lib64/ld-linux-x86-64.so.2 l", "bin lib lib64 sbin"},
+      {"amd64", "f usr/lib32/libc.so.6 l\nf usr/lib/ld-linux.so.2 l", "bin lib lib32 lib64 sbin"},
+      {"amd64", "f usr/libx32/ld-linux-x32.so.2 l", "bin lib lib64 libx32 sbin"},
+      {"arm64", "f usr/lib/ld-linux-aarch64.so.1 l", "bin lib sbin"},
+      {"armhf", "f usr/lib/ld-linux-armhf.so.3 l", "bin lib sbin"},
+      {"i386", "f usr/lib/ld-linux.so.2 l", "bin lib sbin"},
+      {"i386", "f usr/lib64/ld-linux-x86-64.so.2 l", "bin lib lib64 sbin"},
+      {"riscv64", "f usr/lib/ld-linux-riscv64-lp64d.so.1 l", "bin lib sbin"},
+      {"s390x", "f usr/lib/ld64.so.1 l", "bin lib sbin"},
+      {"ppc64el", "f usr/bin/x x", "bin lib lib64 sbin"},
+  };
+  for (const Row& row : table)
+    for (const char* state : {"installed", "unpacked"}) {
+      Settings settings;
+      settings.architecture = row.architecture;
+      settings.state = state;
+      settings.full_database = settings.state == "unpacked";
+      const tree::FileTree all = whole({}, install({}, {deb("a", row.files)}, settings));
+      std::vector<std::string> links;
+      for (const auto& [path, node] : all.nodes())
+        if (node.type == tree::NodeType::symlink && node.target == "usr/" + path) links.push_back(path);
+      EXPECT_EQ(base::join(links, " "), row.want) << row.architecture << ": " << row.files;
+      for (const char* name : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"})
+        if (const tree::Node* node = all.find(name)) EXPECT_EQ(node->type, tree::NodeType::symlink) << name;
+    }
 }
 
-TEST(MergedUsr, Loader) {
-  EXPECT_EQ(result({deb("libc6", "f:0755 usr/lib64/ld-linux-x86-64.so.2 ld")}),
-            "l lib64 usr/lib64\nf:0755 usr/lib64/ld-linux-x86-64.so.2 ld\n");
-  EXPECT_EQ(
-      result({deb("base-files", "l lib64 usr/lib64"), deb("libc6", "f usr/lib64/ld-linux-x86-64.so.2 ld")}),
-      "l lib64 usr/lib64\nf usr/lib64/ld-linux-x86-64.so.2 ld\n");
+TEST(MergedUsr, NotForAlpine) {
+  Settings settings;
+  settings.format = Format::apk;
+  settings.architecture = "x86_64";
+  EXPECT_EQ(result({apk("a", "f bin/a 1\nf lib/ld-musl-x86_64.so.1 l\nf usr/bin/b 1")}, settings, {}, true),
+            "f bin/a 1\nf lib/ld-musl-x86_64.so.1 l\nf usr/bin/b 1\n");
+}
+
+TEST(MergedUsr, ABaseThatIsNotMergedStaysSo) {
+  const tree::FileTree base = tree_of("f bin/own o\nf lib/libown.so o\nd lib64\nf sbin/s s\nf usr/bin/u u");
+  // Before the merged /usr, packages bring their programs where they always were.
+  EXPECT_EQ(result({deb("old", "f bin/sh s\nf lib64/ld-linux-x86-64.so.2 l")}, {}, base, true),
+            "f bin/own o\nf bin/sh s\nf lib/libown.so o\nf lib64/ld-linux-x86-64.so.2 l\nf sbin/s s\n"
+            "f usr/bin/u u\n");
+  // After it they count on the links.
+  EXPECT_EQ(result({deb("new",
+                        "f usr/bin/sh s\nl usr/bin/own /x\nf usr/lib64/ld-linux-x86-64.so.2 l\n"
+                        "f usr/lib/x86_64-linux-gnu/libc.so.6 c\nf usr/lib/notes n"),
+                    deb("base-files", "l bin usr/bin\nl lib usr/lib\nl lib64 usr/lib64\nl sbin usr/sbin")},
+                   {}, base, true),
+            "f bin/own o\nl bin/sh ../usr/bin/sh\nf lib/libown.so o\n"
+            "l lib64/ld-linux-x86-64.so.2 ../usr/lib64/ld-linux-x86-64.so.2\nf sbin/s s\nl usr/bin/own /x\n"
+            "f usr/bin/sh s\nf usr/bin/u u\nf usr/lib/notes n\nf usr/lib/x86_64-linux-gnu/libc.so.6 c\n"
+            "f usr/lib64/ld-linux-x86-64.so.2 l\n");
+}
+
+TEST(MergedUsr, ANewerLoaderOnABaseThatIsNotMerged) {
+  const tree::FileTree base = tree_of(
+      "f lib64/ld-linux-x86-64.so.2 old\nf var/lib/dpkg/status.d/libc6 Package: libc6\n"
+      "f var/lib/dpkg/status.d/libc6.md5sums 0123456789abcdef0123456789abcdef  lib64/ld-linux-x86-64.so.2");
+  EXPECT_EQ(result({deb("libc6", "f usr/lib64/ld-linux-x86-64.so.2 new", "", {}, "2")}, {}, base),
+            "l lib64/ld-linux-x86-64.so.2 ../usr/lib64/ld-linux-x86-64.so.2\n"
+            "f usr/lib64/ld-linux-x86-64.so.2 new\n");
 }
 
 TEST(MergedUsr, OtherLinks) {
@@ -354,6 +425,8 @@ std::vector<std::string> labels(const Installation& installation) {
   return all;
 }
 
+constexpr const char* effects = "what maintainer scripts would have made";
+
 TEST(Groups, LargeOnesAlone) {
   constexpr size_t limit = size_t{4} << 20;
   const Installation got =
@@ -362,7 +435,7 @@ TEST(Groups, LargeOnesAlone) {
                large("d", limit / 2, "Source: s\n"), large("e", limit / 2, "Source: s\n")},
               {});
   // d and e are of one source package.
-  EXPECT_EQ(labels(got), (std::vector<std::string>{"a 1", "d 1, e 1", "b 1, c 1"}));
+  EXPECT_EQ(labels(got), (std::vector<std::string>{"a 1", "d 1, e 1", "b 1, c 1", effects}));
   EXPECT_EQ(got.groups[2].packages, (std::vector<size_t>{1, 2}));
   EXPECT_NE(got.groups[0].tree.find("usr/share"), nullptr) << "with its parents";
 }
@@ -384,7 +457,7 @@ TEST(Groups, ManyNames) {
   std::vector<Package> packages;
   for (int i = 0; i < 7; ++i) packages.push_back(deb(fmt::format("p{}", i), fmt::format("f usr/p{} 1", i)));
   EXPECT_EQ(labels(install({}, packages, {})),
-            (std::vector<std::string>{"p0 1, p1 1, p2 1, p3 1, p4 1 and 2 more"}));
+            (std::vector<std::string>{"p0 1, p1 1, p2 1, p3 1, p4 1 and 2 more", effects}));
 }
 
 TEST(Groups, TheSameInEveryImage) {
@@ -508,7 +581,7 @@ std::string made(const std::vector<Package>& packages, const tree::FileTree& bas
   const Installation got = install(base, packages, settings);
   std::string out;
   for (const Group& group : got.groups)
-    if (group.packages.empty()) out += show(group.tree);
+    if (group.packages.empty()) out += show(without_merged(group.tree));
   for (const std::string& warning : got.warnings) out += "! " + warning + "\n";
   return out;
 }
@@ -537,7 +610,7 @@ TEST(Effects, Table) {
        "f etc/shells /bin/sh|/bin/bash\n"},
       {"base-files", "f etc/dpkg/origins/debian Vendor: Debian", "l etc/dpkg/origins/default debian\n"},
       {"busybox", "f bin/busybox b\nf etc/busybox-paths.d/busybox /bin/ls\nf bin/cat c",
-       "l bin/ls /bin/busybox\n"},
+       "l usr/bin/ls /bin/busybox\n"},
       {"nobody", "f usr/share/base-passwd/passwd.master x", ""},
   };
   for (const Row& row : table)

@@ -31,6 +31,7 @@ bool is_chosen(const std::vector<Choice>& choices, const std::string& package, c
 
 struct Settings {
   Format format = Format::deb;
+  std::string architecture;         // in the format's words, as `amd64`
   int64_t epoch = 0;                // files keep their mtime, at most this one if it is not 0
   bool full_database = false;       // deb: var/lib/dpkg/status and info/ in the place of status.d
   std::string state = "installed";  // in that database; `unpacked` before scripts have run
