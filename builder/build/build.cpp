@@ -17,6 +17,7 @@
 #include "builder/build/trim.h"
 #include "minibuild/archive/layer.h"
 #include "minibuild/base/text.h"
+#include "minibuild/packages/certificates.h"
 
 namespace minibuild::build {
 
@@ -198,6 +199,18 @@ class Build {
     return packaged;
   }
 
+  // Certificates that the spec brought, into the bundle of the base or of the packages.
+  void trust_certificates(const SpecFile& file, const tree::FileTree& before,
+                          const std::optional<Packaged>& packaged, tree::FileTree& tree) {
+    std::vector<std::string> warnings;
+    const packages::Format format =
+        packages::has_database(tree, packages::Format::apk) ? packages::Format::apk : packages::Format::deb;
+    static const std::vector<packages::Package> none;
+    packages::update_certificates(before, packaged ? packaged->packages : none, format, epoch(file), tree,
+                                  warnings);
+    for (const std::string& warning : warnings) progress_.note("certificates", "warning: " + warning);
+  }
+
   void trim_packages(const SpecFile& file, const Base& base, const Packaged& packaged, tree::FileTree& tree) {
     if (!file.spec.trim.on) return;
     std::vector<std::string> entrypoint;
@@ -350,7 +363,9 @@ class Build {
     tree::FileTree tree = base.tree;
     std::optional<Packaged> packaged = timed("packages", [&] { return put_packages(file, platform, tree); });
     timed("assemble", [&] {
+      const tree::FileTree before = packages::certificate_part(tree);
       assemble(file, results, platform, tree);
+      trust_certificates(file, before, packaged, tree);
       if (packaged) trim_packages(file, base, *packaged, tree);
       return 0;
     });

@@ -398,7 +398,7 @@ text system usr/lib/tmpfiles.d/system.conf 'd /var/lib/system 0750 daemon-user s
 d /run/system 0755 root root -
 L /etc/system.link - - - - /var/lib/system'
 text maker usr/share/maker m
-mkdir -p maker_scripts && printf '#!/bin/sh\nset -e\nadduser --system maker\n' > maker_scripts/postinst
+mkdir -p maker_scripts && printf '#!/bin/sh\nset -e\nadduser --system maker\nmkmaker --of \\\n  /usr/share/maker\n' > maker_scripts/postinst
 deb left 1.0; deb right 1.0; deb heir 2.0 'Replaces: left (<< 2)'; deb twin 1.0; deb enemy 1.0 'Conflicts: left'; deb breaker 1.0 'Breaks: left (<< 2)'
 text real usr/share/real.gone g
 deb first 1.0; deb second 1.0; deb chooser 1.0 'Depends: first | second'; deb real 1.0
@@ -474,7 +474,54 @@ same "sysusers.d: groups" "$(grep -E '^(daemon-user|shared|dynamic):' system.dir
 [ "$(id -u)" != 0 ] || same "tmpfiles.d: a directory" "$(stat -c '%a %u:%g' system.dir/var/lib/system)" "750 321:654"
 same "tmpfiles.d: a link, and nothing in /run" "$(readlink system.dir/etc/system.link) $(ls system.dir | grep -c '^run$')" "/var/lib/system 0"
 image maker 'packages: [maker]'
-same "a script that nobody replaces" "$(grep warning maker.log)" "packages: warning: the package maker has a postinst script that runs 'adduser', which is not done for the image; if it matters, do it with 'files', or in a stage and 'copy'"
+same "a script that nobody replaces" "$(grep warning maker.log)" "packages: warning: the package maker has a postinst script that runs 'mkmaker --of /usr/share/maker', which is not done for the image; if it matters, do it with 'files', or in a stage and 'copy'"
+same "what it does before is done" "$(grep ^maker: maker.dir/etc/passwd)" maker:x:100:65534::/nonexistent:/usr/sbin/nologin
+
+# Certificates: those of the spec are in the bundle, as update-ca-certificates puts them there; in Java's keystore too.
+certificate() { openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=$1" -keyout "$1.key" -out "$2" 2> /dev/null; }
+mkdir -p ca-certificates_tree/usr/share/ca-certificates/mozilla company/sub
+for name in One Two Three; do certificate $name "ca-certificates_tree/usr/share/ca-certificates/mozilla/$name.crt"; done
+certificate Company company/company.crt && certificate Sub "company/sub/sub (1), x.crt"
+# The same subject twice, and one without a newline at its end.
+certificate Company company/sub/other.crt && truncate -s -1 company/sub/other.crt
+text ca-certificates-java usr/share/ca-certificates-java/x x
+deb ca-certificates 1.0; deb ca-certificates-java 1.0; index
+# judged NAME: the image's own tree, under the real script.
+judged() {
+  local tree=$PWD/$1.dir
+  rm -rf judge hooks && mkdir -p judge hooks && [ -s "$tree/etc/ca-certificates.conf" ] || return 0
+  LC_ALL=C bash -c 'sed "s#\$(readlink \"\$PEM\")#\$(readlink \"\$PEM\" | sed s,^,'"$tree"',)#" /usr/sbin/update-ca-certificates' > update.sh
+  LC_ALL=C sh update.sh --certsconf "$tree/etc/ca-certificates.conf" --certsdir "$tree/usr/share/ca-certificates" \
+    --localcertsdir "$tree/usr/local/share/ca-certificates" --etccertsdir "$PWD/judge" --hooksdir "$PWD/hooks" > judge.log 2>&1
+  same "$1: the bundle is that of update-ca-certificates" "$(sha256sum < "$tree/etc/ssl/certs/ca-certificates.crt")" "$(sha256sum < judge/ca-certificates.crt)"
+  same "$1: and so are its links" "$(cd "$tree/etc/ssl/certs" && find . -type l -printf '%P %l\n' | sort)" "$(cd judge && find . -type l -printf '%P %l\n' | sed "s#$tree##" | sort)"
+}
+if [ -x /usr/sbin/update-ca-certificates ] && command -v openssl > /dev/null; then
+  image certs 'packages: [ca-certificates]' && judged certs
+  image company 'packages: [ca-certificates, ca-certificates-java]
+copy: [{ from: company, to: /usr/local/share/ca-certificates/ }]' && judged company
+  same "the spec's certificates are in the bundle" "$(grep -c BEGIN company.dir/etc/ssl/certs/ca-certificates.crt)" 6
+  own low 'packages: [ca-certificates, ca-certificates-java]' && "$MINIBUILD" build --progress none low.yaml -o oci:low.oci:1 > /dev/null
+  image onbase 'base: oci:low.oci:1
+copy: [{ from: company, to: /usr/local/share/ca-certificates/ }]' && judged onbase
+  same "on a base: the same bundle" "$(sha256sum < onbase.dir/etc/ssl/certs/ca-certificates.crt)" "$(sha256sum < company.dir/etc/ssl/certs/ca-certificates.crt)"
+  same "on a base: the same keystore" "$(sha256sum < onbase.dir/etc/ssl/certs/java/cacerts)" "$(sha256sum < company.dir/etc/ssl/certs/java/cacerts)"
+  image deselected 'base: oci:low.oci:1
+files:
+  - { file: /etc/ca-certificates.conf, content: "mozilla/One.crt\n!mozilla/Two.crt\nmozilla/Three.crt\n" }' && judged deselected
+  same "deselected: not in the bundle" "$(grep -c BEGIN deselected.dir/etc/ssl/certs/ca-certificates.crt)" 2
+  image bare 'packages: [{ name: ca-certificates, only: [usr/share/doc/**] }]
+files: [{ file: /usr/local/share/ca-certificates/a.crt, content: "'"$(sed 's/$/\\n/' company/company.crt | tr -d '\n')"'" }]'
+  same "without the files of the package: in the bundle" "$(grep -c BEGIN bare.dir/etc/ssl/certs/ca-certificates.crt) $(ls bare.dir/etc/ssl/certs | wc -l)" "4 3"
+  if command -v keytool > /dev/null; then
+    same "Java's keystore" "$(keytool -list -keystore company.dir/etc/ssl/certs/java/cacerts -storepass changeit 2> /dev/null | grep -o '^debian:[^,]*' | sort | xargs)" \
+      "debian:company.pem debian:one.pem debian:other.pem debian:sub_=1=__x.pem debian:three.pem debian:two.pem"
+  else
+    echo "not run: the keystore's form needs keytool"
+  fi
+else
+  echo "not run: certificates need update-ca-certificates and openssl"
+fi
 
 # Time, and keys in other forms.
 index 'Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC'

@@ -340,7 +340,7 @@ TEST(MergedUsr, WhetherOrNotBaseFilesIsThere) {
         if (node.type == tree::NodeType::symlink && node.target == "usr/" + path) links.push_back(path);
       EXPECT_EQ(base::join(links, " "), row.want) << row.architecture << ": " << row.files;
       for (const char* name : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"})
-        if (const tree::Node* node = all.find(name)) EXPECT_EQ(node->type, tree::NodeType::symlink) << name;
+        EXPECT_TRUE(all.find(name) == nullptr || all.find(name)->type == tree::NodeType::symlink) << name;
     }
 }
 
@@ -599,8 +599,9 @@ TEST(Effects, Table) {
        "f etc/group root:*:0:\nf etc/passwd root:x:0:0:root:/root:/bin/bash\n"},
       {"ca-certificates",
        "f usr/share/ca-certificates/mozilla/B.crt b\nf usr/share/ca-certificates/mozilla/A.crt a\nf "
-       "usr/share/ca-certificates/x.txt x",
-       "f etc/ssl/certs/ca-certificates.crt a|b\n"},
+       "usr/share/ca-certificates/x.txt x\nf etc/ca-certificates.conf mozilla/B.crt",
+       "l etc/ssl/certs/B.pem /usr/share/ca-certificates/mozilla/B.crt\nf etc/ssl/certs/ca-certificates.crt "
+       "b\n"},
       {"libc-bin", "f usr/share/libc-bin/nsswitch.conf passwd: files", "f etc/nsswitch.conf passwd: files\n"},
       {"tzdata", "f usr/share/zoneinfo/Etc/UTC TZif",
        "l etc/localtime /usr/share/zoneinfo/Etc/UTC\nf etc/timezone Etc/UTC\n"},
@@ -701,21 +702,139 @@ TEST(Effects, Tmpfiles) {
 
 TEST(Effects, Warnings) {
   const auto warns = [](const std::string& text, const std::string& name = "postinst") {
-    const std::string got = made({deb("a", "f usr/a 1", "", {{name, "#!/bin/sh\nset -e\n" + text}})});
+    const std::string got =
+        made({deb("a", "f usr/a 1\nf usr/bin/py3compile -", "", {{name, "#!/bin/sh\nset -e\n" + text}})});
     const size_t start = got.find("runs '");
     return start == std::string::npos ? got : got.substr(start + 6, got.find('\'', start + 6) - start - 6);
   };
-  EXPECT_EQ(warns("if [ \"$1\" = configure ]; then\n  ldconfig\nfi\nexit 0\n"), "");
-  EXPECT_EQ(warns("# adduser x\necho adduser x\n"), "");
-  EXPECT_EQ(warns("adduser --system x\n"), "adduser");
-  EXPECT_EQ(warns("  if true; then\n    mkfoo /x\n  fi\n"), "mkfoo");
+  const std::pair<const char*, const char*> table[] = {
+      {"if [ \"$1\" = configure ]; then\n  ldconfig\nfi\nexit 0\n", ""},
+      {"# mkfoo x\necho mkfoo x\n", ""},
+      {"mkfoo --system x\n", "mkfoo --system x"},
+      {"  if true; then\n    mkfoo  /x\n  fi\n", "mkfoo /x"},
+      {"mkfoo a \\\n   b \"c d\" > /etc/x 2>&1\n", "mkfoo a b \"c d\" > /etc/x 2>&1"},
+      {"mine() {\n  true\n}\nmine x\n", ""},
+      {"mine() { mkfoo $1; }\nmine x\n", "mkfoo $1"},
+      // What a first installation does not reach.
+      {"if [ -n \"$2\" ]; then mkfoo; fi\n", ""},
+      {"if dpkg --compare-versions \"$2\" lt-nl 1.2; then mkfoo; fi\n", ""},
+      {"case $1 in upgrade|abort-upgrade) mkfoo ;; configure) true ;; esac\n", ""},
+      {"case \"$1\" in (conf*) mkfoo b ;; esac\n", "mkfoo b"},
+      {"if [ -d /run/systemd/system ]; then mkfoo; fi\n", ""},
+      {"exit 0\nmkfoo\n", ""},
+      {"false && mkfoo\ntrue || mkfoo\n! true && mkfoo\n", ""},
+      {"for i in a b; do [ $i = c ] && mkfoo; done\n", ""},
+      // What cannot be known may be.
+      {"if [ \"$(uname -r)\" = 1 ]; then mkfoo; fi\n", "mkfoo"},
+      {"db_get a/b\n[ \"$RET\" = true ] && mkfoo\n", "mkfoo"},
+      // What does not matter, however it is written.
+      {"[ ! -x /usr/bin/deb-systemd-helper ] || deb-systemd-helper enable x.service >/dev/null || true\n",
+       ""},
+      {"if which py3compile >/dev/null 2>&1; then py3compile -p a; fi\n", ""},
+      {". /usr/share/debconf/confmodule\ndb_input low a/b || true\ndb_go\n", ""},
+      {"cat <<EOF\nmkfoo\nEOF\n", ""},
+      {"V=`mkfoo` && export V\n", ""},
+      // What writes matters, whoever writes.
+      {"echo x > /etc/y\n", "echo x > /etc/y"},
+      {"cat > /etc/y <<EOF\nmkfoo\nEOF\n", "cat > /etc/y <<EOF"},
+      {"sed -i s/a/b/ /etc/y\n", "sed -i s/a/b/ /etc/y"},
+      {"echo x > /run/y\n", ""},
+      {"glib-compile-schemas /usr/share/glib-2.0/schemas\n",
+       "glib-compile-schemas /usr/share/glib-2.0/schemas"},
+      {"chown no-such-user /usr/a\n", "chown no-such-user /usr/a"},
+  };
+  for (const auto& [text, want] : table) EXPECT_EQ(warns(text), want) << text;
   EXPECT_EQ(warns("mkfoo\n", "preinst"), "mkfoo");
   EXPECT_EQ(warns("mkfoo\n", "postrm"), "");
-  EXPECT_EQ(warns("mine() {\n  true\n}\nmine x\n"), "");
+  EXPECT_EQ(warns("if true; then\n"), "(cannot be followed: ") << "half a script";
   EXPECT_EQ(made({deb("bash", "f bin/bash 1", "", {{"postinst", "mkfoo\n"}})}), "") << "the table knows it";
   EXPECT_NE(made({deb("a", "", "", {{"postinst", "mkfoo\n"}})})
                 .find("! the package a has a postinst script that runs 'mkfoo'"),
             std::string::npos);
+}
+
+// The expected links and lines are what the scripts leave on a Debian 12.
+TEST(Effects, WhatScriptsDo) {
+  const auto of = [](const std::string& text, const std::string& files = "f usr/a 1") {
+    return made({deb("a", files, "", {{"postinst", "#!/bin/sh\nset -e\n" + text}})});
+  };
+  const std::string accounts =
+      "f etc/group root:x:0:|nogroup:x:65534:{}\n"
+      "f etc/passwd "
+      "root:x:0:0:root:/root:/sbin/nologin|nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin{}\n";
+  const auto with = [&](const std::string& groups, const std::string& users) {
+    return fmt::format(fmt::runtime(accounts), groups, users);
+  };
+  EXPECT_EQ(of("if ! getent passwd x >/dev/null; then\n  adduser --system --group --no-create-home --quiet x "
+               "|| true\nfi\n"),
+            with("|x:x:100:", "|x:x:100:100::/nonexistent:/usr/sbin/nologin"));
+  EXPECT_EQ(
+      of("addgroup --system g\nadduser --system --ingroup g --home /var/lib/x --gecos 'The X' --shell "
+         "/bin/false x\n"
+         "install -d -o x -g adm -m 2750 /var/log/x\nmkdir -p /etc/x\nchown -R root:x /etc/x || true\n"),
+      with("|g:x:100:|adm:x:4:", "|x:x:101:100:The X:/var/lib/x:/bin/false") +
+          "d:0755:101:100 var/lib/x\nd:2750:101:4 var/log/x\n" +
+          "! the package a has a postinst script that runs 'chown -R root:x /etc/x', which is not done for "
+          "the image; "
+          "if it matters, do it with 'files', or in a stage and 'copy'\n");
+  EXPECT_EQ(of("useradd -r -s /usr/sbin/nologin -d /srv u\nadduser u www-data\n"),
+            with("|u:x:999:|www-data:x:33:u", "|u:x:999:999::/srv:/usr/sbin/nologin"));
+  EXPECT_EQ(of("chown www-data:www-data /usr/a\nchmod u=rwX,g+w,o= /usr/a\n"),
+            with("|www-data:x:33:", "|www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin") +
+                "f:0660:33:33 usr/a 1\n");
+  EXPECT_EQ(of("dpkg-statoverride --update --add root shadow 2755 /usr/a\n"),
+            "f etc/group root:x:0:|nogroup:x:65534:|shadow:x:42:\n" +
+                with("", "").substr(with("", "").find("f etc/passwd")) + "f:2755:0:42 usr/a 1\n");
+  EXPECT_EQ(of("ln -sf ../a /etc/b\ntouch /var/lib/c\nucf --three-way /usr/a /etc/d\n"),
+            "l etc/b ../a\nf etc/d 1\nf var/lib/c -\n");
+}
+
+TEST(Effects, AlternativesInLoops) {
+  const Package jre = deb(
+      "jre",
+      "f:0755 usr/lib/jvm/17/bin/java j\nf:0755 usr/lib/jvm/17/bin/keytool k\nf "
+      "usr/lib/jvm/17/man/man1/java.1.gz m",
+      "",
+      {{"postinst",
+        "#!/bin/sh\nset -e\nmultiarch=x\npriority=1711\nbasedir=/usr/lib/jvm/17\njre_tools='java keytool "
+        "gone'\n"
+        "case \"$1\" in\nconfigure)\n  if ! mountpoint -q /proc; then exit 1; fi\n"
+        "  if [ -z \"$2\" ]; then update=y; fi\n"
+        "  if [ \"$update\" = y ]; then\n"
+        "  if [ -n \"$multiarch\" ] && [ \"$DPKG_MAINTSCRIPT_ARCH\" != $(dpkg --print-architecture) ]; then\n"
+        "    priority=$(expr $priority - 1)\n  fi\n"
+        "  for i in $jre_tools; do\n    unset slave1 || true\n"
+        "    if [ -e $basedir/man/man1/$i.1.gz ]; then\n"
+        "      slave1=\"--slave /usr/share/man/man1/$i.1.gz \\\n   $i.1.gz $basedir/man/man1/$i.1.gz\"\n    "
+        "fi\n"
+        "    update-alternatives \\\n --install \\\n /usr/bin/$i $i $basedir/bin/$i $priority $slave1\n  "
+        "done\n"
+        "  fi\n  ;;\nesac\nexit 0\n"}});
+  EXPECT_EQ(made({jre}),
+            "l etc/alternatives/java /usr/lib/jvm/17/bin/java\nl etc/alternatives/java.1.gz "
+            "/usr/lib/jvm/17/man/man1/java.1.gz\n"
+            "l etc/alternatives/keytool /usr/lib/jvm/17/bin/keytool\nl usr/bin/java /etc/alternatives/java\n"
+            "l usr/bin/keytool /etc/alternatives/keytool\nl usr/share/man/man1/java.1.gz "
+            "/etc/alternatives/java.1.gz\n");
+}
+
+TEST(Effects, AccountsThatTheBaseLacks) {
+  tree::FileTree base;
+  base.put("etc/passwd", tree::file_node(tree::inline_content("root:x:0:0::/:/x\nown:x:33:33::/:/x\n"), 0),
+           0);
+  base.put("etc/group", tree::file_node(tree::inline_content("root:x:0:\n"), 0), 0);
+  Package passwd = deb("base-passwd", "d usr/share/base-passwd");
+  passwd.tree.put(
+      "usr/share/base-passwd/passwd.master",
+      tree::file_node(tree::inline_content(
+                          "root:*:0:0:root:/root:/bin/bash\nman:*:6:12:man:/m:/s\nwww-data:*:33:33::/:/s\n"),
+                      0),
+      0);
+  passwd.tree.put("usr/share/base-passwd/group.master",
+                  tree::file_node(tree::inline_content("root:*:0:\nman:*:12:\n"), 0), 0);
+  const tree::FileTree all = whole(base, install(base, {passwd}, {}));
+  EXPECT_EQ(read(all, "etc/passwd"), "root:x:0:0::/:/x\nown:x:33:33::/:/x\nman:*:6:12:man:/m:/s\n");
+  EXPECT_EQ(read(all, "etc/group"), "root:x:0:\nman:*:12:\n");
 }
 
 TEST(Effects, BeforeScriptsRun) {
