@@ -490,8 +490,7 @@ deb ca-certificates 1.0; deb ca-certificates-java 1.0; index
 judged() {
   local tree=$PWD/$1.dir
   rm -rf judge hooks && mkdir -p judge hooks && [ -s "$tree/etc/ca-certificates.conf" ] || return 0
-  LC_ALL=C bash -c 'sed "s#\$(readlink \"\$PEM\")#\$(readlink \"\$PEM\" | sed s,^,'"$tree"',)#" /usr/sbin/update-ca-certificates' > update.sh
-  LC_ALL=C sh update.sh --certsconf "$tree/etc/ca-certificates.conf" --certsdir "$tree/usr/share/ca-certificates" \
+  LC_ALL=C sh /usr/sbin/update-ca-certificates --certsconf "$tree/etc/ca-certificates.conf" --certsdir "$tree/usr/share/ca-certificates" \
     --localcertsdir "$tree/usr/local/share/ca-certificates" --etccertsdir "$PWD/judge" --hooksdir "$PWD/hooks" > judge.log 2>&1
   same "$1: the bundle is that of update-ca-certificates" "$(sha256sum < "$tree/etc/ssl/certs/ca-certificates.crt")" "$(sha256sum < judge/ca-certificates.crt)"
   same "$1: and so are its links" "$(cd "$tree/etc/ssl/certs" && find . -type l -printf '%P %l\n' | sort)" "$(cd judge && find . -type l -printf '%P %l\n' | sed "s#$tree##" | sort)"
