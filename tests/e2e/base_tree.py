@@ -120,6 +120,8 @@ class Expected:
         path = self.place(path)
         there = self.tree.get(path)
         if there and there[0] == "link" and node[0] == "directory":
+            # Behind the link of the merged /usr the directory itself.
+            self.tree.setdefault(os.path.normpath(os.path.join(os.path.dirname(path), there[4])), node)
             return
         self.tree[path] = node
 
