@@ -3,12 +3,14 @@
 #include "minibuild/build/check.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "builder/build/copy.h"
 #include "builder/build/credentials.h"
 #include "builder/build/enforce.h"
 #include "builder/build/inputs.h"
 #include "builder/build/packages.h"
+#include "builder/build/resolve_packages.h"
 #include "builder/build/stages.h"
 #include "builder/build/trim.h"
 #include "minibuild/base/text.h"
@@ -134,31 +136,53 @@ oci::ImageConfig spec_config(const spec::Spec& spec) {
   return config;
 }
 
-trust::Violation unpinned(const std::string& what, const std::string& spec_path, spec::Position position) {
+trust::Violation unpinned(std::string message, const std::string& spec_path, spec::Position position) {
   trust::Violation violation;
   violation.rule = "unpinned";
-  violation.message = what + ", neither in the spec nor in its lock file";
+  violation.message = std::move(message);
   violation.fix =
       fmt::format("run 'minibuild lock {}' and keep {} with the spec", spec_path, lock_path(spec_path));
   violation.position = position;
   return violation;
 }
 
-// Inputs from outside without a digest.
-std::vector<trust::Violation> unpinned_inputs(const SpecFile& file, const Options& options) {
-  std::vector<trust::Violation> found;
+// Inputs from outside without a digest. That there is no lock file yet is said once: nothing is wrong with
+// the spec.
+std::vector<trust::Violation> unpinned_inputs(const SpecFile& file, const Options& options,
+                                              const std::optional<Lock>& lock,
+                                              const spec::Diagnostics& locked_packages) {
   const std::string& path = file.spec.file;
-  const std::optional<Lock> lock = read_lock(path);
   const std::map<std::string, oci::Digest> pins =
       lock ? pins_of(*lock) : std::map<std::string, oci::Digest>();
+  std::vector<std::pair<spec::Position, std::string>> open;
   for (const OutsideInput& input : outside_inputs(path, options))
     if (input.needs_lock && !pins.contains(input.name) && input.file.spec.file == path)
-      found.push_back(
-          unpinned(fmt::format("'{}' has no digest", base::printable(input.name)), path, input.position));
-  const bool locked_packages = lock && !lock->packages.empty();
-  if (!locked_packages && has_packages(file.spec.packages))
+      open.emplace_back(input.position, fmt::format("'{}'", base::printable(input.name)));
+  std::vector<trust::Violation> found;
+  if (!lock) {
+    for (const spec::Diagnostic& one : locked_packages)
+      if (one.severity == spec::Severity::warning) {
+        open.emplace_back(one.position, "'packages'");
+        break;
+      }
+    if (open.empty()) return found;
+    std::sort(open.begin(), open.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.first.line, a.first.column) < std::tie(b.first.line, b.first.column);
+    });
+    std::vector<std::string> names;
+    for (const auto& [position, name] : open) names.push_back(name);
+    found.push_back(unpinned(
+        fmt::format("not locked yet: what {} {} for is what a build finds at the time; "
+                    "the first one writes {}",
+                    base::join(names, ", "), names.size() == 1 ? "stands" : "stand", lock_path(path)),
+        path, open.front().first));
+    return found;
+  }
+  for (const auto& [position, name] : open)
     found.push_back(
-        unpinned("the versions of 'packages' are open", path, file.spec.packages.front().position));
+        unpinned(fmt::format("{} is not in the lock file {}", name, lock_path(path)), path, position));
+  for (const spec::Diagnostic& one : locked_packages)
+    if (one.severity == spec::Severity::warning) found.push_back(unpinned(one.message, path, one.position));
   return found;
 }
 
@@ -167,6 +191,11 @@ std::vector<trust::Violation> unpinned_inputs(const SpecFile& file, const Option
 Checked check(const SpecFile& file, const Options& options, store::Cache& cache) {
   Checked checked;
   checked.wrong = look_at_sources(file);
+  const std::optional<Lock> lock = read_lock(file.spec.file);
+  const spec::Diagnostics locked_packages =
+      examine_locked_packages(file.spec.file, options, lock.value_or(Lock{}), cache);
+  for (const spec::Diagnostic& one : locked_packages)
+    if (one.severity == spec::Severity::error) checked.wrong.push_back(one);
   if (spec::has_errors(checked.wrong)) return checked;
   const ImagePolicy policy = load_policy(file);
   const tree::FileTree tree = local_tree(file);
@@ -178,7 +207,7 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   trust::examine_accounts(tree, found);
   trust::examine_files(tree, found);
   for (const auto& more : {find_credentials(config, file.spec.annotations, policy.baseline),
-                           latest_bases(file.spec), unpinned_inputs(file, options)})
+                           latest_bases(file.spec), unpinned_inputs(file, options, lock, locked_packages)})
     found.insert(found.end(), more.begin(), more.end());
   heed_root(file.spec, policy.policy, found);
   // What the base brings is known when it is built: labels, and an entrypoint that 'cmd' is given to.

@@ -16,6 +16,7 @@ class Finder {
     look_at(path, options.set, oci::host_platform(), 0, Part::stages);
   }
   std::vector<OutsideInput> found;
+  std::map<std::string, std::string> sources;  // the texts of the specs, by path
 
  private:
   enum class Part { image, stages };
@@ -25,6 +26,7 @@ class Finder {
     if (depth > 16) return;  // the build says that specs stand on each other
     if (depth > 0) set = declared_of(path, std::move(set), platform);
     const SpecFile file = load_spec(path, set, platform);
+    sources.try_emplace(path, file.source);
     const auto base = [&](const spec::Base& one) {
       if (const auto* image = std::get_if<spec::BaseImage>(&one.what))
         add(file, image->location, one.position, platform, image->verify_keys, image->verify_identity);
@@ -89,6 +91,38 @@ std::vector<oci::Platform> platforms_of(const std::string& spec_path, const Opti
   const SpecFile file = load_spec(spec_path, options.set, oci::host_platform());
   if (!file.spec.platforms.empty()) return file.spec.platforms;
   return {oci::host_platform()};
+}
+
+std::vector<std::vector<std::string>> open_names(const std::string& spec_path, const Options& options) {
+  std::vector<std::vector<std::string>> names;
+  for (const auto& [path, source] : Finder(spec_path, options).sources) {
+    std::string text;
+    std::vector<std::string> parts;
+    const auto finish = [&] {
+      if (!parts.empty()) {
+        parts.push_back(text);
+        for (const std::string_view prefix : {"docker://", "./"})
+          if (parts.front().starts_with(prefix)) parts.front().erase(0, prefix.size());
+        names.push_back(parts);
+      }
+      text.clear();
+      parts.clear();
+    };
+    for (size_t i = 0; i < source.size(); ++i) {
+      const size_t end = source.compare(i, 2, "${") == 0 ? source.find('}', i) : std::string::npos;
+      if (end != std::string::npos) {
+        parts.push_back(std::move(text));
+        text.clear();
+        i = end;
+      } else if (std::string_view(" \t\r\n\"',[]{}").find(source[i]) != std::string_view::npos) {
+        finish();
+      } else {
+        text.push_back(source[i]);
+      }
+    }
+    finish();
+  }
+  return names;
 }
 
 std::vector<OutsideInput> outside_inputs(const std::string& spec_path, const Options& options) {

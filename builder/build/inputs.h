@@ -25,6 +25,9 @@ struct OutsideInput {
 /// Walks through a spec and those that it stands on, for all platforms, stages for the host's. Throws Error
 /// as `load_spec`.
 std::vector<OutsideInput> outside_inputs(const std::string& spec_path, const Options& options);
+/// The names of images, URLs and specs, in a spec and those that it stands on, in which `${…}` stands for
+/// something, as the texts around it: `registry/app-${TARGETARCH}:1` is `registry/app-`, `:1`.
+std::vector<std::vector<std::string>> open_names(const std::string& spec_path, const Options& options);
 /// The platforms that the spec is built for.
 std::vector<oci::Platform> platforms_of(const std::string& spec_path, const Options& options);
 

@@ -1,6 +1,10 @@
 #include "minibuild/build/lock.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <tuple>
 
@@ -91,6 +95,111 @@ void sort_by_name(Entries& entries) {
             [](const auto& a, const auto& b) { return name_of(a) < name_of(b); });
 }
 
+int line_at(std::string_view text, size_t offset) {
+  const std::string_view before = text.substr(0, std::min(offset, text.size()));
+  return 1 + static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+}
+
+// Where in a lock file something is wrong: what a message about it begins with.
+class Blame {
+ public:
+  Blame(std::string_view text, const std::string& what) : text_(text), what_(what) {}
+
+  // Runs `task`; an error of its then has the line on which the entry at `path` (`packages`, 0, `packages`,
+  // 3) begins.
+  template <typename Task>
+  auto at(const std::vector<std::string>& path, Task task) const {
+    try {
+      return task();
+    } catch (const base::Error& error) {
+      throw with_line(error, start_of(path));
+    }
+  }
+
+  // An error of the syntax: at the byte that the message names, or where a key comes twice.
+  [[noreturn]] void syntax(const base::Error& error) const {
+    const std::string message = error.what();
+    const std::string_view word = " at byte ";
+    if (const size_t at = message.rfind(word); at != std::string::npos)
+      if (const auto byte = base::parse_number(message.substr(at + word.size()), text_.size() + 1))
+        throw with_line(error, *byte == 0 ? 0 : *byte - 1);
+    throw with_line(error, scan({}, true));
+  }
+
+ private:
+  base::Error with_line(const base::Error& error, std::optional<size_t> offset) const {
+    const std::string message = error.what();
+    const std::string start = fmt::format("cannot read {}: ", what_);
+    if (!offset || !message.starts_with(start)) return error;
+    return base::Error(error.code(), fmt::format("cannot read {}:{}: {}", what_, line_at(text_, *offset),
+                                                 message.substr(start.size())));
+  }
+
+  std::optional<size_t> start_of(const std::vector<std::string>& path) const { return scan(path, false); }
+
+  // Where the value at `path` begins, or the first key that comes twice or goes too deep. The text is valid
+  // JSON but for that.
+  std::optional<size_t> scan(const std::vector<std::string>& path, bool faults) const {
+    struct Level {
+      bool is_object = false;
+      size_t index = 0;
+      std::string key;
+      std::set<std::string> keys;
+      bool wants_key = false;
+    };
+    constexpr size_t max_depth = 64;
+    std::vector<Level> levels;
+    const auto is_at_path = [&] {
+      if (faults || levels.size() != path.size()) return false;
+      for (size_t i = 0; i < path.size(); ++i)
+        if (path[i] != (levels[i].is_object ? levels[i].key : std::to_string(levels[i].index))) return false;
+      return true;
+    };
+    for (size_t i = 0; i < text_.size(); ++i) {
+      const char c = text_[i];
+      if (c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == ':') continue;
+      if (c == ',') {
+        if (!levels.empty()) {
+          ++levels.back().index;
+          levels.back().wants_key = levels.back().is_object;
+        }
+        continue;
+      }
+      if (c == '}' || c == ']') {
+        if (!levels.empty()) levels.pop_back();
+        continue;
+      }
+      if (c == '"') {
+        const size_t start = i;
+        for (++i; i < text_.size() && text_[i] != '"'; ++i)
+          if (text_[i] == '\\') ++i;
+        if (!levels.empty() && levels.back().wants_key) {
+          Level& level = levels.back();
+          level.key = text_.substr(start + 1, i - start - 1);
+          level.wants_key = false;
+          if (!level.keys.insert(level.key).second && faults) return start;
+          continue;
+        }
+        if (is_at_path()) return start;
+        continue;
+      }
+      if (is_at_path()) return i;
+      if (c == '{' || c == '[') {
+        if (faults && levels.size() >= max_depth) return i;
+        levels.push_back({c == '{', 0, "", {}, c == '{'});
+        continue;
+      }
+      while (i + 1 < text_.size() &&
+             std::string_view(" \n\r\t,]}").find(text_[i + 1]) == std::string_view::npos)
+        ++i;
+    }
+    return std::nullopt;
+  }
+
+  std::string_view text_;
+  const std::string& what_;
+};
+
 std::string text_in(const oci::Json& object, const char* name, const std::string& what) {
   const auto it = object.find(name);
   if (it == object.end() || !it->is_string())
@@ -129,14 +238,16 @@ LockedDownload read_download_entry(const oci::Json& entry, const std::string& wh
 
 template <typename Entry>
 std::vector<Entry> read_entries(const oci::Json& list, Entry (*read)(const oci::Json&, const std::string&),
-                                const std::string& what) {
+                                const std::string& what, const std::string& key, const Blame& blame) {
   std::vector<Entry> entries;
-  for (const oci::Json& item : list) {
-    Entry entry = read(item, what);
-    if (find(entries, name_of(entry)) != nullptr)
-      fail("cannot read {}: '{}' appears twice", what, base::printable(name_of(entry)));
-    entries.push_back(std::move(entry));
-  }
+  std::set<std::string> names;
+  for (const oci::Json& item : list)
+    entries.push_back(blame.at({key, std::to_string(entries.size())}, [&] {
+      Entry entry = read(item, what);
+      if (!names.insert(name_of(entry)).second)
+        fail("cannot read {}: '{}' appears twice", what, base::printable(name_of(entry)));
+      return entry;
+    }));
   return entries;
 }
 
@@ -156,7 +267,7 @@ std::string plain_text_in(const oci::Json& object, const char* name, const std::
   std::string text = text_in(object, name, what);
   if (text.empty() || std::any_of(text.begin(), text.end(),
                                   [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == '/'; }))
-    fail("cannot read {}: malformed '{}': '{}'", what, name, base::printable(text));
+    fail("cannot read {}: malformed '{}': '{}'", what, name, base::printable(text.substr(0, 200)));
   return text;
 }
 
@@ -176,7 +287,8 @@ LockedPackage read_package_entry(const oci::Json& entry, const std::string& what
   return package;
 }
 
-LockedPackages read_package_set(const oci::Json& entry, const std::string& what) {
+LockedPackages read_package_set(const oci::Json& entry, const std::string& what, size_t number,
+                                const Blame& blame) {
   check_fields(entry, {"spec", "stage", "platform", "requests", "sources", "packages"}, what);
   LockedPackages set;
   if (entry.contains("spec")) set.spec = text_in(entry, "spec", what);
@@ -187,13 +299,39 @@ LockedPackages read_package_set(const oci::Json& entry, const std::string& what)
   const auto list = entry.find("packages");
   if (list == entry.end() || !list->is_array())
     fail("cannot read {}: an entry lacks the list 'packages'", what);
-  for (const oci::Json& item : *list) {
-    LockedPackage package = read_package_entry(item, what);
-    if (!set.packages.empty() && set.packages.back().name >= package.name)
-      fail("cannot read {}: '{}' appears twice, or out of order", what, base::printable(package.name));
-    set.packages.push_back(std::move(package));
-  }
+  for (const oci::Json& item : *list)
+    set.packages.push_back(
+        blame.at({"packages", std::to_string(number), "packages", std::to_string(set.packages.size())}, [&] {
+          LockedPackage package = read_package_entry(item, what);
+          if (!set.packages.empty() && set.packages.back().name >= package.name)
+            fail("cannot read {}: '{}' appears twice, or out of order", what, base::printable(package.name));
+          return package;
+        }));
   return set;
+}
+
+auto key_of(const LockedPackages& set) { return std::tie(set.spec, set.stage, set.platform); }
+auto key_of(const LockedImage& image) { return std::tie(image.name); }
+auto key_of(const LockedDownload& download) { return std::tie(download.url); }
+
+// The entries of one kind after two have changed them.
+template <typename Entries>
+Entries merged(const Entries& before, const Entries& mine, const Entries& others) {
+  const auto in = [](const Entries& entries, const auto& wanted) {
+    const auto it = std::find_if(entries.begin(), entries.end(),
+                                 [&](const auto& entry) { return key_of(entry) == key_of(wanted); });
+    return it == entries.end() ? nullptr : &*it;
+  };
+  Entries all;
+  for (const auto& entry : mine) {
+    const auto* old = in(before, entry);
+    const auto* theirs = in(others, entry);
+    all.push_back(theirs != nullptr && old != nullptr && *old == entry ? *theirs : entry);
+  }
+  for (const auto& entry : others)
+    if (in(mine, entry) == nullptr && in(before, entry) == nullptr) all.push_back(entry);
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return key_of(a) < key_of(b); });
+  return all;
 }
 
 oci::Json to_json(const LockedPackages& set) {
@@ -224,6 +362,19 @@ std::string lock_path(const std::string& spec_path) {
   return spec_path + ".lock.json";
 }
 
+std::string line_in_lock(const std::string& path, const std::string& value) {
+  try {
+    const std::string text =
+        path.starts_with(shipped_prefix)
+            ? std::string(spec::shipped_file(path.substr(shipped_prefix.size())).value_or(""))
+            : base::read_file(path, oci::max_json_size);
+    const size_t at = text.find(oci::Json(value).dump());
+    return at == std::string::npos ? "" : fmt::format(":{}", line_at(text, at));
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
 std::optional<Lock> read_lock(const std::string& spec_path) {
   const std::string path = lock_path(spec_path);
   if (path.starts_with(shipped_prefix)) {
@@ -235,32 +386,46 @@ std::optional<Lock> read_lock(const std::string& spec_path) {
 }
 
 Lock parse_lock(std::string_view text, const std::string& what) {
-  const oci::Json json = oci::parse_json(text, what);
+  const Blame blame(text, what);
+  const oci::Json json = [&] {
+    try {
+      return oci::parse_json(text, what);
+    } catch (const base::Error& error) {
+      blame.syntax(error);
+    }
+  }();
   if (!json.is_object() || !json.contains("minibuildLock"))
     fail("cannot read {}: it is not a lock file of minibuild", what);
   if (json["minibuildLock"] != 1)
-    fail("cannot read {}: it was made by a later version of minibuild (lock version {})", what,
-         json["minibuildLock"].dump());
+    blame.at({"minibuildLock"}, [&] {
+      fail("cannot read {}: it was made by a later version of minibuild (lock version {})", what,
+           base::printable(json["minibuildLock"].dump().substr(0, 100)));
+    });
   Lock lock;
+  std::set<std::tuple<std::string, std::string, std::string>> seen;
   for (const auto& [key, value] : json.items()) {
     if (key == "minibuildLock") continue;
     if (key == "images" && value.is_array())
-      lock.images = read_entries(value, read_image_entry, what);
+      lock.images = read_entries(value, read_image_entry, what, key, blame);
     else if (key == "downloads" && value.is_array())
-      lock.downloads = read_entries(value, read_download_entry, what);
+      lock.downloads = read_entries(value, read_download_entry, what, key, blame);
     else if (key == "packages" && value.is_array())
-      for (const oci::Json& item : value) {
-        LockedPackages set = read_package_set(item, what);
-        for (const LockedPackages& other : lock.packages)
-          if (std::tie(other.spec, other.stage, other.platform) ==
-              std::tie(set.spec, set.stage, set.platform))
+      for (const oci::Json& item : value)
+        blame.at({key, std::to_string(lock.packages.size())}, [&, &sets = lock.packages] {
+          LockedPackages set = read_package_set(item, what, sets.size(), blame);
+          if (!seen.insert(key_of(set)).second)
             fail("cannot read {}: the packages of one image appear twice", what);
-        lock.packages.push_back(std::move(set));
-      }
+          sets.push_back(std::move(set));
+        });
     else if (key == "compressor" && value.is_string())
       lock.compressor = value.get<std::string>();
     else
-      fail("cannot read {}: unknown field '{}'", what, base::printable(key));
+      blame.at({key}, [&, &name = key] {
+        static const std::set<std::string, std::less<>> known = {"images", "downloads", "packages",
+                                                                 "compressor"};
+        if (known.contains(name)) fail("cannot read {}: '{}' is of the wrong type", what, name);
+        fail("cannot read {}: unknown field '{}'", what, base::printable(name));
+      });
   }
   return lock;
 }
@@ -362,13 +527,80 @@ std::string lock_schema() {
 )";
 }
 
+namespace {
+
+// `lock` is about all that the file is about; a build about what it needs.
+PackageScope scope_of(const std::string& spec_path, const Options& options, LockMode mode,
+                      const std::vector<LockedPackages>& before) {
+  PackageScope scope;
+  std::vector<oci::Platform>& images = scope.images;
+  std::vector<oci::Platform>& machines = scope.machines;
+  images = platforms_of(spec_path, options);
+  machines = {oci::host_platform()};
+  if (mode == LockMode::exact || mode == LockMode::as_needed) return scope;
+  const auto add = [](std::vector<oci::Platform>& list, const oci::Platform& platform) {
+    if (std::find(list.begin(), list.end(), platform) == list.end()) list.push_back(platform);
+  };
+  const bool all = options.platforms.empty();
+  scope.no_others = all && !load_spec(spec_path, options.set, oci::host_platform()).spec.platforms.empty();
+  for (const oci::Platform& platform : images) add(machines, platform);
+  for (const LockedPackages& set : before)
+    if (const auto platform = oci::parse_platform(set.platform); platform && all) {
+      if (!set.stage.empty())
+        add(machines, *platform);
+      else if (set.spec.empty() && !scope.no_others)
+        add(images, *platform);
+    }
+  return scope;
+}
+
+// Names that the specs give only in part: what an argument or the platform stands for is open.
+class Open {
+ public:
+  Open(const std::string& spec_path, const Options& options) : spec_path_(spec_path), options_(options) {}
+  bool may_name(const std::string& name) {
+    if (!patterns_) patterns_ = open_names(spec_path_, options_);
+    return std::any_of(patterns_->begin(), patterns_->end(), [&](const std::vector<std::string>& parts) {
+      size_t at = parts.front().size();
+      if (!name.starts_with(parts.front())) return false;
+      for (size_t i = 1; i + 1 < parts.size(); ++i) {
+        const size_t found = name.find(parts[i], at);
+        if (found == std::string::npos) return false;
+        at = found + parts[i].size();
+      }
+      return name.size() >= at + parts.back().size() && name.ends_with(parts.back());
+    });
+  }
+
+ private:
+  const std::string& spec_path_;
+  const Options& options_;
+  std::optional<std::vector<std::vector<std::string>>> patterns_;
+};
+
+template <typename Entries>
+void keep_others(const Entries& before, Open& open, Entries& now, std::vector<std::string>& dropped) {
+  for (const auto& entry : before) {
+    if (find(now, name_of(entry)) != nullptr) continue;
+    if (open.may_name(name_of(entry)))
+      now.push_back(entry);
+    else
+      dropped.push_back(fmt::format("'{}'", base::printable(name_of(entry))));
+  }
+}
+
+}  // namespace
+
 Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode, store::Cache& cache,
                      const std::vector<std::string>& update_names) {
   const std::string path = lock_path(spec_path);
   const std::optional<Lock> known = read_lock(spec_path);
   const bool there = known.has_value();
   const Lock before = known.value_or(Lock{});
-  std::vector<Use> uses = outside_inputs(spec_path, options);
+  const PackageScope scope = scope_of(spec_path, options, mode, before.packages);
+  Options widened = options;
+  widened.platforms = scope.images;
+  std::vector<Use> uses = outside_inputs(spec_path, widened);
   // Before anybody is asked: names are written into the lock and told to people and servers.
   if (options.secret_forms)
     for (const Use& use : uses)
@@ -384,7 +616,7 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
     return std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return use.name == name; });
   };
   const ResolvedPackages resolved =
-      resolve_packages(spec_path, options, mode, before.packages, update_names, cache);
+      resolve_packages(spec_path, options, mode, scope, before.packages, update_names, cache);
   const auto is_package_name = [&](const std::string& name) {
     for (const LockedPackages& set : resolved.sets) {
       for (const LockedPackage& package : set.packages)
@@ -406,7 +638,10 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
     }
   Locking result;
   result.lock.packages = resolved.sets;
+  result.before = before;
   result.package_changes = resolved.changes;
+  result.warnings = resolved.warnings;
+  result.dropped = resolved.dropped;
   const Wanted wanted{mode, update_names, path, spec_path};
   for (const Use& use : uses) {
     if (use.download)
@@ -422,23 +657,14 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
                           result.lock.images.back().digest, use.verify_keys, use.verify_identity,
                           use.position, cache, options.registries);
   }
+  Open open(spec_path, widened);
+  keep_others(before.images, open, result.lock.images, result.dropped);
+  keep_others(before.downloads, open, result.lock.downloads, result.dropped);
   sort_by_name(result.lock.images);
   sort_by_name(result.lock.downloads);
-  if (mode == LockMode::exact) {
-    const auto stale = [&](const auto& entries) {
-      for (const auto& entry : entries)
-        if (!used(name_of(entry)))
-          fail("the lock file {} is stale: the spec does not name '{}' any more; run: minibuild lock {}",
-               path, name_of(entry), spec_path);
-    };
-    stale(before.images);
-    stale(before.downloads);
-    if (before.packages != resolved.sets)
-      fail(
-          "the lock file {} is stale: it has packages that the spec does not ask for any more; run: "
-          "minibuild lock {}",
-          path, spec_path);
-  }
+  if (mode == LockMode::exact && !result.dropped.empty())
+    fail("the lock file {} is stale: the spec has no use for {} any more; run: minibuild lock {}", path,
+         result.dropped.front(), spec_path);
   // A spec without names to lock needs no file; one that is there is brought up to date.
   if (!there && result.lock.images.empty() && result.lock.downloads.empty() && resolved.sets.empty())
     return result;
@@ -450,6 +676,23 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   if (there && !before.compressor.empty() && before.compressor != own) result.compressor = before.compressor;
   result.changed = !there || !(result.lock == before);
   return result;
+}
+
+Lock merge(const Lock& before, const Lock& lock, const Lock& others) {
+  return {merged(before.images, lock.images, others.images),
+          merged(before.downloads, lock.downloads, others.downloads),
+          merged(before.packages, lock.packages, others.packages), lock.compressor};
+}
+
+void write_lock(const std::string& spec_path, const Locking& locking) {
+  const std::string path = lock_path(spec_path);
+  // The directory is what all have in common; where it cannot be locked, the last one to write wins.
+  const base::Fd directory(::open(base::parent_path(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  while (directory.get() >= 0 && ::flock(directory.get(), LOCK_EX) != 0 && errno == EINTR) {
+  }
+  const Lock others = read_lock(spec_path).value_or(Lock{});
+  base::write_file_atomic(
+      path, to_json(others == locking.before ? locking.lock : merge(locking.before, locking.lock, others)));
 }
 
 std::map<std::string, oci::Digest> pins_of(const Lock& lock) {

@@ -151,7 +151,9 @@ bool has_packages(const std::vector<spec::PackageEntry>& entries) {
 std::vector<std::string> request_texts(const std::vector<spec::PackageEntry>& entries) {
   std::vector<std::string> texts;
   for (const spec::PackageEntry& entry : entries)
-    if (entry.name != "*") texts.push_back((entry.omit ? "omit " : "") + entry.text);
+    if (entry.name != "*")
+      texts.push_back((entry.omit ? "omit " : "") + entry.text +
+                      (entry.from.empty() ? "" : " from " + entry.from));
   return texts;
 }
 
@@ -159,10 +161,11 @@ std::vector<std::string> source_texts(const spec::Spec& spec) {
   std::vector<std::string> texts;
   for (const spec::Source& source : spec.sources)
     texts.push_back(
-        source.kind == spec::Source::Kind::apk
-            ? fmt::format("{} apk {} {}", source.name, source.url, base::join(source.components, ","))
-            : fmt::format("{} deb {} {} {}", source.name, source.url, base::join(source.suites, ","),
-                          base::join(source.components, ",")));
+        (source.kind == spec::Source::Kind::apk
+             ? fmt::format("{} apk {} {}", source.name, source.url, base::join(source.components, ","))
+             : fmt::format("{} deb {} {} {}", source.name, source.url, base::join(source.suites, ","),
+                           base::join(source.components, ","))) +
+        (source.priority ? fmt::format(" priority {}", *source.priority) : ""));
   return texts;
 }
 
@@ -205,6 +208,9 @@ std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& l
       fail("cannot use {}: it is the package {} {}, want {} {}", locked[i].url,
            base::printable(package.facts.name), base::printable(package.facts.version), locked[i].name,
            locked[i].version);
+    if (package.facts.architecture != locked[i].architecture)
+      fail("cannot use {}: it is for the architecture {}, want {}", locked[i].url,
+           base::printable(package.facts.architecture), locked[i].architecture);
   }
   return all;
 }

@@ -7,6 +7,7 @@
 
 #include "builder/build/download.h"
 #include "builder/build/inputs.h"
+#include "builder/build/lock_origin.h"
 #include "builder/build/packages.h"
 #include "builder/build/side_by_side.h"
 #include "builder/build/stages.h"
@@ -16,6 +17,7 @@
 #include "minibuild/packages/apk.h"
 #include "minibuild/packages/deb.h"
 #include "minibuild/packages/solve.h"
+#include "minibuild/packages/version.h"
 
 namespace minibuild::build {
 
@@ -71,7 +73,8 @@ class Nowhere : public base::Sink {
 // Signed indexes, fetched once for all that is resolved.
 class Indexes {
  public:
-  Indexes(const Options& options, store::Cache& cache) : options_(options), cache_(cache) {}
+  Indexes(const Options& options, store::Cache& cache, std::vector<std::string>& warnings)
+      : options_(options), cache_(cache), warnings_(warnings) {}
 
   std::vector<packages::Index> of(const SpecFile& file, const spec::Source& source,
                                   const std::string& architecture) {
@@ -87,7 +90,7 @@ class Indexes {
       return all;
     } catch (const base::Error& error) {
       if (error.code() == Code::interrupted) throw;
-      fail_at(file, source.position, error.code(), error.what());
+      fail_at(file, source.position, error.code(), error.what() + advice(source, error.what()));
     }
   }
 
@@ -98,6 +101,40 @@ class Indexes {
     for (const std::string& key : source.keys)
       keys.emplace_back(base::file_name(key), read_key(beside(file, key)));
     return keys;
+  }
+
+  // A server that cannot be reached or has nothing there may have a mirror.
+  std::string advice(const spec::Source& source, std::string_view error) const {
+    if (!error.starts_with("cannot fetch ") || source.url.starts_with("file:") || options_.registries.offline)
+      return {};
+    return fmt::format("; a mirror of it can be named: --mirror {}=URL", source.url);
+  }
+
+  // Repositories only go on: an index that is older than one that was seen here before is old news, from a
+  // mirror that is behind or from somebody who wants packages with known holes to be installed.
+  void note_age(const std::string& url, std::optional<int64_t> made) {
+    if (!made) return;
+    const base::Hash key = base::Sha256().update("newest index of ").update(url).finish();
+    const auto known = cache_.find_result(key);
+    const int64_t newest = known ? base::parse_time(known->value).value_or(0) : 0;
+    if (*made >= newest)
+      cache_.put_result(key, {"index", base::format_time(*made), {}});
+    else
+      warnings_.push_back(fmt::format(
+          "{} is of {}, older than the one of {} that was seen here before: a mirror is behind, or somebody "
+          "serves old indexes",
+          url, base::format_time(*made), base::format_time(newest)));
+  }
+
+  // Indexes of Alpine have no date; their youngest package does.
+  static std::optional<int64_t> youngest(std::string_view index) {
+    std::optional<int64_t> newest;
+    for (size_t at = index.find("\nt:"); at != std::string_view::npos; at = index.find("\nt:", at + 1)) {
+      const size_t end = std::min(index.find('\n', at + 1), index.size());
+      if (const auto time = base::parse_number(index.substr(at + 3, end - at - 3), uint64_t{1} << 40))
+        newest = std::max(newest.value_or(0), static_cast<int64_t>(*time));
+    }
+    return newest;
   }
 
   // What is refused does not stay in the cache.
@@ -164,6 +201,7 @@ class Indexes {
       fail("cannot use {}: it is the index of '{}' ('{}'), want '{}'", url, base::printable(release.codename),
            base::printable(release.suite), suite);
     check_time(source, release, url);
+    note_age(url, release.date);
     return releases_[url] = std::move(release);
   }
 
@@ -242,6 +280,7 @@ class Indexes {
         return packages::read_apk_index(base::read_file(cache_.blob_path(fetched.digest), max_release), keys,
                                         url);
       });
+      note_age(url, youngest(text));
       base::MemorySource from(text);
       packages::Index index;
       index.source = source.name;
@@ -255,36 +294,120 @@ class Indexes {
 
   const Options& options_;
   store::Cache& cache_;
+  std::vector<std::string>& warnings_;
   std::map<std::string, packages::Release> releases_;
   std::vector<oci::Digest> texts_;  // of the source that is being read
 };
 
+// The name of a set in messages.
+std::string subject_of(const std::string& spec, const std::string& stage, const std::string& platform) {
+  return fmt::format("the packages of {}{} for {}",
+                     stage.empty() ? "the image" : fmt::format("the stage '{}'", stage),
+                     spec.empty() ? "" : " of " + spec, platform);
+}
+
+// A later minibuild may bring a shipped spec with another snapshot: what is locked stays.
+bool fits(const LockedPackages& set, const LockedPackages& wanted, const SpecFile& file) {
+  return set.requests == wanted.requests &&
+         (file.spec.file.starts_with(shipped_prefix) || set.sources == wanted.sources);
+}
+
 class Resolver {
  public:
-  Resolver(const std::string& top, const Options& options, LockMode mode,
+  Resolver(const std::string& top, const Options& options, LockMode mode, const PackageScope& scope,
            const std::vector<LockedPackages>& before, const std::vector<std::string>& update_names,
            store::Cache& cache)
       : top_(top),
         options_(options),
         mode_(mode),
+        scope_(scope),
         before_(before),
         update_names_(update_names),
         cache_(cache),
-        indexes_(options, cache) {}
+        indexes_(options, cache, result_.warnings) {}
+
+  // Hears of everything that packages are asked for, instead of resolving it.
+  using Visit =
+      std::function<void(const SpecFile& file, const std::string& name, const std::string& stage,
+                         const std::vector<spec::PackageEntry>& entries, const oci::Platform& platform)>;
 
   ResolvedPackages run() {
-    for (const oci::Platform& platform : platforms_of(top_, options_)) image(top_, options_.set, platform, 0);
-    stages(top_, options_.set, 0);
+    for (const oci::Platform& platform : scope_.images) image(top_, options_.set, platform, 0);
+    for (const oci::Platform& machine : scope_.machines) stages_of(machine);
+    keep_others();
     std::sort(result_.sets.begin(), result_.sets.end(), [](const LockedPackages& a, const LockedPackages& b) {
       return std::tie(a.spec, a.stage, a.platform) < std::tie(b.spec, b.stage, b.platform);
     });
     return std::move(result_);
   }
 
+  void visit_image(const oci::Platform& platform, Visit visit) {
+    visit_ = std::move(visit);
+    machine_ = scope_.machines.front();
+    image(top_, options_.set, platform, 0);
+  }
+  void visit_stages(const oci::Platform& machine, Visit visit) {
+    visit_ = std::move(visit);
+    machine_ = machine;
+    stages(top_, options_.set, 0);
+  }
+
  private:
   using Set = std::map<std::string, std::string>;
   // What a base has, worked out only when something is to be solved on top of it.
   using Below = std::vector<std::function<std::vector<Facts>()>>;
+
+  // Stages of other machines are resolved along; where that cannot be, those machines do it for themselves.
+  void stages_of(const oci::Platform& machine) {
+    machine_ = machine;
+    try {
+      stages(top_, options_.set, 0);
+    } catch (const base::Error& error) {
+      if (machine == scope_.machines.front() || error.code() != Code::failed) throw;
+      warn(
+          fmt::format("the packages of stages cannot all be resolved for machines of {}; a build on one will "
+                      "do it: {}",
+                      oci::to_string(machine), error.what()));
+    }
+  }
+
+  // What other builds of the spec, for other platforms and on other machines, have resolved.
+  void keep_others() {
+    for (const LockedPackages& set : before_) {
+      const auto platform = oci::parse_platform(set.platform);
+      const auto same = [&](const LockedPackages& one) {
+        return std::tie(one.spec, one.stage, one.platform) == std::tie(set.spec, set.stage, set.platform);
+      };
+      if (std::any_of(result_.sets.begin(), result_.sets.end(), same)) continue;
+      if (platform && is_asked_for(set, *platform))
+        result_.sets.push_back(set);
+      else
+        result_.dropped.push_back(subject_of(set.spec, set.stage, set.platform));
+    }
+  }
+
+  bool is_asked_for(const LockedPackages& set, const oci::Platform& platform) {
+    bool found = false;
+    const Visit look = [&](const SpecFile&, const std::string& name, const std::string& stage,
+                           const std::vector<spec::PackageEntry>&, const oci::Platform& one) {
+      found = found || (name == set.spec && stage == set.stage && one == platform);
+    };
+    const auto& images = scope_.images;
+    try {
+      if (!scope_.no_others || std::find(images.begin(), images.end(), platform) != images.end()) {
+        visit_image(platform, look);
+        // The stages that an image stands on are the machine's, whichever that was.
+        machine_ = platform;
+        image(top_, options_.set, platform, 0);
+      }
+      visit_stages(platform, look);
+    } catch (const base::Error& error) {
+      if (error.code() == Code::interrupted) throw;
+      found = true;  // whoever builds for that platform hears what is wrong
+    }
+    visit_ = nullptr;
+    return found;
+  }
 
   // The packages of the image that a spec makes.
   Below image(const std::string& path, Set set, const oci::Platform& platform, int depth) {
@@ -298,18 +421,16 @@ class Resolver {
 
   void stages(const std::string& path, Set set, int depth) {
     if (depth > 16) return;
-    const oci::Platform platform = oci::host_platform();
-    if (depth > 0) set = declared_of(path, std::move(set), platform);
-    const SpecFile file = load_spec(path, set, platform);
+    if (depth > 0) set = declared_of(path, std::move(set), machine_);
+    const SpecFile file = load_spec(path, set, machine_);
     if (const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what))
       stages(beside(file, other->path), set, depth + 1);
     for (const spec::Stage& one : file.spec.stages) stage(file, one, set, depth);
   }
 
   Below stage(const SpecFile& file, const spec::Stage& stage, const Set& set, int depth) {
-    const oci::Platform platform = oci::host_platform();
-    Below below = base(file, stage.base, set, platform, depth);
-    add(file, stage.name, stage.packages, platform, below);
+    Below below = base(file, stage.base, set, machine_, depth);
+    add(file, stage.name, stage.packages, machine_, below);
     return below;
   }
 
@@ -334,6 +455,10 @@ class Resolver {
            const oci::Platform& platform, Below& below) {
     if (!has_packages(entries)) return;
     const std::string name = spec_name(file.spec.file, top_);
+    if (visit_) {
+      visit_(file, name, stage, entries, platform);
+      return;
+    }
     const LockedPackages* known = find_set(result_.sets, name, stage, platform);
     if (known == nullptr) {
       result_.sets.push_back(resolve(file, name, stage, entries, platform, below));
@@ -364,61 +489,112 @@ class Resolver {
     LockedPackages wanted{
         name, stage, oci::to_string(platform), request_texts(entries), source_texts(file.spec), {}};
     const LockedPackages* old = find_set(before_, name, stage, platform);
-    // A later minibuild may bring a shipped spec with another snapshot: what is locked stays.
-    const bool shipped = file.spec.file.starts_with(shipped_prefix);
-    const auto fits = [&](const LockedPackages& set) {
-      return set.requests == wanted.requests && (shipped || set.sources == wanted.sources);
-    };
-    if (old != nullptr && fits(*old) && !is_update(*old, file.spec)) return *old;
-    if (!name.empty() && (old == nullptr || !fits(*old) || mode_ == LockMode::update))
-      if (const auto own = own_lock(file, stage, platform); own && fits(*own)) {
+    if (old != nullptr && fits(*old, wanted, file) && !is_update(*old, file.spec)) {
+      check_origins(*old, file, entries.front().position, platform, lock_path(top_));
+      return *old;
+    }
+    if (mode_ == LockMode::exact)
+      fail_at(file, entries.front().position, Code::failed, why_not_exact(wanted, old));
+    if (!name.empty())
+      if (const auto own = own_lock(file, stage, platform); own && fits(*own, wanted, file)) {
+        check_origins(*own, file, entries.front().position, platform, lock_path(file.spec.file));
         LockedPackages taken = *own;
         taken.spec = name;
-        if (old != nullptr) note_changes(*old, taken);
+        if (old != nullptr) note_changes(*old, taken, file.spec, entries);
         return taken;
       }
-    if (mode_ == LockMode::exact) {
-      const std::string lock = lock_path(top_);
-      fail_at(file, entries.front().position, Code::failed,
-              old == nullptr ? fmt::format("the packages are not in the lock file {}, and --locked forbids "
-                                           "resolving them; run: minibuild lock {}",
-                                           lock, top_)
-                             : fmt::format("the lock file {} is stale: 'packages' or 'sources' are not what "
-                                           "it was made for; run: minibuild lock {}",
-                                           lock, top_));
-    }
     wanted.packages = solve(file, entries, platform, below, !stage.empty());
-    if (old != nullptr) note_changes(*old, wanted);
+    if (old != nullptr) note_changes(*old, wanted, file.spec, entries);
     return wanted;
+  }
+
+  std::string why_not_exact(const LockedPackages& wanted, const LockedPackages* old) const {
+    const std::string lock = lock_path(top_);
+    if (old != nullptr)
+      return fmt::format(
+          "the lock file {} is stale: 'packages' or 'sources' are not what it was made for; run: minibuild "
+          "lock {}",
+          lock, top_);
+    std::vector<std::string> others;
+    for (const LockedPackages& set : before_)
+      if (set.spec == wanted.spec && set.stage == wanted.stage) others.push_back(set.platform);
+    if (others.empty())
+      return fmt::format(
+          "the packages are not in the lock file {}, and --locked forbids resolving them; run: minibuild "
+          "lock {}",
+          lock, top_);
+    const bool of_machine = !wanted.stage.empty() || std::find(scope_.images.begin(), scope_.images.end(),
+                                                               machine_) == scope_.images.end();
+    return fmt::format(
+        "the lock file {} has {} only for {}{}, and --locked forbids resolving those for {}; run: minibuild "
+        "lock {} --platform {}",
+        lock,
+        wanted.stage.empty() ? "the packages" : fmt::format("the packages of the stage '{}'", wanted.stage),
+        base::join(others, ", "),
+        of_machine && wanted.platform == oci::to_string(oci::host_platform()) ? ", not for this machine" : "",
+        wanted.platform, top_, wanted.platform);
+  }
+
+  void check_origins(const LockedPackages& set, const SpecFile& file, spec::Position position,
+                     const oci::Platform& platform, const std::string& lock) const {
+    const bool shipped = file.spec.file.starts_with(shipped_prefix);
+    const std::string architecture = architecture_of(platform, format_of(file.spec));
+    for (const LockedPackage& package : set.packages)
+      if (const auto wrong = wrong_origin(package, file.spec, architecture, shipped))
+        fail_at(file, position, Code::failed,
+                fmt::format("the lock file {}{} has {}: it was not made for this spec, or was changed "
+                            "since; to resolve anew: minibuild lock {} --update",
+                            lock, line_in_lock(lock, package.url), *wrong, top_));
   }
 
   // What the lock file beside the spec below says.
   std::optional<LockedPackages> own_lock(const SpecFile& file, const std::string& stage,
                                          const oci::Platform& platform) {
-    const std::optional<Lock> lock = read_lock(file.spec.file);
-    if (!lock) return std::nullopt;
-    const LockedPackages* set = find_set(lock->packages, "", stage, platform);
+    auto known = own_locks_.find(file.spec.file);
+    if (known == own_locks_.end())
+      known = own_locks_.emplace(file.spec.file, read_lock(file.spec.file).value_or(Lock{})).first;
+    const LockedPackages* set = find_set(known->second.packages, "", stage, platform);
     return set == nullptr ? std::nullopt : std::optional(*set);
   }
 
-  void note_changes(const LockedPackages& old, const LockedPackages& now) {
-    std::map<std::string, std::string> before;
-    for (const LockedPackage& package : old.packages) before[package.name] = package.version;
-    const auto say = [&](std::string line) {
-      auto& lines = result_.changes;
-      if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
-    };
+  static void say_once(std::vector<std::string>& lines, std::string line) {
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+  }
+  void warn(std::string line) { say_once(result_.warnings, std::move(line)); }
+
+  void note_changes(const LockedPackages& old, const LockedPackages& now, const spec::Spec& spec,
+                    const std::vector<spec::PackageEntry>& entries) {
+    std::map<std::string, const LockedPackage*> before;
+    for (const LockedPackage& package : old.packages) before[package.name] = &package;
     for (const LockedPackage& package : now.packages) {
       const auto it = before.find(package.name);
       if (it == before.end()) {
-        say(fmt::format("{} {} added, {}", package.name, package.version, package.why));
+        say_once(result_.changes, fmt::format("{} {} added, {}", package.name, package.version, package.why));
         continue;
       }
-      if (it->second != package.version)
-        say(fmt::format("{} {} -> {}", package.name, it->second, package.version));
+      const LockedPackage& one = *it->second;
+      if (one.version != package.version)
+        say_once(result_.changes, fmt::format("{} {} -> {}", package.name, one.version, package.version));
+      const bool asked = std::any_of(entries.begin(), entries.end(), [&](const spec::PackageEntry& entry) {
+        return entry.name == package.name && !entry.op.empty();
+      });
+      const int order = format_of(spec) == Format::apk
+                            ? packages::compare_apk_versions(package.version, one.version)
+                            : packages::compare_deb_versions(package.version, one.version);
+      if (order < 0 && !asked)
+        warn(
+            fmt::format("{} {} is older than {}, which was locked: its repository, or a mirror of it, went "
+                        "back or serves old indexes",
+                        package.name, package.version, one.version));
+      const std::string from = source_of(one, old.sources);
+      const std::string to = source_of(package, now.sources);
+      if (from != to && !from.empty() && !to.empty())
+        warn(fmt::format("{} {} comes from the source '{}'; what was locked, {}, came from '{}'",
+                         package.name, package.version, to, one.version, from));
       before.erase(it);
     }
-    for (const auto& [name, version] : before) say(fmt::format("{} {} removed", name, version));
+    for (const auto& [name, package] : before)
+      say_once(result_.changes, fmt::format("{} {} removed", name, package->version));
   }
 
   std::vector<LockedPackage> solve(const SpecFile& file, const std::vector<spec::PackageEntry>& entries,
@@ -430,9 +606,12 @@ class Resolver {
     } catch (const base::Error& error) {
       fail_at(file, entries.front().position, error.code(), error.what());
     }
-    for (const spec::Source& source : file.spec.sources)
-      for (packages::Index& index : indexes_.of(file, source, problem.architecture))
+    const std::vector<int> ranks = spec::ranks_of(file.spec.sources);
+    for (size_t i = 0; i < ranks.size(); ++i)
+      for (packages::Index& index : indexes_.of(file, file.spec.sources[i], problem.architecture)) {
+        index.rank = ranks[i];
         problem.indexes.push_back(std::move(index));
+      }
     for (const auto& facts_of : below)
       for (Facts& facts : facts_of()) problem.installed.push_back(std::move(facts));
     // Scripts of a stage's packages count on the essential ones without naming them.
@@ -440,12 +619,18 @@ class Resolver {
     std::vector<spec::Position> positions;
     for (const spec::PackageEntry& entry : entries) {
       if (entry.name == "*") continue;
-      problem.requests.push_back({entry.name, entry.op, entry.version, entry.absent, entry.omit, entry.text});
+      problem.requests.push_back(
+          {entry.name, entry.op, entry.version, entry.absent, entry.omit, entry.text, entry.from});
       positions.push_back(entry.position);
     }
     const packages::Solution solution = packages::solve(problem);
     if (solution.failure)
       fail_at(file, positions.at(solution.failure->request), Code::failed, solution.failure->message);
+    for (const packages::PassedOver& one : solution.passed_over)
+      warn(fmt::format(
+          "{} {} of '{}' is not taken: '{}' comes first and has {}; to take it: {{ name: {}, "
+          "source: {} }}, or give the sources a 'priority'",
+          one.name, one.version, one.source, one.taken_source, one.taken_version, one.name, one.source));
     return locked(solution, problem.format, file, entries.front().position);
   }
 
@@ -501,19 +686,73 @@ class Resolver {
   const std::string& top_;
   const Options& options_;
   LockMode mode_;
+  const PackageScope& scope_;
   const std::vector<LockedPackages>& before_;
   const std::vector<std::string>& update_names_;
   store::Cache& cache_;
-  Indexes indexes_;
   ResolvedPackages result_;
+  Indexes indexes_;
+  oci::Platform machine_ = oci::host_platform();  // whose stages are looked at
+  Visit visit_;
+  std::map<std::string, Lock> own_locks_;  // by spec
 };
 
 }  // namespace
 
 ResolvedPackages resolve_packages(const std::string& spec_path, const Options& options, LockMode mode,
-                                  const std::vector<LockedPackages>& before,
+                                  const PackageScope& scope, const std::vector<LockedPackages>& before,
                                   const std::vector<std::string>& update_names, store::Cache& cache) {
-  return Resolver(spec_path, options, mode, before, update_names, cache).run();
+  return Resolver(spec_path, options, mode, scope, before, update_names, cache).run();
+}
+
+spec::Diagnostics examine_locked_packages(const std::string& spec_path, const Options& options,
+                                          const Lock& lock, store::Cache& cache) {
+  const PackageScope scope{platforms_of(spec_path, options), {oci::host_platform()}};
+  Resolver resolver(spec_path, options, LockMode::look, scope, lock.packages, {}, cache);
+  spec::Diagnostics found;
+  const auto add = [&](const SpecFile& file, spec::Position position, spec::Severity severity,
+                       const char* rule, std::string message, std::string fix) {
+    if (file.spec.file != spec_path) position = {1, 1};
+    found.push_back({severity, rule, position, std::move(message), "", std::move(fix)});
+  };
+  // Of the platforms that are wanted a set has to be there; of others it has to be right if it is.
+  const auto look_at = [&](bool needed) {
+    return [&, needed](const SpecFile& file, const std::string& name, const std::string& stage,
+                       const std::vector<spec::PackageEntry>& entries, const oci::Platform& platform) {
+      const spec::Position position = entries.front().position;
+      const std::string subject = subject_of(name, stage, oci::to_string(platform));
+      const std::string path = lock_path(spec_path);
+      const LockedPackages* set = find_set(lock.packages, name, stage, platform);
+      const LockedPackages wanted{name, stage, {}, request_texts(entries), source_texts(file.spec), {}};
+      if (set == nullptr || !fits(*set, wanted, file)) {
+        // Specs that come with minibuild have their own lock files, and other specs theirs.
+        if (needed && name.empty())
+          add(file, position, spec::Severity::warning, "unpinned",
+              set == nullptr ? fmt::format("{} are not in the lock file {}", subject, path)
+                             : fmt::format("{} are not what the lock file {} was made for", subject, path),
+              fmt::format("minibuild lock {}", spec_path));
+        return;
+      }
+      const bool shipped = file.spec.file.starts_with(shipped_prefix);
+      const std::string architecture = architecture_of(platform, format_of(file.spec));
+      for (const LockedPackage& package : set->packages)
+        if (const auto wrong = wrong_origin(package, file.spec, architecture, shipped))
+          add(file, position, spec::Severity::error, "lock",
+              fmt::format("the lock file {}{} has {}", path, line_in_lock(path, package.url), *wrong),
+              fmt::format("minibuild lock {} --update", spec_path));
+    };
+  };
+  std::vector<oci::Platform> others;
+  for (const LockedPackages& set : lock.packages)
+    if (const auto platform = oci::parse_platform(set.platform)) others.push_back(*platform);
+  for (const oci::Platform& platform : scope.images) resolver.visit_image(platform, look_at(true));
+  resolver.visit_stages(scope.machines.front(), look_at(true));
+  for (const oci::Platform& platform : others) {
+    resolver.visit_image(platform, look_at(false));
+    resolver.visit_stages(platform, look_at(false));
+  }
+  spec::sort(found);
+  return found;
 }
 
 }  // namespace minibuild::build

@@ -198,6 +198,9 @@ build::Locking locked(const BuildArguments& arguments, const build::Options& opt
                   fmt::format("warning: {} was made with another compressor ({}): the same files may get "
                               "another digest; to accept: minibuild lock {}",
                               build::lock_path(arguments.spec), locking.compressor, arguments.spec));
+  for (const std::string& warning : locking.warnings) progress.note("lock", "warning: " + warning);
+  for (const std::string& entry : locking.dropped)
+    progress.note("lock", fmt::format("dropped {}: the spec has no use for it any more", entry));
   return locking;
 }
 
@@ -207,7 +210,7 @@ void write_lock(const BuildArguments& arguments, const build::Locking& locking, 
   if (!locking.changed || arguments.locked || shipped) return;
   const std::string path = build::lock_path(arguments.spec);
   try {
-    base::write_file_atomic(path, build::to_json(locking.lock));
+    build::write_lock(arguments.spec, locking);
     progress.note("lock", "written to " + path);
   } catch (const base::Error& error) {
     progress.note("lock", std::string("warning: ") + error.what());

@@ -30,8 +30,11 @@ int lock(const LockArguments& arguments) {
         arguments.update ? "moved, and was updated" : "has moved; to follow it: minibuild lock --update",
         oci::to_string(moved.before), oci::to_string(moved.now));
   for (const std::string& change : locking.package_changes) say("{}\n", change);
+  for (const std::string& entry : locking.dropped)
+    say("{} dropped: the spec has no use for it any more\n", entry);
+  for (const std::string& warning : locking.warnings) say("warning: {}\n", warning);
   const std::string path = build::lock_path(spec);
-  if (locking.changed) base::write_file_atomic(path, build::to_json(locking.lock));
+  if (locking.changed) build::write_lock(spec, locking);
   const size_t images = locking.lock.images.size();
   const size_t downloads = locking.lock.downloads.size();
   size_t packages = 0;

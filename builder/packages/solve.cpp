@@ -118,12 +118,20 @@ class Solving {
       load_apk();
     else
       load_deb();
+    order_sources();
+    add_installed();
     ::pool_createwhatprovides(pool_.get());
-    if (auto failure = check_requests()) return {{}, failure};
+    if (auto failure = check_requests()) return unsolvable(std::move(*failure));
     return decide();
   }
 
  private:
+  // A package that a source has which comes later than another that has it too.
+  struct Passed {
+    Id version = 0;
+    const Index* index = nullptr;
+  };
+
   struct Loaded {
     const Index* index = nullptr;
     Repo* repo = nullptr;
@@ -211,7 +219,6 @@ class Solving {
       if (index.parsed.empty() || !read_parsed(index, loaded.repo)) parse_deb(loaded);
       loaded_.push_back(std::move(loaded));
     }
-    add_installed();
   }
 
   static bool read_parsed(const Index& index, Repo* repo) {
@@ -288,7 +295,6 @@ class Solving {
       ::repodata_set_num(data[read.index], solvable, offset_key_, read.offset + 1);
     }
     for (const Loaded& loaded : loaded_) ::repo_internalize(loaded.repo);
-    add_installed();
   }
 
   void note_relation(const Relation& relation) {
@@ -312,6 +318,71 @@ class Solving {
       ranks_[sorted[i]] = rank;
       names_of_ranks_.try_emplace(std::to_string(rank), sorted[i]);
     }
+  }
+
+  // Of each name only the packages of the source that the spec says stay, else those of the first rank that
+  // has it.
+  void order_sources() {
+    std::map<Id, std::string> tied;
+    for (const Request& request : problem_.requests)
+      if (!request.source.empty()) tied[id(request.name)] = request.source;
+    const auto same = [&](const Index& index) { return index.rank == problem_.indexes.front().rank; };
+    if (tied.empty() && std::all_of(problem_.indexes.begin(), problem_.indexes.end(), same)) return;
+    std::map<Id, int> first;
+    const auto each = [&](auto visit) {
+      for (const Loaded& loaded : loaded_) {
+        Id p = 0;
+        Solvable* s = nullptr;
+        FOR_REPO_SOLVABLES(loaded.repo, p, s) visit(loaded, p, s);
+      }
+    };
+    each([&](const Loaded& loaded, Id, const Solvable* s) {
+      const int rank = loaded.index->rank;
+      const auto [it, is_new] = first.try_emplace(s->name, rank);
+      if (!is_new) it->second = std::min(it->second, rank);
+    });
+    std::vector<Id> out;
+    each([&](const Loaded& loaded, Id p, const Solvable* s) {
+      const auto tie = tied.find(s->name);
+      const bool stays =
+          tie != tied.end() ? loaded.index->source == tie->second : loaded.index->rank == first.at(s->name);
+      if (stays) return;
+      passed_[s->name].push_back({s->evr, loaded.index});
+      out.push_back(p);
+    });
+    for (const Id p : out) ::repo_free_solvable(::pool_id2solvable(pool_.get(), p)->repo, p, 0);
+    // Where libsolv chooses by itself, it chooses among the first as well.
+    for (const Loaded& loaded : loaded_) loaded.repo->priority = -loaded.index->rank;
+    if (apk_) drop_foreign_install_if();
+  }
+
+  // A package of a later source comes in by itself only with one of its own rank: else whoever fills that
+  // source could have anything installed.
+  void drop_foreign_install_if() {
+    std::map<Id, std::set<int>> ranks;  // of the names that packages have
+    for (const Loaded& loaded : loaded_) {
+      Id p = 0;
+      Solvable* s = nullptr;
+      FOR_REPO_SOLVABLES(loaded.repo, p, s) ranks[s->name].insert(loaded.index->rank);
+    }
+    for (const Loaded& loaded : loaded_) {
+      Id p = 0;
+      Solvable* s = nullptr;
+      FOR_REPO_SOLVABLES(loaded.repo, p, s) {
+        if (s->supplements == 0) continue;
+        const std::vector<std::string>& triggers = facts_of(p).install_if;
+        const bool own = std::any_of(triggers.begin(), triggers.end(), [&](const std::string& text) {
+          const auto it = ranks.find(id(apk_relation(text).name));
+          return it != ranks.end() && it->second.contains(loaded.index->rank);
+        });
+        if (!own) s->supplements = 0;
+      }
+    }
+  }
+
+  int rank_of(Id solvable) const {
+    const Loaded* loaded = loaded_of(solvable);
+    return loaded == nullptr ? 0 : loaded->index->rank;
   }
 
   // What the base has, and what is taken as if it had it.
@@ -405,15 +476,21 @@ class Solving {
                      request.label, request.name)};
         continue;
       }
+      if (!request.source.empty() && !is_real(id(request.name))) {
+        return Unsolvable{
+            i, fmt::format("the source '{}' has no package '{}' for {}{}", request.source,
+                           base::printable(request.name), problem_.architecture, others(id(request.name)))};
+      }
       if (!providers(id(request.name)).empty()) {
         if (request.omitted || request.op.empty() || !providers(request_dep(request)).empty()) continue;
         std::vector<std::string> versions;
         for (const Id p : providers(id(request.name)))
           if (const Facts& facts = facts_of(p); facts.name == request.name) versions.push_back(facts.version);
         return Unsolvable{i,
-                          fmt::format("no source has '{}'; it is there as {}", request.label,
+                          fmt::format("no source has '{}'; it is there as {}{}", request.label,
                                       versions.empty() ? "something that packages provide without a version"
-                                                       : base::join(versions, ", "))};
+                                                       : base::join(versions, ", "),
+                                      elsewhere(id(request.name)))};
       }
       return Unsolvable{i, missing(request.name, request.label)};
     }
@@ -453,16 +530,20 @@ class Solving {
   Id choice(Id dep) {
     std::vector<Id> parts;
     alternatives(dep, parts);
+    Id best = 0;
     for (const Id part : parts) {
       const Id name = ISRELDEP(part) ? GETRELDEP(pool_.get(), part)->name : part;
       std::vector<Id> found = providers(part);
       if (found.empty()) continue;
-      return *std::min_element(found.begin(), found.end(), [&](Id a, Id b) { return better(a, b, name); });
+      const Id one =
+          *std::min_element(found.begin(), found.end(), [&](Id a, Id b) { return better(a, b, name); });
+      if (best == 0 || rank_of(one) < rank_of(best)) best = one;
     }
-    return 0;
+    return best;
   }
 
   bool better(Id a, Id b, Id name) {
+    if (const int rank_a = rank_of(a), rank_b = rank_of(b); rank_a != rank_b) return rank_a < rank_b;
     const Solvable* first = ::pool_id2solvable(pool_.get(), a);
     const Solvable* second = ::pool_id2solvable(pool_.get(), b);
     const bool real_a = first->name == name;
@@ -506,16 +587,21 @@ class Solving {
   }
 
   void add_essential(Queue_& jobs, std::vector<Id>& wanted) {
-    std::map<Id, bool> seen;
+    // By rank: the first that has any says which they are, a later one adds none.
+    std::map<int, std::vector<Id>> essential;
+    std::set<Id> seen;
     for (const Loaded& loaded : loaded_)
       for_each_paragraph(loaded.text->text(), [&](std::string_view paragraph, size_t) {
         if (paragraph.find("\nEssential: yes") == std::string_view::npos) return;
         const Facts facts = deb_facts(paragraph);
-        if (!is_ours(facts) || seen[id(facts.name)]) return;
-        seen[id(facts.name)] = true;
-        jobs.push(SOLVER_INSTALL | SOLVER_SOLVABLE_NAME, id(facts.name));
-        wanted.push_back(id(facts.name));
+        if (!is_ours(facts) || !is_real(id(facts.name)) || !seen.insert(id(facts.name)).second) return;
+        essential[loaded.index->rank].push_back(id(facts.name));
       });
+    if (essential.empty()) return;
+    for (const Id name : essential.begin()->second) {
+      jobs.push(SOLVER_INSTALL | SOLVER_SOLVABLE_NAME, name);
+      wanted.push_back(name);
+    }
   }
 
   Solution decide() {
@@ -544,10 +630,63 @@ class Solving {
       for (const Id p : favoured) all.push(verb | SOLVER_SOLVABLE, p);
       const std::unique_ptr<Solver, void (*)(Solver*)> solver(::solver_create(pool_.get()), ::solver_free);
       ::solver_set_flag(solver.get(), SOLVER_FLAG_IGNORE_RECOMMENDED, apk_ ? 0 : 1);
-      if (::solver_solve(solver.get(), all.get()) == 0) return {chosen(solver.get()), std::nullopt};
-      if (verb == SOLVER_FAVOR) return {{}, explain(solver.get())};
+      if (::solver_solve(solver.get(), all.get()) == 0) {
+        Solution solution;
+        solution.packages = chosen(solver.get());
+        solution.passed_over = passed_over(solution.packages);
+        return solution;
+      }
+      if (verb == SOLVER_FAVOR) return unsolvable(explain(solver.get()));
     }
     return {};
+  }
+
+  static Solution unsolvable(Unsolvable failure) {
+    Solution solution;
+    solution.failure = std::move(failure);
+    return solution;
+  }
+
+  std::vector<PassedOver> passed_over(const std::vector<Selected>& taken) {
+    std::vector<PassedOver> all;
+    for (const Selected& one : taken) {
+      const auto it = passed_.find(id(one.facts.name));
+      if (it == passed_.end()) continue;
+      std::optional<PassedOver> newest;
+      for (const Passed& passed : it->second) {
+        const std::string version = version_text(passed.version);
+        if (compare(version, newest ? newest->version : one.facts.version) > 0)
+          newest = {one.facts.name, version, passed.index->source, one.facts.version, one.source};
+      }
+      if (newest) all.push_back(std::move(*newest));
+    }
+    return all;
+  }
+
+  // The sources that have a package which the one that is asked for lacks.
+  std::string others(Id name) {
+    const auto it = passed_.find(name);
+    if (it == passed_.end()) return {};
+    std::vector<std::string> names;
+    for (const Passed& passed : it->second)
+      if (std::find(names.begin(), names.end(), passed.index->source) == names.end())
+        names.push_back(passed.index->source);
+    return "; those that have it: " + base::join(names, ", ");
+  }
+
+  // What the sources that come later have of a package, and how to take it.
+  std::string elsewhere(Id name) {
+    const auto it = passed_.find(name);
+    if (it == passed_.end()) return {};
+    std::vector<std::string> all;
+    for (const Passed& passed : it->second)
+      if (std::string one = fmt::format("{} has {}", passed.index->source, version_text(passed.version));
+          std::find(all.begin(), all.end(), one) == all.end() && all.size() < 5)
+        all.push_back(std::move(one));
+    const std::string text = ::pool_id2str(pool_.get(), name);
+    return fmt::format(
+        "; {}, but another source comes first for it; to take it from there: {{ name: {}, source: {} }}",
+        base::join(all, ", "), text, it->second.front().index->source);
   }
 
   std::vector<Selected> chosen(Solver* solver) {
@@ -635,6 +774,12 @@ class Solving {
     return fmt::format("{} {} {}", dep_text(rel->name), op, version_text(rel->evr));
   }
 
+  // The first name of a dependency.
+  Id name_in(Id dep) const {
+    while (ISRELDEP(dep)) dep = GETRELDEP(pool_.get(), dep)->name;
+    return dep;
+  }
+
   std::string solvable_text(Id p) {
     const Solvable* s = ::pool_id2solvable(pool_.get(), p);
     const bool there = s->repo == pool_->installed;
@@ -669,7 +814,8 @@ class Solving {
           break;
         }
         case SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP:
-          say(fmt::format("{} needs {}, which no source has", solvable_text(from), dep_text(dep)));
+          say(fmt::format("{} needs {}, which no source has{}", solvable_text(from), dep_text(dep),
+                          elsewhere(name_in(dep))));
           break;
         case SOLVER_RULE_PKG_REQUIRES:
           say(fmt::format("{} needs {}", solvable_text(from), dep_text(dep)));
@@ -699,6 +845,7 @@ class Solving {
   std::unique_ptr<Pool, void (*)(Pool*)> pool_;
   Id offset_key_ = 0;
   std::vector<Loaded> loaded_;
+  std::map<Id, std::vector<Passed>> passed_;  // by name
   std::vector<Id> omitted_;
   std::map<Id, Facts> facts_;
   std::set<std::string> versions_;

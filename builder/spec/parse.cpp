@@ -386,8 +386,20 @@ class Parser {
           return;
         }
     };
-    needs_source(spec_.packages);
-    for (const Stage& stage : spec_.stages) needs_source(stage.packages);
+    const auto known_sources = [&](const std::vector<PackageEntry>& packages) {
+      std::vector<std::string> names;
+      for (const Source& source : spec_.sources) names.push_back(source.name);
+      for (const PackageEntry& entry : packages)
+        if (!entry.from.empty() && std::find(names.begin(), names.end(), entry.from) == names.end())
+          reader_.error(entry.position, fmt::format("there is no source '{}'; 'sources' has: {}",
+                                                    base::printable(entry.from), base::join(names, ", ")));
+    };
+    const auto check = [&](const std::vector<PackageEntry>& packages) {
+      needs_source(packages);
+      if (!spec_.sources.empty()) known_sources(packages);
+    };
+    check(spec_.packages);
+    for (const Stage& stage : spec_.stages) check(stage.packages);
     for (const Source& source : spec_.sources)
       if (source.kind != spec_.sources.front().kind)
         reader_.error(source.position,

@@ -11,12 +11,13 @@ namespace minibuild::spec {
 
 const Keys& source_keys() {
   static const Keys keys = {
-      {"deb", "apk", "suites", "components", "repositories", "keys", "check-valid-until"}, {"rpm"}};
+      {"deb", "apk", "suites", "components", "repositories", "keys", "check-valid-until", "priority"},
+      {"rpm"}};
   return keys;
 }
 
 const Keys& package_keys() {
-  static const Keys keys = {{"name", "only", "except", "omit"}, {}};
+  static const Keys keys = {{"name", "source", "only", "except", "omit"}, {}};
   return keys;
 }
 
@@ -103,6 +104,9 @@ Source read_source(Reader& reader, const YamlEntry& entry) {
     for (const char* key : {"suites", "components", "check-valid-until"}) misplaced(key, "deb");
     source.components = read_words(reader, node, "repositories", "repositories: [main]");
   }
+  if (const YamlNode* priority = node.find("priority"))
+    if (const auto number = reader.number(*priority, "'priority'", 0, 1000))
+      source.priority = static_cast<int>(*number);
   if (const YamlNode* keys = node.find("keys"))
     source.keys = reader.texts(*keys, "'keys'", "keys: [/usr/share/keyrings/debian-archive-keyring.gpg]");
   required("keys", source.keys,
@@ -168,8 +172,13 @@ PackageEntry read_entry(Reader& reader, const YamlNode& node) {
   entry.only = globs("only");
   entry.except = globs("except");
   if (const YamlNode* omit = node.find("omit")) entry.omit = reader.boolean(*omit, "'omit'").value_or(false);
-  if (entry.omit && (!entry.only.empty() || !entry.except.empty() || entry.absent || !entry.op.empty() ||
-                     entry.name == "*"))
+  if (const YamlNode* source = node.find("source"))
+    entry.from = reader.text(*source, "'source'", "the name of one of 'sources'").value_or("");
+  if (!entry.from.empty() && (entry.absent || entry.name == "*"))
+    reader.error(node.position,
+                 "'source' says where one package comes from; write { name: openssl, source: vendor }");
+  if (entry.omit && (!entry.only.empty() || !entry.from.empty() || !entry.except.empty() || entry.absent ||
+                     !entry.op.empty() || entry.name == "*"))
     reader.error(
         node.position,
         "a package that is omitted has a name and nothing else; write { name: debconf, omit: true }");
@@ -188,6 +197,21 @@ std::vector<Source> read_sources(Reader& reader, const YamlNode& node) {
   }
   for (const YamlEntry& entry : node.entries) sources.push_back(read_source(reader, entry));
   return sources;
+}
+
+std::vector<int> ranks_of(const std::vector<Source>& sources) {
+  std::vector<int> priorities;
+  for (const Source& source : sources)
+    if (source.priority) priorities.push_back(*source.priority);
+  std::sort(priorities.rbegin(), priorities.rend());
+  priorities.erase(std::unique(priorities.begin(), priorities.end()), priorities.end());
+  std::vector<int> ranks;
+  auto last = static_cast<int>(priorities.size());
+  for (const Source& source : sources) {
+    const auto it = std::find(priorities.begin(), priorities.end(), source.priority);
+    ranks.push_back(it == priorities.end() ? last++ : static_cast<int>(it - priorities.begin()));
+  }
+  return ranks;
 }
 
 std::vector<PackageEntry> read_packages(Reader& reader, const YamlNode& node) {

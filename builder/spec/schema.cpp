@@ -31,7 +31,8 @@ std::string json_schema() {
           "components": { "type": "array", "items": { "type": "string" }, "description": "deb: default main." },
           "repositories": { "type": "array", "items": { "type": "string" }, "description": "apk: main, community; none if the URL is that of one." },
           "keys": { "type": "array", "items": { "type": "string" }, "description": "Files with the public keys that indexes are signed with." },
-          "check-valid-until": { "type": "boolean", "description": "deb: refuse an index that has expired; default true." }
+          "check-valid-until": { "type": "boolean", "description": "deb: refuse an index that has expired; default true." },
+          "priority": { "type": "integer", "minimum": 0, "maximum": 1000, "description": "A package is taken from the source with the highest priority that has it. Without it, sources come after those that have one, in their order." }
         }
       }
     },
@@ -176,6 +177,7 @@ std::string json_schema() {
             "additionalProperties": false,
             "properties": {
               "name": { "type": "string", "description": "A package, or * for all." },
+              "source": { "type": "string", "description": "The source that it is taken from, whatever the others have." },
               "only": { "type": "array", "items": { "type": "string" }, "description": "Globs of the files that are taken; also docs, man, locales." },
               "except": { "type": "array", "items": { "type": "string" }, "description": "Globs of files that are left out; also docs, man, locales." },
               "omit": { "type": "boolean", "description": "Take it as if it were there: neither it nor what only it needs is installed." }

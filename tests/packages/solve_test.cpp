@@ -32,6 +32,11 @@ class Repositories {
     problem_.indexes.push_back({"source" + number, "http://" + number, path, "", {}});
     return *this;
   }
+  // The place of the last index among all.
+  Repositories& rank(int rank) {
+    problem_.indexes.back().rank = rank;
+    return *this;
+  }
   Repositories& base(const std::string& packages) {
     for_each_paragraph(text_of(packages), [&](std::string_view paragraph, size_t) {
       problem_.installed.push_back(is_apk() ? apk_facts(paragraph) : deb_facts(paragraph));
@@ -52,8 +57,10 @@ class Repositories {
     for (const std::string& word : base::split(requests, ' ')) {
       if (word.empty()) continue;
       const bool omitted = word.starts_with('-');
-      const Relation one = apk_relation(omitted ? word.substr(1) : word);
-      problem_.requests.push_back({one.name, one.op, one.version, one.absent, omitted, word});
+      const size_t at = word.find('@');  // NAME@SOURCE
+      const Relation one = apk_relation(word.substr(omitted ? 1 : 0, at - (omitted ? 1 : 0)));
+      problem_.requests.push_back({one.name, one.op, one.version, one.absent, omitted, word,
+                                   at == std::string::npos ? "" : word.substr(at + 1)});
     }
     return solve(problem_);
   }
@@ -98,6 +105,92 @@ class Repositories {
 // Each line `requests => result`.
 void expect_all(Repositories& ask, const std::vector<std::pair<std::string, std::string>>& table) {
   for (const auto& [requests, want] : table) EXPECT_EQ(ask(requests), want) << requests;
+}
+
+// What the first source has is not taken from the second, in whatever way the second offers it.
+TEST(SolveDeb, SourcesInOrder) {
+  Repositories ask(Format::deb);
+  ask.index(R"(
+    app 1 Depends: openssl
+    openssl 3.1 Depends: libssl (= 3.1)
+    libssl 3.1
+    cron-daemon 1 Provides: cron
+    needs-cron 1 Depends: cron
+    needs-either 1 Depends: vendor-only | libssl
+    needs-new 1 Depends: openssl (>= 9)
+    base 1 Essential: yes
+  )");
+  ask.index(R"(
+    openssl 9.9 Depends: libssl (= 9.9)
+    libssl 9.9
+    cron 5
+    vendor-only 1
+    vendor-tool 1 Depends: openssl
+    vendor-new 1 Depends: openssl (>= 9)
+    evil 1 Provides: openssl (= 99)
+    hook 1 Essential: yes
+  )")
+      .rank(1);
+  expect_all(ask,
+             {{"app", "app 1, libssl 3.1, openssl 3.1"},
+              {"openssl", "libssl 3.1, openssl 3.1"},
+              {"vendor-tool", "libssl 3.1, openssl 3.1, vendor-tool 1"},
+              {"vendor-tool app", "app 1, libssl 3.1, openssl 3.1, vendor-tool 1"},
+              {"needs-cron", "cron-daemon 1, needs-cron 1"},
+              {"needs-either", "libssl 3.1, needs-either 1"},
+              {"vendor-only", "vendor-only 1"},
+              {"app openssl@source1 libssl@source1", "app 1, libssl 9.9, openssl 9.9"},
+              {"libssl@source0", "libssl 3.1"},
+              {"openssl>=9",
+               "0: no source has 'openssl>=9'; it is there as 3.1; source1 has 9.9, but another source "
+               "comes first for it; to take it from there: { name: openssl, source: source1 }"},
+              {"app vendor-only@source0", "1: the source 'source0' has no package 'vendor-only' for amd64"},
+              {"app@source1",
+               "0: the source 'source1' has no package 'app' for amd64; those that have it: source0"}});
+  EXPECT_NE(ask("openssl@source1").find("libssl"), std::string::npos);  // it needs the other's libssl as well
+  const Solution told = ask.solution("app");
+  ASSERT_EQ(told.passed_over.size(), 2U);
+  EXPECT_EQ(told.passed_over[1].name, "openssl");
+  EXPECT_EQ(told.passed_over[1].version, "9.9");
+  EXPECT_EQ(told.passed_over[1].source, "source1");
+  EXPECT_EQ(told.passed_over[1].taken_version, "3.1");
+  EXPECT_EQ(told.passed_over[1].taken_source, "source0");
+  ask.problem().essential = true;
+  EXPECT_EQ(ask("libssl"), "base 1, libssl 3.1");
+}
+
+// Sources of one rank are one: a suite and its updates, an archive and its security.
+TEST(SolveDeb, SourcesOfOneRank) {
+  Repositories ask(Format::deb);
+  ask.index("libssl 3.1\n tool 1").rank(1);
+  ask.index("libssl 3.2").rank(1);
+  ask.index("libssl 9\n tool 2\n other 9").rank(2);
+  ask.index("tool 0").rank(0);
+  expect_all(ask, {{"libssl tool other", "libssl 3.2, other 9, tool 0"}});
+}
+
+TEST(SolveApk, SourcesInOrder) {
+  Repositories ask(Format::apk);
+  ask.index(R"(
+    app 1-r0 D:so:libssl.so.3
+    libssl 3.1-r0 p:so:libssl.so.3=3.1
+    zlib 1-r0
+    zlib-doc 1-r0 i:zlib docs
+    docs 1-r0
+  )");
+  ask.index(R"(
+    libssl-vendor 9-r0 p:so:libssl.so.3=9; k:1000
+    hook 1-r0 i:app
+    zlib 2-r0
+    vt 1-r0 D:zlib
+    vt-hook 1-r0 i:vt zlib
+  )")
+      .rank(1);
+  expect_all(ask, {{"app", "app 1-r0, libssl 3.1-r0"},
+                   {"vt", "vt 1-r0, vt-hook 1-r0, zlib 1-r0"},
+                   {"zlib docs", "docs 1-r0, zlib 1-r0, zlib-doc 1-r0"},
+                   {"libssl-vendor", "libssl-vendor 9-r0"},
+                   {"zlib@source1", "zlib 2-r0"}});
 }
 
 TEST(SolveDeb, Dependencies) {

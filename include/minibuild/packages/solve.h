@@ -18,6 +18,7 @@ struct Index {
   std::string path;    // of the text, on disk
   std::string parsed;  // of the form that `keep_parsed` was given for this text; empty if there is none
   std::function<void(const std::string& bytes)> keep_parsed;  // may be empty
+  int rank = 0;  // a package that an index of a smaller one has is not taken from this one
 };
 
 /// What is asked for.
@@ -28,6 +29,7 @@ struct Request {
   bool absent = false;   // it must not be there
   bool omitted = false;  // taken as if it were there: it is not installed, nor is what only it needs
   std::string label;     // as the spec has it, for messages and reasons
+  std::string source{};  // the one that the package has to come from, whatever the ranks; empty: any
 };
 
 struct Selected {
@@ -44,8 +46,18 @@ struct Unsolvable {
   std::string message;
 };
 
+/// A newer version that was not taken, since another source comes first.
+struct PassedOver {
+  std::string name;
+  std::string version;
+  std::string source;
+  std::string taken_version;
+  std::string taken_source;
+};
+
 struct Solution {
   std::vector<Selected> packages;  // by name; without what is installed already
+  std::vector<PassedOver> passed_over{};
   std::optional<Unsolvable> failure;
 };
 
@@ -61,7 +73,9 @@ struct Problem {
 /// Every operator of the formats is understood: alternatives, virtual packages with and without version,
 /// conflicts, breaks, `!name`, `~`, install_if. Among several ways the one that apt would take: the first
 /// alternative, real packages before provided ones, higher priority, the newest version. Recommends and
-/// suggests are not followed. Throws Error for an index that cannot be read.
+/// suggests are not followed. What an index of a smaller rank has, by name or as what a dependency can be met
+/// with, comes from there; an install_if or Essential of a larger rank alone brings nothing in. Throws Error
+/// for an index that cannot be read.
 Solution solve(const Problem& problem);
 
 }  // namespace minibuild::packages

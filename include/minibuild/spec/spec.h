@@ -125,8 +125,13 @@ struct Source {
   std::vector<std::string> components;  // deb: of each suite; apk: directories below the URL
   std::vector<std::string> keys;        // files as written: OpenPGP keyrings, RSA keys
   bool check_valid_until = true;        // deb
+  std::optional<int> priority;          // the highest comes first; those without one come last
   Position position;
 };
+
+/// The place of each source among all, 0 is the first: by `priority`, those of the same one together, then
+/// those without one, each for itself. A package is taken from the first place that has it.
+std::vector<int> ranks_of(const std::vector<Source>& sources);
 
 /// An entry of `packages`.
 struct PackageEntry {
@@ -135,6 +140,7 @@ struct PackageEntry {
   std::string version;
   bool absent = false;  // written `!name`
   bool omit = false;    // taken as if it were there
+  std::string from;     // the source that it has to come from; empty: any, in their order
   std::vector<std::string> only;
   std::vector<std::string> except;
   std::string text;  // as written, for messages and lock files
