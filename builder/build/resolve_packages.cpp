@@ -105,7 +105,8 @@ class Indexes {
 
   // A server that cannot be reached or has nothing there may have a mirror.
   std::string advice(const spec::Source& source, std::string_view error) const {
-    if (!error.starts_with("cannot fetch ") || source.url.starts_with("file:") || options_.registries.offline)
+    if (!error.starts_with("cannot fetch ") || error.find(", want sha256:") != std::string_view::npos ||
+        source.url.starts_with("file:") || options_.registries.offline)
       return {};
     return fmt::format("; a mirror of it can be named: --mirror {}=URL", source.url);
   }

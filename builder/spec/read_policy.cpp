@@ -32,7 +32,7 @@ const std::vector<RuleInfo>& policy_rules() {
       {"shell-form", off, "the entrypoint is run through a shell"},
       {"ssh-port", off, "port 22 is exposed"},
       {"system-mount", off, "a volume or the working directory lies on /proc, /sys or /dev"},
-      {"unpinned", error, "an input can change without a change of the spec or its lock file"},
+      {"unpinned", warning, "an input can change without a change of the spec or its lock file"},
       {"untrusted-base", error, "the base is none of those that the policy trusts"},
       {"user-name", off, "the user is a name, not a number"},
       {"world-writable", warning, "a file can be changed by everyone"},
