@@ -809,7 +809,8 @@ class Solving {
           if (request < problem_.requests.size()) {
             const Request& asked = problem_.requests[request];
             failure.request = std::min(failure.request, request);
-            say(fmt::format("the spec asks for '{}'", asked.label));
+            say(fmt::format("the spec asks for '{}'{}", asked.label,
+                            asked.source.empty() && !asked.op.empty() ? elsewhere(id(asked.name)) : ""));
           }
           break;
         }

@@ -144,7 +144,8 @@ TEST(SolveDeb, SourcesInOrder) {
               {"openssl>=9",
                "0: no source has 'openssl>=9'; it is there as 3.1; source1 has 9.9, but another source "
                "comes first for it; to take it from there: { name: openssl, source: source1 }"},
-              {"app vendor-only@source0", "1: the source 'source0' has no package 'vendor-only' for amd64"},
+              {"app vendor-only@source0",
+               "1: the source 'source0' has no package 'vendor-only' for amd64; those that have it: source1"},
               {"app@source1",
                "0: the source 'source1' has no package 'app' for amd64; those that have it: source0"}});
   EXPECT_NE(ask("openssl@source1").find("libssl"), std::string::npos);  // it needs the other's libssl as well
