@@ -142,8 +142,9 @@ TEST(SolveDeb, SourcesInOrder) {
               {"app openssl@source1 libssl@source1", "app 1, libssl 9.9, openssl 9.9"},
               {"libssl@source0", "libssl 3.1"},
               {"openssl>=9",
-               "0: no source has 'openssl>=9'; it is there as 3.1; source1 has 9.9, but another source "
-               "comes first for it; to take it from there: { name: openssl, source: source1 }"},
+               "0: these packages cannot be there together:\n    the spec asks for 'openssl>=9'; "
+               "source1 has 9.9, but another source comes first for it; to take it from there: { name: "
+               "openssl, source: source1 }"},
               {"app vendor-only@source0",
                "1: the source 'source0' has no package 'vendor-only' for amd64; those that have it: source1"},
               {"app@source1",
