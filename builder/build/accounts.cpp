@@ -64,6 +64,7 @@ void append(Target& target, const std::string& path, const std::string& start, c
     changed.gid = node->gid;
   }
   target.tree.put(real, std::move(changed), target.mtime);
+  if (target.written != nullptr) target.written->insert(real);
 }
 
 }  // namespace

@@ -10,10 +10,12 @@
 #include "builder/build/describe.h"
 #include "builder/build/enforce.h"
 #include "builder/build/inputs.h"
+#include "builder/build/libraries.h"
 #include "builder/build/notes.h"
 #include "builder/build/packages.h"
 #include "builder/build/secret_gate.h"
 #include "builder/build/stages.h"
+#include "builder/build/started.h"
 #include "builder/build/trim.h"
 #include "minibuild/archive/layer.h"
 #include "minibuild/base/text.h"
@@ -144,14 +146,12 @@ class Build {
   }
 
   void assemble(const SpecFile& file, const StageResults& results, const oci::Platform& platform,
-                tree::FileTree& tree) {
-    Target target{file, tree, epoch(file), all_accounts(tree, file), nullptr};
+                tree::FileTree& tree, std::set<std::string>& written) {
+    Target target{file, tree, epoch(file), all_accounts(tree, file), nullptr, &written};
     const Sources sources(file, results, platform, cache_, options_);
-    for (const spec::Copy& copy : file.spec.copy) {
-      Root root = sources.root_of(copy);
-      apply_copy(copy, root, target);
-    }
+    for (const spec::Copy& copy : file.spec.copy) apply_copy(copy, sources.root_of(copy), target);
     apply_files(file.spec.files, target);
+    apply_closures(target);
     apply_accounts(file.spec, target);
     for (const std::string& glob : apply_remove(file.spec.remove, tree))
       progress_.note("remove",
@@ -211,21 +211,20 @@ class Build {
     for (const std::string& warning : warnings) progress_.note("certificates", "warning: " + warning);
   }
 
-  void trim_packages(const SpecFile& file, const Base& base, const Packaged& packaged, tree::FileTree& tree) {
-    if (!file.spec.trim.on) return;
-    std::vector<std::string> entrypoint;
-    if (file.spec.entrypoint) entrypoint = *file.spec.entrypoint;
-    const Trimmed trimmed =
-        trim(file.spec, entrypoint, packaged.installation.owners, packaged.names, base.tree, tree);
-    drop_dangling(packaged.installation, tree);
-    progress_.note("trim",
-                   fmt::format("took out {} files, {}{}{}", trimmed.files, base::human_size(trimmed.bytes),
-                               trimmed.packages.empty() ? "" : "; nothing is left of: ",
-                               base::join(trimmed.packages, ", ")));
+  Trimmed trim_packages(const SpecFile& file, const Base& base, const Packaged& packaged,
+                        const std::set<std::string>& written, const oci::Platform& platform,
+                        tree::FileTree& tree) {
+    const StartedCommand command = command_of(image_config(file, base, tree, platform, epoch(file)));
+    Trimmed trimmed =
+        trim({file.spec, command, packaged.installation.owners, packaged.names, written, base.tree}, tree);
+    drop_dangling(packaged.installation, written, tree);
+    progress_.note("trim", trimmed.text(file.spec));
+    return trimmed;
   }
 
   // Links that were made for packages whose files went.
-  static void drop_dangling(const packages::Installation& installation, tree::FileTree& tree) {
+  static void drop_dangling(const packages::Installation& installation, const std::set<std::string>& written,
+                            tree::FileTree& tree) {
     bool again = true;
     while (again) {
       again = false;
@@ -233,7 +232,7 @@ class Build {
         const tree::Node* there = tree.find(path);
         const bool same = there != nullptr && there->type == tree::NodeType::symlink &&
                           node.type == there->type && node.target == there->target;
-        if (!same || tree.find(tree.resolve(path, true)) != nullptr) continue;
+        if (!same || written.contains(path) || tree.find(tree.resolve(path, true)) != nullptr) continue;
         tree.remove(path);
         if (path == "etc/localtime") tree.remove("etc/timezone");
         again = true;
@@ -257,57 +256,29 @@ class Build {
     }
   }
 
-  // What programs need and the image lacks: of the base once, then of what is put on it.
-  std::vector<std::string> missing(const oci::ImageConfig& config, const Base& base,
-                                   const tree::FileTree& tree) {
+  // What programs need and would not find. What the image starts is always looked at, all else where packages
+  // say what belongs together: of the base once, then of what is put on it.
+  std::vector<trust::Violation> missing_libraries_of(const SpecFile& file, const oci::ImageConfig& config,
+                                                     const Base& base, const tree::FileTree& tree) {
     static const tree::FileTree nothing;
-    std::vector<std::string> below;
-    const bool on_base = base.image && !base.tree.empty();
-    if (on_base) below = missing_in(base.image->config.diff_ids, base.tree, nothing);
+    const auto supplier = [&](const std::string& library) {
+      return package_with_library(library, options_, cache_);
+    };
+    LibrarySubject whole{config, tree, nothing};
+    for (const spec::Copy& copy : file.spec.copy)
+      whole.search.insert(whole.search.end(), copy.closure_search.begin(), copy.closure_search.end());
+    whole.all = packages::has_database(tree, packages::Format::deb) ||
+                packages::has_database(tree, packages::Format::apk);
+    if (!whole.all || !base.image || base.tree.empty()) return examine_libraries(whole, cache_, supplier);
     // A base that lacks something may get it now; one that loses something may lack it now.
     const bool loses =
-        on_base && std::any_of(base.tree.nodes().begin(), base.tree.nodes().end(), [&](const auto& entry) {
+        std::any_of(base.tree.nodes().begin(), base.tree.nodes().end(), [&](const auto& entry) {
           return entry.second.type != tree::NodeType::directory && tree.find(entry.first) == nullptr;
         });
-    return missing_in(config.diff_ids, tree, on_base && below.empty() && !loses ? base.tree : nothing);
-  }
-
-  std::vector<std::string> missing_in(const std::vector<oci::DiffId>& layers, const tree::FileTree& tree,
-                                      const tree::FileTree& below) {
-    base::Sha256 key;
-    key.update("missing libraries 2");
-    for (const oci::DiffId& id : layers) key.update(base::as_bytes(id.hash));
-    const base::Hash hash = key.finish();
-    std::vector<std::string> lines;
-    if (const auto known = cache_.find_result(hash)) {
-      lines = base::split(known->value, '\n');
-      std::erase(lines, "");
-    } else {
-      lines = missing_libraries(tree, below);
-      cache_.put_result(hash, {"check", base::join(lines, "\n"), {}});
-    }
-    return lines;
-  }
-
-  std::vector<trust::Violation> missing_libraries_of(const oci::ImageConfig& config, const Base& base,
-                                                     const tree::FileTree& tree) {
-    if (!packages::has_database(tree, packages::Format::deb) &&
-        !packages::has_database(tree, packages::Format::apk))
-      return {};
-    std::vector<trust::Violation> violations;
-    std::map<std::string, std::string> suppliers;
-    for (const std::string& line : missing(config, base, tree)) {
-      const size_t space = line.find(' ');
-      const std::string library = line.substr(0, space);
-      if (!suppliers.contains(library)) suppliers[library] = package_with_library(library, options_, cache_);
-      violations.push_back(
-          {"missing-library",
-           fmt::format("{} needs {}, which is not in the image", line.substr(space + 1), library),
-           suppliers[library].empty() ? "copy the program with closure: true, or add the package that has it"
-                                      : fmt::format("add '{}' to 'packages'", suppliers[library]),
-           line.substr(space + 1)});
-    }
-    return violations;
+    const auto unknown = [](const std::string&) { return std::string(); };
+    if (loses || !examine_libraries({base.image->config, base.tree, nothing}, cache_, unknown).empty())
+      return examine_libraries(whole, cache_, supplier);
+    return examine_libraries({config, tree, base.tree, whole.search}, cache_, supplier);
   }
 
   // What can be said before a layer is written; secrets of specs below too, all else of the image alone.
@@ -339,7 +310,7 @@ class Build {
                      const Base& base, const tree::FileTree& tree) {
     refuse_secrets(*options_.secret_forms, image);
     if (!above_.empty()) return;
-    std::vector<trust::Violation> found = missing_libraries_of(image.config, base, tree);
+    std::vector<trust::Violation> found = missing_libraries_of(file, image.config, base, tree);
     uint64_t size = 0;
     for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;
     if (auto large = trust::examine_size(size, policy.policy)) found.push_back(std::move(*large));
@@ -364,9 +335,13 @@ class Build {
     std::optional<Packaged> packaged = timed("packages", [&] { return put_packages(file, platform, tree); });
     timed("assemble", [&] {
       const tree::FileTree before = packages::certificate_part(tree);
-      assemble(file, results, platform, tree);
+      std::set<std::string> written;
+      assemble(file, results, platform, tree, written);
       trust_certificates(file, before, packaged, tree);
-      if (packaged) trim_packages(file, base, *packaged, tree);
+      if (packaged && file.spec.trim.on)
+        built.trimmed.push_back(trim_packages(file, base, *packaged, written, platform, tree));
+      else
+        built.trimmed.emplace_back();
       return 0;
     });
     oci::ImageConfig config = image_config(file, base, tree, platform, epoch(file));

@@ -9,10 +9,10 @@
 #include "builder/build/credentials.h"
 #include "builder/build/enforce.h"
 #include "builder/build/inputs.h"
+#include "builder/build/libraries.h"
 #include "builder/build/packages.h"
 #include "builder/build/resolve_packages.h"
 #include "builder/build/stages.h"
-#include "builder/build/trim.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/lock.h"
 
@@ -76,8 +76,7 @@ tree::FileTree local_tree(const SpecFile& file) {
   for (const spec::Copy& copy : file.spec.copy) {
     if (copy.stage || copy.image || copy.download || copy.closure) continue;
     try {
-      Root root = local.select(copy);
-      apply_copy(copy, root, target);
+      apply_copy(copy, local.select(copy), target);
     } catch (const base::Error&) {
       continue;  // owners that only the base knows, globs that match nothing: the build says it
     }
@@ -232,9 +231,10 @@ std::vector<trust::Violation> check_image(const store::Image& image, const std::
   trust::Subject subject{tree, image.config, names};
   const auto base = image.manifest.annotations.find("org.opencontainers.image.base.name");
   if (base != image.manifest.annotations.end()) subject.bases.push_back(base->second);
-  subject.missing_libraries = missing_libraries(tree, nothing);
-  for (const auto& more :
-       {trust::examine(subject, policy.policy), vulnerabilities_of(policy, trust::inventory(tree), cache)})
+  const auto no_supplier = [](const std::string&) { return std::string(); };
+  for (const auto& more : {trust::examine(subject, policy.policy),
+                           examine_libraries({image.config, tree, nothing}, cache, no_supplier),
+                           vulnerabilities_of(policy, trust::inventory(tree), cache)})
     found.insert(found.end(), more.begin(), more.end());
   for (trust::Violation& one : found)
     if (one.rule == "root-user")

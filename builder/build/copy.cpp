@@ -54,10 +54,28 @@ Root LocalSource::select(const spec::Copy& copy) const {
 
 namespace {
 
+std::string place_of(const spec::Copy& copy) {
+  if (copy.stage) return fmt::format(" from the stage '{}'", *copy.stage);
+  if (copy.image) return fmt::format(" from {}", oci::to_string(*copy.image));
+  if (copy.download) return fmt::format(" from {}", copy.download->url);
+  return "";
+}
+
+// `path` of the root that is copied from, as people know it.
+std::string source_name(const spec::Copy& copy, const std::string& path) {
+  if (copy.stage) return fmt::format("{} of the stage {}", "/" + path, *copy.stage);
+  if (copy.image) return fmt::format("{} of {}", "/" + path, oci::to_string(*copy.image));
+  if (copy.download)
+    return copy.download->extract ? fmt::format("{} of {}", "/" + path, copy.download->url)
+                                  : copy.download->url;
+  return path;
+}
+
 // One `copy` entry at work.
 class Copier {
  public:
-  Copier(const spec::Copy& copy, Root& root, Target& target) : copy_(copy), root_(root), target_(target) {
+  Copier(const spec::Copy& copy, Root root, Target& target)
+      : copy_(copy), root_(std::move(root)), target_(target) {
     include_ = tree::IgnoreList(copy.include);
     exclude_ = tree::IgnoreList(copy.exclude);
     if (!copy.owner.empty()) {
@@ -73,7 +91,7 @@ class Copier {
     const std::vector<std::string> matches = select();
     if (matches.empty()) {
       refuse_unreadable_above(tree::normalise(copy_.from));
-      fail(fmt::format("cannot copy '{}'{}: nothing is there", copy_.from, place()));
+      fail(fmt::format("cannot copy '{}'{}: nothing is there", copy_.from, place_of(copy_)));
     }
     if (matches.size() > 1 && !copy_.to.ends_with('/'))
       fail(fmt::format(
@@ -82,28 +100,12 @@ class Copier {
     for (const std::string& match : matches) copy_match(match);
     for (auto& [group, paths] : groups_)
       if (paths.size() > 1) link(paths);
-    if (copy_.closure) add_closure();
+    if (!starts_.empty()) target_.closures.push_back({copy_, std::move(root_), std::move(starts_)});
   }
 
  private:
   [[noreturn]] void fail(const std::string& message) const {
     fail_at(target_.file, copy_.position, Code::failed, message);
-  }
-
-  std::string place() const {
-    if (copy_.stage) return fmt::format(" from the stage '{}'", *copy_.stage);
-    if (copy_.image) return fmt::format(" from {}", oci::to_string(*copy_.image));
-    if (copy_.download) return fmt::format(" from {}", copy_.download->url);
-    return "";
-  }
-
-  std::string source_name(const std::string& path) const {
-    if (copy_.stage) return fmt::format("{} of the stage {}", "/" + path, *copy_.stage);
-    if (copy_.image) return fmt::format("{} of {}", "/" + path, oci::to_string(*copy_.image));
-    if (copy_.download)
-      return copy_.download->extract ? fmt::format("{} of {}", "/" + path, copy_.download->url)
-                                     : copy_.download->url;
-    return path;
   }
 
   // What lies on this machine and the commands of the stage could not have read is in no image.
@@ -112,7 +114,7 @@ class Copier {
       fail(fmt::format(
           "cannot copy '{}': its commands may not read it: on this machine other users own it; leave it "
           "out with 'exclude', or let the stage see a copy of it",
-          base::printable(source_name(path))));
+          base::printable(source_name(copy_, path))));
   }
 
   void refuse_unreadable_above(const std::string& path) const {
@@ -201,12 +203,12 @@ class Copier {
       fail(fmt::format(
           "cannot copy '{}': in an image layer a name that begins with '.wh.' deletes a file; rename it, or "
           "leave it out with 'exclude'",
-          base::printable(source_name(source_path))));
+          base::printable(source_name(copy_, source_path))));
     if (std::any_of(name.begin(), name.end(),
                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
       fail(fmt::format(
           "cannot copy '{}': its name holds a control character; rename it, or leave it out with 'exclude'",
-          base::printable(source_name(source_path))));
+          base::printable(source_name(copy_, source_path))));
   }
 
   void put_directory(const std::string& path, const Node* source) {
@@ -227,18 +229,20 @@ class Copier {
       node.gid = owner_.gid;
     }
     if (source != nullptr && there == nullptr) node.xattrs = source->xattrs;
+    if (target_.written != nullptr) target_.written->insert(real);
     target_.tree.put(real, std::move(node), target_.mtime);
   }
 
   void put(const std::string& path, const Node& source, const std::string& source_path) {
     if (source.type != NodeType::file && source.type != NodeType::symlink)
       fail(fmt::format("cannot copy '{}': it is a {}; only files, directories and links can be copied",
-                       source_name(source_path), source.type == NodeType::fifo ? "FIFO" : "device"));
+                       source_name(copy_, source_path), source.type == NodeType::fifo ? "FIFO" : "device"));
     check_name(path, source_path);
     const std::string real = place_in_target(path);
     const Node* there = target_.tree.find(real);
     if (there != nullptr && there->type == NodeType::directory)
-      fail(fmt::format("cannot copy '{}' to /{}: a directory is there", source_name(source_path), path));
+      fail(fmt::format("cannot copy '{}' to /{}: a directory is there", source_name(copy_, source_path),
+                       path));
     Node node = source;
     node.link_group = 0;
     node.uid = owner_.uid;
@@ -252,7 +256,8 @@ class Copier {
     }
     if (copy_.closure && node.type == NodeType::file) starts_.push_back({real, source_path, node});
     target_.tree.put(real, std::move(node), target_.mtime);
-    if (target_.origins != nullptr) target_.origins->push_back({real, source_name(source_path)});
+    if (target_.written != nullptr) target_.written->insert(real);
+    if (target_.origins != nullptr) target_.origins->push_back({real, source_name(copy_, source_path)});
   }
 
   // Names of one file in the source are names of one file in the target.
@@ -262,35 +267,8 @@ class Copier {
       if (Node* node = target_.tree.find(path)) node->link_group = group;
   }
 
-  void add_closure() {
-    if (starts_.empty()) return;
-    const auto lookup = [this](const std::string& path) { return root_.find_readable(path); };
-    const tree::Closure closure = tree::elf_closure(starts_, lookup, target_.tree, target_.mtime);
-    if (!closure.missing.empty()) {
-      std::string text;
-      for (const tree::MissingLibrary& missing : closure.missing)
-        text +=
-            fmt::format("{}{} (needed by {})", text.empty() ? "" : ", ", missing.needed, missing.wanted_by);
-      fail(fmt::format("cannot bring the shared libraries{}: not found: {}", place(), text));
-    }
-    for (const tree::ClosureEntry& entry : closure.entries) {
-      // A link to a directory may be there, or have come just now: what is below it goes to that directory.
-      const std::string path = target_.tree.resolve(entry.path);
-      const Node* there = target_.tree.find(path);
-      if (there != nullptr && there->type == NodeType::directory) continue;
-      if (there != nullptr && entry.node.type == NodeType::directory) continue;
-      Node node = entry.node;
-      node.link_group = 0;
-      node.uid = node.gid = 0;
-      node.mtime = target_.mtime;
-      if (node.type == NodeType::file) node.mode = (node.mode & 0100U) != 0 ? 0755 : 0644;
-      target_.tree.put(path, std::move(node), target_.mtime);
-      if (target_.origins != nullptr) target_.origins->push_back({path, source_name(entry.path)});
-    }
-  }
-
   const spec::Copy& copy_;
-  Root& root_;
+  Root root_;
   Target& target_;
   tree::IgnoreList include_;
   tree::IgnoreList exclude_;
@@ -304,14 +282,81 @@ class Copier {
 
 }  // namespace
 
-void apply_copy(const spec::Copy& copy, Root& root, Target& target) {
+namespace {
+
+// Runs `task`, whose errors then point at the entry.
+template <typename Task>
+void at_entry(const spec::Copy& copy, const Target& target, Task task) {
   try {
-    Copier(copy, root, target).run();
+    task();
   } catch (const base::Error& error) {
     // Errors that already point into the spec begin with its name.
     if (std::string_view(error.what()).starts_with(target.file.spec.file + ":")) throw;
     fail_at(target.file, copy.position, error.code(), error.what());
   }
+}
+
+// One line a library, with who needs it.
+std::string missing_text(const std::vector<tree::MissingLibrary>& missing) {
+  std::map<std::string, std::vector<std::string>> by_name;
+  std::vector<std::string> order;
+  for (const tree::MissingLibrary& one : missing) {
+    if (!by_name.contains(one.needed)) order.push_back(one.needed);
+    by_name[one.needed].push_back(one.wanted_by);
+  }
+  std::vector<std::string> parts;
+  for (const std::string& name : order) {
+    const size_t more = by_name[name].size() - 1;
+    parts.push_back(fmt::format("{} (needed by {}{})", base::printable(name),
+                                base::printable(by_name[name].front()),
+                                more == 0 ? "" : fmt::format(" and {} more", more)));
+  }
+  return base::join(parts, ", ");
+}
+
+void apply_closure(PendingClosure& pending, Target& target) {
+  const spec::Copy& copy = pending.copy;
+  // What a later entry replaced is not there any more.
+  std::erase_if(pending.starts, [&](const tree::ClosureStart& start) {
+    const Node* node = target.tree.find(start.path);
+    return node == nullptr || node->type != NodeType::file ||
+           !tree::same_place(node->content, start.node.content);
+  });
+  const auto lookup = [&](const std::string& path) { return pending.root.find_readable(path); };
+  const tree::Closure closure =
+      tree::elf_closure(pending.starts, lookup, target.tree, {target.mtime, copy.closure_search});
+  if (!closure.missing.empty())
+    fail_at(target.file, copy.position, Code::failed,
+            fmt::format("cannot bring the shared libraries{}: not found: {}; where a program finds one by "
+                        "itself, name its directory: closure: {{ search: [/directory] }}",
+                        place_of(copy), missing_text(closure.missing)));
+  for (const tree::ClosureEntry& entry : closure.entries) {
+    // A link to a directory may be there, or have come just now: what is below it goes to that directory.
+    const std::string path = target.tree.resolve(entry.path);
+    const Node* there = target.tree.find(path);
+    if (there != nullptr && there->type == NodeType::directory) continue;
+    if (there != nullptr && entry.node.type == NodeType::directory) continue;
+    Node node = entry.node;
+    node.link_group = 0;
+    node.uid = node.gid = 0;
+    node.mtime = target.mtime;
+    if (node.type == NodeType::file) node.mode = (node.mode & 0100U) != 0 ? 0755 : 0644;
+    target.tree.put(path, std::move(node), target.mtime);
+    if (target.written != nullptr) target.written->insert(path);
+    if (target.origins != nullptr) target.origins->push_back({path, source_name(copy, entry.path)});
+  }
+}
+
+}  // namespace
+
+void apply_copy(const spec::Copy& copy, Root root, Target& target) {
+  at_entry(copy, target, [&] { Copier(copy, std::move(root), target).run(); });
+}
+
+void apply_closures(Target& target) {
+  for (PendingClosure& pending : target.closures)
+    at_entry(pending.copy, target, [&] { apply_closure(pending, target); });
+  target.closures.clear();
 }
 
 void apply_files(const std::vector<spec::FileEntry>& files, Target& target) {
@@ -337,6 +382,7 @@ void apply_files(const std::vector<spec::FileEntry>& files, Target& target) {
         base::fail("cannot make the directory {}: a file is there", entry.path);
       if (path.empty()) base::fail("cannot write {}: it is the root", entry.path);
       target.tree.put(path, std::move(node), target.mtime);
+      if (target.written != nullptr) target.written->insert(path);
       if (target.origins != nullptr) target.origins->push_back({path, entry.path});
     } catch (const base::Error& error) {
       fail_at(target.file, entry.position, Code::failed, error.what());

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "builder/build/root.h"
 #include "minibuild/build/spec_file.h"
 #include "minibuild/tree/accounts.h"
+#include "minibuild/tree/elf.h"
 #include "minibuild/tree/file_tree.h"
 
 namespace minibuild::build {
@@ -30,19 +32,30 @@ struct Origin {
   std::string source;
 };
 
+/// The closure of one `copy` entry, to be worked out when everything is in place.
+struct PendingClosure {
+  const spec::Copy& copy;
+  Root root;
+  std::vector<tree::ClosureStart> starts;
+};
+
 /// What putting things into a tree needs to know.
 struct Target {
   const SpecFile& file;
   tree::FileTree& tree;
   int64_t mtime = 0;
-  tree::Accounts accounts;                 // for owners by name
-  std::vector<Origin>* origins = nullptr;  // filled if given
+  tree::Accounts accounts;                   // for owners by name
+  std::vector<Origin>* origins = nullptr;    // filled if given
+  std::set<std::string>* written = nullptr;  // filled if given: every path that the spec itself puts there
+  std::vector<PendingClosure> closures{};    // of the entries so far
 };
 
 /// Copies what `copy` selects of `root`. Throws an Error at the entry's place in the spec if nothing is
-/// there.
-void apply_copy(const spec::Copy& copy, Root& root, Target& target);
+/// there. A closure is left for `apply_closures`; `copy` has to live until then.
+void apply_copy(const spec::Copy& copy, Root root, Target& target);
 void apply_files(const std::vector<spec::FileEntry>& files, Target& target);
+/// Brings the libraries that `copy` entries with `closure` need and the tree, as it is now, does not have.
+void apply_closures(Target& target);
 /// Adds the spec's accounts to the tree's /etc/passwd and /etc/group; the lines that are there stay as they
 /// are.
 void apply_accounts(const spec::Spec& spec, Target& target);

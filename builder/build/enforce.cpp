@@ -195,10 +195,14 @@ void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust:
              Progress& progress) {
   violations = trust::apply(policy.policy, std::move(violations));
   place(file, violations);
+  violations = trust::merged(violations);
   std::vector<trust::Violation> errors;
   std::map<std::string, size_t> counts;
   for (trust::Violation& one : violations) {
-    if (one.level == trust::Level::error) {
+    // Of a rule with errors the warnings come behind them.
+    const bool follows = std::any_of(errors.begin(), errors.end(),
+                                     [&](const trust::Violation& error) { return error.rule == one.rule; });
+    if (one.level == trust::Level::error || follows) {
       errors.push_back(std::move(one));
     } else if (++counts[one.rule] <= most_shown) {
       progress.note(one.rule, fmt::format("warning: {}; {}", one.message, one.fix));

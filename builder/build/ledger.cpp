@@ -123,7 +123,7 @@ void note_copy(Ledger& ledger, const SpecFile& file, const spec::Copy& copy, Roo
   const std::string from = tree::normalise(copy.from);
   const tree::Node* top = tree::is_glob(from) ? nullptr : root.find(root.resolve(from, true));
   const bool is_file = top != nullptr && top->type == tree::NodeType::file;
-  apply_copy(own, root, target);
+  apply_copy(own, std::move(root), target);
   std::map<std::string, base::Hash> hashes;
   for (const auto& [path, node] : tree.nodes())
     if (node.type == tree::NodeType::file) hashes[path.substr(5)] = hash_of(node.content);

@@ -312,11 +312,11 @@ class StageRun {
     if (!stage_.copy.empty()) {
       const Sources sources(context_.file, done_, oci::host_platform(), context_.cache, context_.options);
       for (const spec::Copy& copy : stage_.copy) {
-        Root root = sources.root_of(copy);
-        apply_copy(copy, root, target);
+        apply_copy(copy, sources.root_of(copy), target);
       }
     }
     apply_files(stage_.files, target);
+    apply_closures(target);
     if (!host_) return;
     for (const Origin& origin : origins_)
       if (sandbox::shows_host_path("/" + origin.path))

@@ -1,10 +1,8 @@
 #include "builder/build/trim.h"
 
 #include <algorithm>
-#include <array>
-#include <set>
 
-#include "minibuild/base/error.h"
+#include "builder/build/started.h"
 #include "minibuild/base/text.h"
 #include "minibuild/tree/elf.h"
 #include "minibuild/tree/glob.h"
@@ -13,59 +11,40 @@ namespace minibuild::build {
 
 namespace {
 
-bool is_elf(const tree::Node& node) {
-  if (node.type != tree::NodeType::file || node.content.size < 64) return false;
-  std::array<char, 4> magic{};
-  tree::read_content(node.content, 0, magic);
-  return std::string_view(magic.data(), 4) ==
-         "\x7f"
-         "ELF";
-}
-
-// The program that runs a script, from its first line; empty if there is none.
-std::string interpreter_of(const tree::Node& node) {
-  if (node.type != tree::NodeType::file || node.content.size < 3) return {};
-  std::string line(std::min<uint64_t>(node.content.size, 256), '\0');
-  tree::read_content(node.content, 0, line);
-  if (!line.starts_with("#!")) return {};
-  const std::string_view rest = base::trim(std::string_view(line).substr(2, line.find('\n') - 2));
-  return std::string(rest.substr(0, rest.find_first_of(" \t")));
-}
-
-// Where a command without a slash is found by PATH.
-std::string find_program(const spec::Spec& spec, const tree::FileTree& tree, const std::string& name) {
-  if (name.find('/') != std::string::npos) return tree::normalise(name);
-  std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  for (const auto& [key, value] : spec.env)
-    if (key == "PATH") path = value;
-  for (const std::string& directory : base::split(path, ':')) {
-    const std::string at = tree::join_path(tree::normalise(directory), name);
-    if (tree.find(tree.resolve(at, true)) != nullptr) return at;
-  }
-  return {};
-}
-
 class Trimming {
  public:
-  Trimming(const spec::Spec& spec, const std::map<std::string, size_t>& owners,
-           const std::vector<std::string>& names, const tree::FileTree& base, tree::FileTree& tree)
-      : spec_(spec), owners_(owners), names_(names), base_(base), tree_(tree) {}
+  Trimming(const TrimSubject& subject, tree::FileTree& tree)
+      : subject_(subject), owners_(subject.owners), names_(subject.names), base_(subject.base), tree_(tree) {}
 
-  Trimmed run(const std::vector<std::string>& entrypoint) {
-    if (!entrypoint.empty()) keep_path(find_program(spec_, tree_, entrypoint.front()));
-    const tree::IgnoreList globs(spec_.trim.keep);
+  Trimmed run() {
+    keep_started(subject_.command);
+    const tree::IgnoreList globs(subject_.spec.trim.keep);
     for (const auto& [path, node] : tree_.nodes()) {
-      const bool ours = owners_.contains(path) && base_.find(path) == nullptr;
-      if (ours && globs.ignores(path)) keep_path(path);
-      if (!ours) starts_.insert(path);
+      if (is_ours(path)) {
+        if (globs.ignores(path)) keep_path(path);
+        continue;
+      }
+      starts_.insert(path);
+      // What runs from outside of the packages: their links, the interpreters of scripts, what scripts call.
+      if (subject_.written.contains(path) || base_.find(path) != nullptr) keep_path(path);
     }
+    for (const char* path : {"etc/os-release", "usr/lib/os-release"}) keep_path(path);
+    for (const spec::AccountUser& user : subject_.spec.users)
+      if (user.shell) keep_path(tree::normalise(*user.shell));
     keep_needed();
     return take_away();
   }
 
  private:
   bool is_ours(const std::string& path) const {
-    return owners_.contains(path) && base_.find(path) == nullptr;
+    return owners_.contains(path) && base_.find(path) == nullptr && !subject_.written.contains(path);
+  }
+
+  void keep_started(const StartedCommand& command) {
+    for (const std::string& path : started_files(tree_, command, Reach::possible).passed) {
+      kept_.insert(path);
+      starts_.insert(path);
+    }
   }
 
   // A path with the links that lead to it, and what its script needs.
@@ -76,17 +55,37 @@ class Trimming {
       if (node == nullptr) return;
       kept_.insert(path);
       starts_.insert(path);
-      if (node->type == tree::NodeType::symlink) {
-        const std::string target = node->target.starts_with('/')
-                                       ? node->target
-                                       : tree::join_path(tree::directory_of(path), node->target);
-        path = tree::normalise(target);
-        continue;
+      if (node->type != tree::NodeType::symlink) {
+        if (node->type == tree::NodeType::file && is_script(*node)) keep_script(path, *node);
+        return;
       }
-      const std::string interpreter = interpreter_of(*node);
-      if (interpreter.empty()) return;
-      path = tree::normalise(interpreter);
+      const std::string target = node->target.starts_with('/')
+                                     ? node->target
+                                     : tree::join_path(tree::directory_of(path), node->target);
+      path = tree::normalise(target);
     }
+  }
+
+  static bool is_script(const tree::Node& node) {
+    if (node.content.size < 3) return false;
+    std::string head(2, '\0');
+    tree::read_content(node.content, 0, head);
+    return head == "#!";
+  }
+
+  // A script may be run by its interpreter without a mode for it.
+  void keep_script(const std::string& path, const tree::Node& node) {
+    if (!scripts_.insert(path).second) return;
+    StartedCommand command = subject_.command;
+    command.words = {"/" + path};
+    if ((node.mode & 0111U) != 0) return keep_started(command);
+    std::string line(std::min<uint64_t>(node.content.size, 256), '\0');
+    tree::read_content(node.content, 0, line);
+    command.words = {};
+    for (const std::string& word : base::split(line.substr(2, line.find('\n') - 2), ' '))
+      if (!base::trim(word).empty()) command.words.emplace_back(base::trim(word));
+    command.words.push_back("/" + path);
+    keep_started(command);
   }
 
   void keep_needed() {
@@ -97,33 +96,40 @@ class Trimming {
     }
     const tree::Lookup root = [this](const std::string& path) { return tree_.find(path); };
     static const tree::FileTree nothing;
-    for (const tree::ClosureEntry& entry : tree::elf_closure(starts, root, nothing, 0).entries)
+    for (const tree::ClosureEntry& entry : tree::elf_closure(starts, root, nothing, {}).entries)
       kept_.insert(entry.path);
   }
 
   Trimmed take_away() {
-    Trimmed report;
+    std::vector<TrimmedPackage> packages(names_.size());
+    for (size_t i = 0; i < names_.size(); ++i) packages[i].name = names_[i];
     std::set<size_t> used;
     for (const std::string& path : kept_)
-      if (const auto owner = owners_.find(path); owner != owners_.end()) used.insert(owner->second);
+      if (const auto owner = owners_.find(path); owner != owners_.end() && is_ours(path))
+        used.insert(owner->second);
     std::vector<std::string> gone;
     for (const auto& [path, owner] : owners_) {
       const tree::Node* node = tree_.find(path);
-      if (node == nullptr || !is_ours(path) || kept_.contains(path)) continue;
-      if (used.contains(owner) && path == "usr/share/doc/" + names_[owner] + "/copyright") continue;
+      if (node == nullptr || !is_ours(path)) continue;
+      const bool copyright = used.contains(owner) && path == "usr/share/doc/" + names_[owner] + "/copyright";
+      if (kept_.contains(path) || copyright) {
+        ++packages[owner].left;
+        continue;
+      }
       gone.push_back(path);
-      ++report.files;
-      report.bytes += node->content.size;
+      packages[owner].gone.push_back(path);
+      packages[owner].bytes += node->content.size;
     }
     for (const std::string& path : gone) tree_.remove(path);
     shorten_lists(gone);
     for (size_t i = 0; i < names_.size(); ++i) {
-      if (used.contains(i)) continue;
-      report.packages.push_back(names_[i]);
-      for (const char* end : {"", ".md5sums"}) tree_.remove("var/lib/dpkg/status.d/" + names_[i] + end);
+      packages[i].whole = !used.contains(i);
+      if (packages[i].whole)
+        for (const char* end : {"", ".md5sums"}) tree_.remove("var/lib/dpkg/status.d/" + names_[i] + end);
     }
     remove_empty_directories();
-    return report;
+    std::erase_if(packages, [](const TrimmedPackage& one) { return !one.whole && one.gone.empty(); });
+    return {std::move(packages)};
   }
 
   // The packages' lists of hashes are of what is there.
@@ -146,48 +152,57 @@ class Trimming {
     for (const auto& [path, node] : tree_.nodes())
       if (node.type == tree::NodeType::directory && base_.find(path) == nullptr && (node.mode & 01000U) == 0)
         directories.push_back(path);
-    std::set<std::string> own;  // directories that the spec writes
-    for (const spec::FileEntry& entry : spec_.files) own.insert(tree_.resolve(tree::normalise(entry.path)));
     for (auto path = directories.rbegin(); path != directories.rend(); ++path) {
       const auto below = tree_.nodes().lower_bound(*path + "/");
       const bool empty = below == tree_.nodes().end() || !below->first.starts_with(*path + "/");
-      if (empty && !own.contains(*path)) tree_.remove(*path);
+      if (empty && !subject_.written.contains(*path)) tree_.remove(*path);
     }
   }
 
-  const spec::Spec& spec_;
+  const TrimSubject& subject_;
   const std::map<std::string, size_t>& owners_;
   const std::vector<std::string>& names_;
   const tree::FileTree& base_;
   tree::FileTree& tree_;
   std::set<std::string> kept_;
   std::set<std::string> starts_;
+  std::set<std::string> scripts_;
 };
 
 }  // namespace
 
-Trimmed trim(const spec::Spec& spec, const std::vector<std::string>& entrypoint,
-             const std::map<std::string, size_t>& owners, const std::vector<std::string>& names,
-             const tree::FileTree& base, tree::FileTree& tree) {
-  return Trimming(spec, owners, names, base, tree).run(entrypoint);
-}
+Trimmed trim(const TrimSubject& subject, tree::FileTree& tree) { return Trimming(subject, tree).run(); }
 
-std::vector<std::string> missing_libraries(const tree::FileTree& tree, const tree::FileTree& below) {
-  std::vector<tree::ClosureStart> starts;
-  for (const auto& [path, node] : tree.nodes()) {
-    if (node.type != tree::NodeType::file) continue;
-    const tree::Node* old = below.find(path);
-    if (old != nullptr && tree::same_place(old->content, node.content)) continue;
-    if (is_elf(node)) starts.push_back({path, path, node});
+std::string Trimmed::text(const spec::Spec& spec) const {
+  uint64_t files = 0;
+  uint64_t bytes = 0;
+  std::vector<std::string> whole;
+  std::vector<std::string> parts;
+  std::vector<std::string> asked;
+  for (const TrimmedPackage& one : packages) {
+    files += one.gone.size();
+    bytes += one.bytes;
+    if (!one.whole) {
+      parts.push_back(fmt::format("{} ({} of {})", one.name, one.gone.size(), one.gone.size() + one.left));
+      continue;
+    }
+    const bool is_asked = std::any_of(spec.packages.begin(), spec.packages.end(), [&](const auto& entry) {
+      return entry.name == one.name && !entry.absent && !entry.omit;
+    });
+    (is_asked ? asked : whole).push_back(one.name);
   }
-  const tree::Lookup root = [&tree](const std::string& path) { return tree.find(path); };
-  static const tree::FileTree nothing;
-  std::vector<std::string> lines;
-  for (const tree::MissingLibrary& missing : tree::elf_closure(starts, root, nothing, 0).missing)
-    lines.push_back(missing.needed + " " + missing.wanted_by);
-  std::sort(lines.begin(), lines.end());
-  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
-  return lines;
+  const auto some = [](std::vector<std::string> names) {
+    constexpr size_t most = 12;
+    const size_t more = names.size() > most ? names.size() - most : 0;
+    if (more > 0) names.resize(most);
+    return base::join(names, ", ") + (more > 0 ? fmt::format(" and {} more", more) : "");
+  };
+  std::string text = fmt::format("took out {} files, {}", files, base::human_size(bytes));
+  if (!asked.empty()) text += "; nothing is left of what 'packages' asks for: " + some(asked);
+  if (!whole.empty()) text += "; nothing is left of: " + some(whole);
+  if (!parts.empty()) text += "; files of: " + some(parts);
+  if (files > 0) text += "; --metadata-file has all of them";
+  return text;
 }
 
 }  // namespace minibuild::build

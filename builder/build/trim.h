@@ -1,30 +1,31 @@
-// Taking away what an image does not need, and finding what it needs and has not.
+// Taking away what an image does not need.
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "builder/build/started.h"
 #include "minibuild/build/build.h"
 #include "minibuild/tree/file_tree.h"
 
 namespace minibuild::build {
 
-struct Trimmed {
-  size_t files = 0;
-  uint64_t bytes = 0;
-  std::vector<std::string> packages;  // of which nothing stays, by name
+/// What a tree is trimmed by.
+struct TrimSubject {
+  const spec::Spec& spec;
+  const StartedCommand& command;                // of the finished image
+  const std::map<std::string, size_t>& owners;  // path to the number of a package in `names`
+  const std::vector<std::string>& names;
+  const std::set<std::string>& written;  // paths that the spec itself copied or wrote
+  const tree::FileTree& base;
 };
 
-/// Takes out of `tree` the files of packages (`owners`: path to the number of a package in `names`) that
-/// neither `keep` names nor the entrypoint, a copied program or a kept one needs: by its interpreter and its
-/// libraries. Copyright files of packages that stay are kept; databases lose the packages that go.
-Trimmed trim(const spec::Spec& spec, const std::vector<std::string>& entrypoint,
-             const std::map<std::string, size_t>& owners, const std::vector<std::string>& names,
-             const tree::FileTree& base, tree::FileTree& tree);
-
-/// A line `LIBRARY PATH` for each library or interpreter that a program of `tree` needs and does not find
-/// there. Programs that `below` has in the same state are not looked at.
-std::vector<std::string> missing_libraries(const tree::FileTree& tree, const tree::FileTree& below);
+/// Takes out of `tree` the files of packages that neither `keep` names nor the command, a copied program or a
+/// kept one needs: by its interpreter, its libraries, a link, the commands of a shell script. What the spec
+/// itself put there stays wherever it is, as do os-release and the copyright files of packages that stay;
+/// databases lose the packages that go.
+Trimmed trim(const TrimSubject& subject, tree::FileTree& tree);
 
 }  // namespace minibuild::build

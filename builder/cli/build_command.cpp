@@ -68,6 +68,16 @@ oci::Json metadata(const build::Built& built, const std::vector<oci::ImageLocati
     one["size"] = size;
     json["images"].push_back(one);
   }
+  for (size_t i = 0; i < built.trimmed.size() && i < json["images"].size(); ++i)
+    for (const build::TrimmedPackage& package : built.trimmed[i].packages) {
+      oci::Json gone = oci::Json::array();
+      for (const std::string& path : package.gone) gone.push_back("/" + base::printable(path));
+      json["images"][i]["trimmed"].push_back({{"package", package.name},
+                                              {"whole", package.whole},
+                                              {"left", package.left},
+                                              {"bytes", package.bytes},
+                                              {"files", gone}});
+    }
   json["layers"] = json["images"][0]["layers"];
   json["size"] = json["images"][0]["size"];
   json["phases"] = oci::Json::object();

@@ -133,6 +133,19 @@ void read_source(Reader& reader, const YamlNode& node, Copy& copy) {
       reader.error(value->position, fmt::format("'{}' is for an entry with 'url'", key));
 }
 
+// `true`, or `{search: [directories]}`.
+void read_closure(Reader& reader, const YamlNode& node, Copy& copy) {
+  if (node.kind != YamlNode::Kind::mapping) {
+    copy.closure = reader.boolean(node, "'closure'").value_or(false);
+    return;
+  }
+  static const Keys keys = {{"search"}, {}};
+  copy.closure = true;
+  if (!reader.check_map(node, "'closure'", keys, "{ search: [/opt/jre/lib/server] }")) return;
+  if (const YamlNode* search = node.find("search"))
+    copy.closure_search = reader.absolute_paths(*search, "'search'");
+}
+
 Copy read_copy(Reader& reader, const YamlNode& node) {
   Copy copy;
   copy.position = node.position;
@@ -160,8 +173,7 @@ Copy read_copy(Reader& reader, const YamlNode& node) {
   if (const YamlNode* mode = node.find("mode")) copy.mode = reader.mode(*mode, "'mode'");
   if (const YamlNode* mode = node.find("dir-mode")) copy.directory_mode = reader.mode(*mode, "'dir-mode'");
   if (const YamlNode* owner = node.find("owner")) copy.owner = reader.user(*owner, "'owner'").value_or("");
-  if (const YamlNode* closure = node.find("closure"))
-    copy.closure = reader.boolean(*closure, "'closure'").value_or(false);
+  if (const YamlNode* closure = node.find("closure")) read_closure(reader, *closure, copy);
   if (copy.closure && !node.find("stage") && !node.find("image"))
     reader.error(node.find("closure")->position,
                  "'closure' needs a root to find the libraries in: 'stage' or 'image'");

@@ -11,6 +11,7 @@ namespace minibuild::spec {
 const std::vector<RuleInfo>& policy_rules() {
   using enum RuleInfo::Default;
   static const std::vector<RuleInfo> rules = {
+      {"architecture", warning, "a program is for another processor than the image"},
       {"compiler", warning, "a compiler or build tool is in the image"},
       {"duplicate-account", off, "two accounts have one name or one number"},
       {"empty-password", off, "an account has no password"},

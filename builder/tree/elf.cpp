@@ -17,6 +17,10 @@ constexpr uint64_t max_string = 4096;
 constexpr uint64_t max_section_headers = uint64_t{4} << 20;  // bytes of the table
 constexpr uint64_t max_section_names = uint64_t{1} << 20;    // bytes
 
+constexpr size_t max_versions = 20'000;
+constexpr uint64_t dt_verdef = 0x6ffffffc;
+constexpr uint64_t dt_verneed = 0x6ffffffe;
+
 struct Segment {
   uint32_t type = 0;
   uint64_t offset = 0, address = 0, size = 0;
@@ -34,6 +38,17 @@ class ElfReader {
       if (segment.type == 2) read_dynamic(segment);
     }
     return file_;
+  }
+
+  ElfVersions versions() {
+    ElfVersions found;
+    if (!read_header()) return found;
+    read_segments();
+    for (const Segment& segment : segments_)
+      if (segment.type == 2) read_dynamic(segment);
+    if (tags_.contains(dt_verneed)) read_needs(file_offset(tags_[dt_verneed]), found);
+    if (tags_.contains(dt_verdef)) read_definitions(file_offset(tags_[dt_verdef]), found);
+    return found;
   }
 
   std::map<std::string, std::string> sections(const std::vector<std::string_view>& names, uint64_t limit) {
@@ -74,6 +89,7 @@ class ElfReader {
     if ((ident[4] != 1 && ident[4] != 2) || (ident[5] != 1 && ident[5] != 2))
       bad("it has an unknown class or byte order");
     header_ = bytes(0, file_.is_64 ? 64 : 52);
+    file_.type = static_cast<uint16_t>(number(header_, 16, 2));
     file_.machine = static_cast<uint16_t>(number(header_, 18, 2));
     return true;
   }
@@ -102,10 +118,11 @@ class ElfReader {
   std::string text_at(uint64_t offset, uint64_t limit) const {
     if (offset >= content_.size) bad("a string lies behind its end");
     const uint64_t size = std::min({limit, max_string, content_.size - offset});
-    const std::string text = bytes(offset, size);
-    const size_t end = text.find('\0');
-    if (end == std::string::npos) bad("a string does not end");
-    return text.substr(0, end);
+    for (const uint64_t part : {std::min<uint64_t>(size, 128), size}) {  // most are short
+      const std::string text = bytes(offset, part);
+      if (const size_t end = text.find('\0'); end != std::string::npos) return text.substr(0, end);
+    }
+    bad("a string does not end");
   }
 
   void read_segments() {
@@ -164,6 +181,7 @@ class ElfReader {
     std::vector<uint64_t> needed;
     std::optional<uint64_t> soname, rpath, runpath, strings;
     uint64_t strings_size = 0;
+    tags_.clear();
     for (size_t at = 0; at + 2 * word <= table.size(); at += 2 * word) {
       const uint64_t tag = number(table, at, word);
       const uint64_t value = number(table, at + word, word);
@@ -174,6 +192,8 @@ class ElfReader {
       if (tag == 14) soname = value;
       if (tag == 15) rpath = value;
       if (tag == 29) runpath = value;
+      if (tag == 0x6ffffffb) file_.no_default = (value & 0x800U) != 0;
+      tags_[tag] = value;
     }
     if (needed.size() > 4096) bad("it needs more than 4096 libraries");
     if (!strings) {
@@ -196,9 +216,53 @@ class ElfReader {
     if (rpath && !runpath) file_.rpath = list(string(*rpath));
   }
 
+  // Where the strings of the dynamic section lie in the file.
+  std::string version_name(uint64_t offset) {
+    if (offset >= tags_[10]) bad("a name lies outside its string table");
+    return text_at(file_offset(tags_[5]) + offset, tags_[10] - offset);
+  }
+
+  void count_version() {
+    if (++versions_ > max_versions) bad("it has too many symbol versions");
+  }
+
+  // Chains of records, each with a chain of its own; `next` of 0 ends one, and it only ever leads on.
+  void read_needs(uint64_t at, ElfVersions& found) {
+    for (;;) {
+      const std::string record = bytes(at, 16);
+      const std::string library = version_name(number(record, 4, 4));
+      uint64_t one = at + number(record, 8, 4);
+      for (uint64_t i = number(record, 2, 2); i > 0; --i) {
+        count_version();
+        const std::string version = bytes(one, 16);
+        found.needs.push_back(
+            {library, version_name(number(version, 8, 4)), (number(version, 4, 2) & 2U) != 0});
+        if (number(version, 12, 4) == 0) break;
+        one += number(version, 12, 4);
+      }
+      count_version();
+      if (number(record, 12, 4) == 0) return;
+      at += number(record, 12, 4);
+    }
+  }
+
+  void read_definitions(uint64_t at, ElfVersions& found) {
+    found.defines = true;
+    for (;;) {
+      const std::string record = bytes(at, 20);
+      count_version();
+      if (number(record, 6, 2) > 0)
+        found.defined.push_back(version_name(number(bytes(at + number(record, 12, 4), 8), 0, 4)));
+      if (number(record, 16, 4) == 0) return;
+      at += number(record, 16, 4);
+    }
+  }
+
   const Content& content_;
   const std::string& what_;
   ElfFile file_;
+  std::map<uint64_t, uint64_t> tags_;  // of the dynamic section
+  size_t versions_ = 0;
   std::string header_;
   std::vector<Segment> segments_;
 };
@@ -207,6 +271,10 @@ class ElfReader {
 
 std::optional<ElfFile> read_elf(const Content& content, const std::string& what) {
   return ElfReader(content, what).read();
+}
+
+ElfVersions read_elf_versions(const Content& content, const std::string& what) {
+  return ElfReader(content, what).versions();
 }
 
 std::map<std::string, std::string> elf_sections(const Content& content,

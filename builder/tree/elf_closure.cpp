@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "builder/tree/elf_search.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/tree/elf.h"
@@ -14,69 +15,34 @@ namespace {
 
 constexpr size_t max_libraries = 10'000;
 
-// The multiarch names of Debian, by e_machine.
-std::string triplet(const ElfFile& file) {
-  switch (file.machine) {
-    case 62:
-      return file.is_64 ? "x86_64-linux-gnu" : "x86_64-linux-gnux32";
-    case 183:
-      return "aarch64-linux-gnu";
-    case 40:
-      return "arm-linux-gnueabihf";
-    case 3:
-      return "i386-linux-gnu";
-    case 243:
-      return "riscv64-linux-gnu";
-    case 21:
-      return "powerpc64le-linux-gnu";
-    case 22:
-      return "s390x-linux-gnu";
-    case 258:
-      return "loongarch64-linux-gnu";
-    default:
-      return "";
-  }
-}
-
-std::string platform(const ElfFile& file) {
-  switch (file.machine) {
-    case 62:
-      return "x86_64";
-    case 183:
-      return "aarch64";
-    case 3:
-      return "i686";
-    default:
-      return "";
-  }
-}
+// A directory in which to look, or a file that was found: in the root, and the same in the image, which
+// differs below a moved $ORIGIN.
+struct Place {
+  std::string root;
+  std::string image;
+  bool by_configuration = false;  // known only from ld.so.conf or its cache
+};
 
 // An ELF file whose needs are being met.
 struct Object {
   std::string image_path;
   std::string root_path;
   ElfFile elf;
-  std::vector<std::string> inherited;  // RPATHs of those that loaded it, with $ORIGIN replaced: root form
-  std::string interpreter;             // of the program that it belongs to
-};
-
-// A directory in which to look: in the root, and the same in the image, which differs below a moved $ORIGIN.
-struct Place {
-  std::string root;
-  std::string image;
-  bool by_configuration = false;  // known only from ld.so.conf
+  std::vector<Place> inherited;  // RPATHs of those that loaded it, the nearest first
+  std::string interpreter;       // of the program that it belongs to
 };
 
 class ClosureFinder {
  public:
-  ClosureFinder(const Lookup& root, const FileTree& image, int64_t mtime)
-      : root_(root), image_(image), mtime_(mtime) {}
+  ClosureFinder(const Lookup& root, const FileTree& image, const ClosureSettings& settings)
+      : root_(root), view_(root), image_(image), settings_(settings) {}
 
   Closure find(const std::vector<ClosureStart>& starts) {
     for (const ClosureStart& start : starts) {
-      auto elf = read_elf(start.node.content, "/" + start.origin);
+      auto elf = readable(start);
       if (elf) objects_.push_back({start.path, start.origin, std::move(*elf), {}, ""});
     }
+    drop_foreign();
     // A library among the starts has the loader of the programs beside it.
     for (const Object& object : objects_)
       if (!object.elf.interpreter.empty()) common_interpreter_ = object.elf.interpreter;
@@ -92,6 +58,37 @@ class ClosureFinder {
   }
 
  private:
+  // What looks like ELF and is cut off or malformed is somebody's data; so are objects, modules and dumps.
+  static std::optional<ElfFile> readable(const ClosureStart& start) {
+    try {
+      auto elf = read_elf(start.node.content, "/" + start.origin);
+      if (elf && elf->type != 2 && elf->type != 3) return std::nullopt;
+      return elf;
+    } catch (const base::Error&) {
+      return std::nullopt;
+    }
+  }
+
+  // Files for other processors beside those of the root's own are data: parts that were built for every
+  // system, test fixtures.
+  void drop_foreign() {
+    std::vector<ElfFile> own;
+    for (const std::string_view path :
+         {"lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1", "lib/ld-linux-armhf.so.3",
+          "lib/ld-linux.so.2", "lib/ld-linux-riscv64-lp64d.so.1", "lib64/ld64.so.2", "lib/ld64.so.1",
+          "lib64/ld-linux-loongarch-lp64d.so.1", "lib/ld-musl-x86_64.so.1", "lib/ld-musl-aarch64.so.1",
+          "lib/ld-musl-armhf.so.1", "lib/ld-musl-i386.so.1", "lib/ld-musl-riscv64.so.1",
+          "lib/ld-musl-powerpc64le.so.1", "lib/ld-musl-s390x.so.1", "lib/ld-musl-loongarch64.so.1"})
+      if (const auto real = view_.real_path(std::string(path)))
+        if (const ElfFile* loader = view_.elf_at(*real)) own.push_back(*loader);
+    const auto is_own = [&](const Object& object) {
+      return std::any_of(own.begin(), own.end(),
+                         [&](const ElfFile& one) { return same_processor(object.elf, one); });
+    };
+    if (std::any_of(objects_.begin(), objects_.end(), is_own))
+      std::erase_if(objects_, [&](const Object& object) { return !is_own(object); });
+  }
+
   void meet(Object& object) {
     if (object.interpreter.empty())
       object.interpreter = object.elf.interpreter.empty() ? common_interpreter_ : object.elf.interpreter;
@@ -103,7 +100,7 @@ class ClosureFinder {
   void add_interpreter(const Object& object) {
     const std::string path = normalise(object.elf.interpreter);
     if (in_image(path)) return;
-    if (const auto real = real_path(path); real && root_(*real)->type == NodeType::file)
+    if (const auto real = view_.real_path(path); real && root_(*real)->type == NodeType::file)
       place(path);
     else
       missing_.push_back({object.elf.interpreter, "/" + object.image_path});
@@ -112,33 +109,76 @@ class ClosureFinder {
   void add_library(const Object& object, const std::string& name, const std::vector<Place>& places) {
     if (name.find('/') != std::string::npos) {
       add_found(object, name,
-                {normalise(expand(name, directory_of(object.root_path), object.elf)),
-                 normalise(expand(name, directory_of(object.image_path), object.elf))},
-                false);
+                {normalise(expand_tokens(name, directory_of(object.root_path), object.elf)),
+                 normalise(expand_tokens(name, directory_of(object.image_path), object.elf))});
       return;
     }
     for (const Place& one : places) {
       const std::string in_image_path = join_path(one.image, name);
       if (fits_in_image(in_image_path, object.elf)) return;
     }
+    std::optional<Place> found;
     for (const Place& one : places) {
-      const std::string path = join_path(one.root, name);
-      const auto real = real_path(path);
-      if (!real || !fits(*root_(*real), *real, object.elf)) continue;
-      add_found(object, name, {path, join_path(one.image, name)}, one.by_configuration);
-      return;
+      const auto real = view_.real_path(join_path(one.root, name));
+      if (!real || !fits(*real, object.elf)) continue;
+      found = Place{join_path(one.root, name), join_path(one.image, name), one.by_configuration};
+      break;
     }
-    missing_.push_back({name, "/" + object.image_path});
+    if (const auto cached = in_cache(object, name, found)) found = cached;
+    if (found) return add_found(object, name, *found);
+    if (!is_loader_itself(object, name) && !is_supplied(name, object.elf))
+      missing_.push_back({name, "/" + object.image_path});
   }
 
-  struct Found {
-    std::string root;
-    std::string image;
-  };
+  // musl is the C library and its own loader; glibc's loader is there before anything asks for it.
+  bool is_loader_itself(const Object& object, const std::string& name) {
+    if (view_.is_musl(object.interpreter)) return is_part_of_musl(name);
+    return !object.interpreter.empty() && name_of(object.interpreter) == name;
+  }
 
-  void add_found(const Object& object, const std::string& name, const Found& found, bool by_configuration) {
+  // What ld.so.cache leads to, where that is another file than those directories have that it is asked
+  // before.
+  std::optional<Place> in_cache(const Object& object, const std::string& name,
+                                const std::optional<Place>& found) {
+    if (object.elf.no_default || view_.is_musl(object.interpreter)) return std::nullopt;
+    const std::vector<std::string>& defaults = view_.default_directories(object.elf, object.interpreter);
+    const auto is_default = [&](const std::string& path) {
+      return std::find(defaults.begin(), defaults.end(), directory_of(path)) != defaults.end();
+    };
+    if (found && !found->by_configuration && !is_default(found->root)) return std::nullopt;
+    for (const std::string& path : view_.cached(name)) {
+      const auto real = view_.real_path(path);
+      if (!real || !fits(*real, object.elf)) continue;
+      if (found && view_.real_path(found->root) == real) return std::nullopt;
+      return Place{path, path, !is_default(path)};
+    }
+    return std::nullopt;
+  }
+
+  // A library that the image has in some place of its own, under this name or soname.
+  bool is_supplied(const std::string& name, const ElfFile& wanted) {
+    if (!supplied_) {
+      supplied_.emplace();
+      for (const auto& [path, node] : image_.nodes()) {
+        if (node.type != NodeType::file || name_of(path).find(".so") == std::string_view::npos) continue;
+        try {
+          if (const auto elf = read_elf(node.content, "/" + path)) {
+            supplied_->emplace_back(name_of(path), *elf);
+            if (!elf->soname.empty()) supplied_->emplace_back(elf->soname, *elf);
+          }
+        } catch (const base::Error&) {
+          continue;
+        }
+      }
+    }
+    return std::any_of(supplied_->begin(), supplied_->end(), [&](const auto& one) {
+      return one.first == name && same_processor(one.second, wanted);
+    });
+  }
+
+  void add_found(const Object& object, const std::string& name, const Place& found) {
     if (in_image(found.image)) return;
-    const auto real = real_path(found.root);
+    const auto real = view_.real_path(found.root);
     if (!real || root_(*real)->type != NodeType::file) {
       missing_.push_back({name, "/" + object.image_path});
       return;
@@ -150,78 +190,61 @@ class ClosureFinder {
       put(found.image, *root_(*real));
       placed = found.image;
     }
-    if (by_configuration) {
+    if (found.by_configuration) {
       // The image has no ld.so.cache: a link where the loader looks anyway.
-      const std::string name_in_default = join_path("usr/lib/" + triplet(object.elf), name);
-      put(name_in_default, symlink_node("/" + found.image, mtime_));
+      const std::string name_in_default = join_path("usr/lib/" + elf_triplet(object.elf), name);
+      put(name_in_default, symlink_node("/" + found.image, settings_.mtime));
     }
     if (!queued_.insert(placed).second) return;
     if (queued_.size() > max_libraries)
       base::fail("cannot find all libraries: there are more than {}", max_libraries);
-    auto elf = read_elf(root_(*real)->content, "/" + *real);
-    if (!elf) return;
-    Object next{placed, *real, std::move(*elf), object.inherited, object.interpreter};
-    for (const std::string& path : object.elf.rpath)
-      next.inherited.push_back(normalise(expand(path, directory_of(object.root_path), object.elf)));
+    const ElfFile* elf = view_.elf_at(*real);
+    if (elf == nullptr) return;
+    // $ORIGIN of a library is the directory of the name that it was found by.
+    Object next{found.image, found.root, *elf, own_rpath(object), object.interpreter};
+    next.inherited.insert(next.inherited.end(), object.inherited.begin(), object.inherited.end());
     objects_.push_back(std::move(next));
   }
 
-  static std::string expand(std::string text, std::string_view origin, const ElfFile& elf) {
-    const std::string lib = elf.is_64 && triplet(elf).empty() ? "lib64" : "lib/" + triplet(elf);
-    const std::pair<std::string, std::string> words[] = {
-        {"ORIGIN", "/" + std::string(origin)}, {"LIB", lib}, {"PLATFORM", platform(elf)}};
-    for (const auto& [word, value] : words)
-      for (const std::string& form : {"${" + word + "}", "$" + word})
-        for (size_t at = text.find(form); at != std::string::npos; at = text.find(form, at + value.size()))
-          text.replace(at, form.size(), value);
-    return text;
+  static std::vector<Place> expanded(const std::vector<std::string>& paths, const Object& object) {
+    std::vector<Place> places;
+    for (const std::string& path : paths)
+      places.push_back({normalise(expand_tokens(path, directory_of(object.root_path), object.elf)),
+                        normalise(expand_tokens(path, directory_of(object.image_path), object.elf)), false});
+    return places;
+  }
+
+  // What those that this one loads inherit: DT_RPATH, for musl DT_RUNPATH as well.
+  std::vector<Place> own_rpath(const Object& object) {
+    const bool runpath = !object.elf.runpath.empty() && view_.is_musl(object.interpreter);
+    return expanded(runpath ? object.elf.runpath : object.elf.rpath, object);
   }
 
   std::vector<Place> search_path(const Object& object) {
     std::vector<Place> places;
-    const auto add_paths = [&](const std::vector<std::string>& paths) {
+    const auto add = [&places](const std::vector<Place>& more) {
+      places.insert(places.end(), more.begin(), more.end());
+    };
+    const auto add_paths = [&places](const std::vector<std::string>& paths, bool by_configuration) {
       for (const std::string& path : paths)
-        places.push_back({normalise(expand(path, directory_of(object.root_path), object.elf)),
-                          normalise(expand(path, directory_of(object.image_path), object.elf)), false});
+        places.push_back({normalise(path), normalise(path), by_configuration});
     };
-    if (object.elf.runpath.empty()) {
-      add_paths(object.elf.rpath);
-      for (const std::string& path : object.inherited) places.push_back({path, path, false});
+    const bool musl = view_.is_musl(object.interpreter);
+    if (musl || object.elf.runpath.empty()) {
+      add(own_rpath(object));
+      add(object.inherited);
     }
-    add_paths(object.elf.runpath);
-    const auto add = [&places](const std::string& path, bool by_configuration) {
-      const std::string clean = normalise(path);
-      places.push_back({clean, clean, by_configuration});
-    };
-    if (object.interpreter.find("ld-musl-") != std::string::npos) {
-      for (const std::string& path : musl_path(object.interpreter)) add(path, false);
-      return places;
+    if (musl) {
+      add_paths(view_.musl_directories(object.interpreter), false);
+    } else {
+      add(expanded(object.elf.runpath, object));
+      if (!object.elf.no_default) {
+        add_paths(view_.default_directories(object.elf, object.interpreter), false);
+        add_paths(configured(elf_triplet(object.elf)), true);
+      }
     }
-    const std::string name = triplet(object.elf);
-    if (!name.empty()) {
-      add("lib/" + name, false);
-      add("usr/lib/" + name, false);
-    }
-    if (object.elf.is_64) {
-      add("lib64", false);
-      add("usr/lib64", false);
-    }
-    add("lib", false);
-    add("usr/lib", false);
-    for (const std::string& path : configured(name)) add(path, true);
+    add_paths(settings_.search, false);
     return places;
-  }
-
-  std::vector<std::string> musl_path(const std::string& interpreter) {
-    const size_t start = interpreter.find("ld-musl-");
-    const std::string arch = interpreter.substr(start + 8, interpreter.find(".so", start) - start - 8);
-    std::string text = small_file("etc/ld-musl-" + arch + ".path");
-    if (text.empty()) text = "/lib:/usr/local/lib:/usr/lib";
-    for (char& c : text)
-      if (c == '\n') c = ':';
-    std::vector<std::string> paths = base::split(text, ':');
-    std::erase(paths, "");
-    return paths;
   }
 
   // Directories of /etc/ld.so.conf and of the files that distributions put beside it.
@@ -229,49 +252,12 @@ class ClosureFinder {
     std::vector<std::string> paths;
     for (const std::string& file : {std::string("etc/ld.so.conf"), std::string("etc/ld.so.conf.d/libc.conf"),
                                     "etc/ld.so.conf.d/" + name + ".conf"})
-      for (const std::string& line : base::split(small_file(file), '\n')) {
+      for (const std::string& line : base::split(view_.small_file(file), '\n')) {
         const std::string path(base::trim(line.substr(0, line.find('#'))));
         if (path.starts_with('/')) paths.push_back(path);
       }
     if (paths.empty()) paths = {"/usr/local/lib/" + name, "/usr/local/lib"};
     return paths;
-  }
-
-  std::string small_file(const std::string& path) {
-    const auto real = real_path(path);
-    if (!real) return {};
-    const Node* node = root_(*real);
-    if (node->type != NodeType::file || node->content.size > (uint64_t{64} << 10U)) return {};
-    return read_content(node->content, uint64_t{64} << 10U);
-  }
-
-  // The path with all links of the root followed; nothing if it leads nowhere.
-  std::optional<std::string> real_path(const std::string& path) {
-    std::vector<std::string> rest = base::split(path, '/');
-    std::reverse(rest.begin(), rest.end());
-    std::string done;
-    int links = 0;
-    while (!rest.empty()) {
-      const std::string part = std::move(rest.back());
-      rest.pop_back();
-      if (part.empty() || part == ".") continue;
-      if (part == "..") {
-        done = std::string(directory_of(done));
-        continue;
-      }
-      const std::string next = join_path(done, part);
-      const Node* node = root_(next);
-      if (node == nullptr) return std::nullopt;
-      if (node->type != NodeType::symlink) {
-        done = next;
-        continue;
-      }
-      if (++links > 40) return std::nullopt;
-      if (node->target.starts_with('/')) done.clear();
-      std::vector<std::string> parts = base::split(node->target, '/');
-      rest.insert(rest.end(), parts.rbegin(), parts.rend());
-    }
-    return done;
   }
 
   bool in_image(const std::string& path) const {
@@ -284,10 +270,9 @@ class ClosureFinder {
     }
   }
 
-  static bool fits(const Node& node, const std::string& path, const ElfFile& wanted) {
-    if (node.type != NodeType::file) return false;
-    const auto elf = read_elf(node.content, "/" + path);
-    return elf && elf->machine == wanted.machine && elf->is_64 == wanted.is_64;
+  bool fits(const std::string& real, const ElfFile& wanted) {
+    const ElfFile* elf = view_.elf_at(real);
+    return elf != nullptr && same_processor(*elf, wanted);
   }
 
   bool fits_in_image(const std::string& path, const ElfFile& wanted) const {
@@ -295,7 +280,9 @@ class ClosureFinder {
     try {
       const std::string real = image_.resolve(path, true);
       const Node* node = image_.find(real);
-      return node != nullptr && fits(*node, real, wanted);
+      if (node == nullptr || node->type != NodeType::file) return false;
+      const auto elf = read_elf(node->content, "/" + real);
+      return elf && same_processor(*elf, wanted);
     } catch (const base::Error&) {
       return false;
     }
@@ -329,7 +316,7 @@ class ClosureFinder {
       if (image_.find(in_image) != nullptr) {
         // The image has something there already, its own link or a real directory: the library goes where
         // that leads.
-        in_root = *real_path(in_root);
+        in_root = *view_.real_path(in_root);
         in_image = image_.resolve(in_image, true);
         continue;
       }
@@ -345,20 +332,22 @@ class ClosureFinder {
   }
 
   const Lookup& root_;
+  LoaderView view_;
   const FileTree& image_;
-  int64_t mtime_;
+  const ClosureSettings& settings_;
   std::deque<Object> objects_;
   std::set<std::string> queued_;
   std::map<std::string, Node> added_;
   std::vector<MissingLibrary> missing_;
   std::string common_interpreter_;
+  std::optional<std::vector<std::pair<std::string, ElfFile>>> supplied_;
 };
 
 }  // namespace
 
 Closure elf_closure(const std::vector<ClosureStart>& starts, const Lookup& root, const FileTree& image,
-                    int64_t mtime) {
-  return ClosureFinder(root, image, mtime).find(starts);
+                    const ClosureSettings& settings) {
+  return ClosureFinder(root, image, settings).find(starts);
 }
 
 }  // namespace minibuild::tree

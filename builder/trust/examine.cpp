@@ -186,6 +186,15 @@ uint16_t machine_of(const oci::Platform& platform) {
   return it == machines.end() ? 0 : it->second;
 }
 
+// Kernels for 64 bits run the programs of their processor's 32-bit form as well.
+bool runs_on(const tree::ElfFile& elf, uint16_t machine, const oci::Platform& platform) {
+  if (machine == 0) return true;
+  const bool big = machine == 22;  // s390x; all others that are known here are little-endian
+  if (elf.little_endian == big) return false;
+  return elf.machine == machine || (platform.architecture == "amd64" && elf.machine == 3) ||
+         (platform.architecture == "arm64" && elf.machine == 40);
+}
+
 void examine_entrypoint(const Subject& subject, Found& found) {
   const std::vector<std::string>& words =
       subject.config.entrypoint.empty() ? subject.config.cmd : subject.config.entrypoint;
@@ -214,11 +223,14 @@ void examine_entrypoint(const Subject& subject, Found& found) {
                   "build it again");
   }
   const uint16_t machine = machine_of(subject.config.platform);
-  if (elf && machine != 0 && elf->machine != machine)
-    return report(
+  if (elf && !runs_on(*elf, machine, subject.config.platform)) {
+    report(
         fmt::format("the entrypoint {} is for another processor than {} (ELF machine {}, want {})",
                     base::printable(program), oci::to_string(subject.config.platform), elf->machine, machine),
         "build it for the platform of the image; ${TARGETARCH} tells a stage which one that is");
+    found.back().own_level = Level::error;
+    return;
+  }
   if (elf || node->content.size < 2) return;
   std::string head(std::min<uint64_t>(node->content.size, 256), '\0');
   tree::read_content(node->content, 0, head);
@@ -410,14 +422,6 @@ std::vector<Violation> examine(const Subject& subject, const spec::Policy& polic
   std::vector<Violation> found;
   examine_config(subject, policy, found);
   examine_entrypoint(subject, found);
-  for (const std::string& line : subject.missing_libraries) {
-    const size_t space = line.find(' ');
-    found.push_back(
-        {"missing-library",
-         fmt::format("{} needs {}, which is not in the image", line.substr(space + 1), line.substr(0, space)),
-         "add the package that has it to 'packages', or copy the program with closure: true",
-         line.substr(space + 1)});
-  }
   examine_accounts(subject.tree, found);
   examine_files(subject.tree, found);
   return found;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
@@ -38,6 +39,7 @@ std::string_view name_of(Level level) {
 
 std::string_view reason_of(std::string_view rule) {
   static const std::map<std::string_view, std::string_view> reasons = {
+      {"architecture", "it cannot run where the image runs"},
       {"compiler",
        "whoever breaks into the container can build what they need with it, and it makes the image large"},
       {"duplicate-account", "files and processes of one account belong to the other as well"},
@@ -96,13 +98,42 @@ std::vector<Violation> apply(const spec::Policy& policy, std::vector<Violation> 
       allowed = true;
       if (used != nullptr) (*used)[i] = true;
     }
-    const std::optional<Level> level = level_of(policy, violation.rule);
+    const bool named = is_listed(policy.deny, violation.rule) || is_listed(policy.warn, violation.rule);
+    std::optional<Level> level = level_of(policy, violation.rule);
+    if (!named && violation.own_level) level = violation.own_level;
     if (allowed || !level) continue;
     violation.level = *level;
     left.push_back(std::move(violation));
   }
   std::stable_sort(left.begin(), left.end(),
                    [](const Violation& a, const Violation& b) { return a.level < b.level; });
+  return left;
+}
+
+std::vector<Violation> merged(const std::vector<Violation>& violations) {
+  std::vector<Violation> left;
+  std::vector<std::vector<std::string>> others;
+  std::map<std::tuple<std::string, Level, std::string>, size_t> groups;
+  for (const Violation& one : violations) {
+    if (!one.group.empty()) {
+      const auto [it, is_new] = groups.try_emplace({one.rule, one.level, one.group}, left.size());
+      if (!is_new) {
+        others[it->second].push_back(base::printable(one.path));
+        continue;
+      }
+    }
+    left.push_back(one);
+    others.emplace_back();
+  }
+  for (size_t i = 0; i < left.size(); ++i) {
+    const std::vector<std::string>& names = others[i];
+    if (names.empty()) continue;
+    const std::vector<std::string> first(names.begin(),
+                                         names.begin() + std::min<std::ptrdiff_t>(3, std::ssize(names)));
+    left[i].message += names.size() == first.size()
+                           ? fmt::format("; so does {}", base::join(first, ", "))
+                           : fmt::format("; so do {} more: {} ...", names.size(), base::join(first, ", "));
+  }
   return left;
 }
 
@@ -114,7 +145,8 @@ std::string explain(const Violation& violation) {
   return text;
 }
 
-std::string violations_text(const std::vector<Violation>& violations, std::string_view image) {
+std::string violations_text(const std::vector<Violation>& all, std::string_view image) {
+  const std::vector<Violation> violations = merged(all);
   std::string text;
   std::map<std::string, size_t> counts;
   for (const Violation& one : violations) {

@@ -72,7 +72,7 @@ TEST(Closure, IsWhatLddSays) {
     Node node = file_node(disk(program), 0, 0755);
     FileTree image;
     image.put("usr/bin/program", node, 0);
-    const Closure closure = elf_closure({{"usr/bin/program", program.substr(1), node}}, root, image, 0);
+    const Closure closure = elf_closure({{"usr/bin/program", program.substr(1), node}}, root, image, {});
     EXPECT_TRUE(closure.missing.empty()) << program << " misses " << closure.missing.front().needed;
     std::set<std::string> got;
     for (const ClosureEntry& entry : closure.entries) {
@@ -81,7 +81,7 @@ TEST(Closure, IsWhatLddSays) {
     }
     EXPECT_EQ(got, want) << program;
     // With everything there, nothing is missing any more.
-    EXPECT_TRUE(elf_closure({{"usr/bin/program", program.substr(1), node}}, root, image, 0).entries.empty())
+    EXPECT_TRUE(elf_closure({{"usr/bin/program", program.substr(1), node}}, root, image, {}).entries.empty())
         << program;
   }
 }
@@ -141,7 +141,7 @@ TEST_F(Origin, MovesWithTheProgram) {
   const Node node = file_node(disk(directory_ + "/app/bin/main"), 0, 0755);
   FileTree image;
   image.put("opt/x/bin/main", node, 0);
-  const Closure closure = elf_closure({{"opt/x/bin/main", top + "/app/bin/main", node}}, root, image, 0);
+  const Closure closure = elf_closure({{"opt/x/bin/main", top + "/app/bin/main", node}}, root, image, {});
   EXPECT_TRUE(closure.missing.empty());
   std::set<std::string> paths;
   for (const ClosureEntry& entry : closure.entries) paths.insert(entry.path);
@@ -157,7 +157,7 @@ TEST_F(Origin, MissingLibrariesAreNamed) {
   const Node node = file_node(disk(directory_ + "/app/bin/main"), 0, 0755);
   FileTree image;
   image.put("main", node, 0);
-  const Closure closure = elf_closure({{"main", top + "/app/bin/main", node}}, root, image, 0);
+  const Closure closure = elf_closure({{"main", top + "/app/bin/main", node}}, root, image, {});
   ASSERT_EQ(closure.missing.size(), 1U);
   EXPECT_EQ(closure.missing[0].needed, "libb.so.1");
 }

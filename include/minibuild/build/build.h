@@ -65,6 +65,20 @@ struct Phase {
   double seconds = 0;
 };
 
+/// What `trim` took out of a package.
+struct TrimmedPackage {
+  std::string name;
+  std::vector<std::string> gone;  // paths in the image, sorted
+  uint64_t bytes = 0;             // of them
+  size_t left = 0;                // files that stay
+  bool whole = false;             // nothing is left, and databases do not name it
+};
+struct Trimmed {
+  std::vector<TrimmedPackage> packages;  // that something was taken out of
+  /// In a line: how much, which packages whole, which in part.
+  std::string text(const spec::Spec& spec) const;
+};
+
 struct Built {
   store::ImageSet set;
   std::vector<tree::FileTree> trees;  // of each image, merged
@@ -76,6 +90,7 @@ struct Built {
   std::vector<std::string> bases{};  // references of the registries' images that it stands on
   uint64_t files = 0;                // of the first image
   uint64_t layers_reused = 0;        // made earlier and taken as they are
+  std::vector<Trimmed> trimmed{};    // of each image
 };
 
 /// Builds the image of every platform. Throws Error: Code::usage with rendered diagnostics for a wrong spec,

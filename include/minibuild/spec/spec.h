@@ -60,6 +60,7 @@ struct Copy {
   std::optional<uint32_t> directory_mode;  // of directories
   std::string owner;                       // empty: 0:0
   bool closure = false;
+  std::vector<std::string> closure_search;  // directories that loaders look in though no header says so
   Position position;
 };
 

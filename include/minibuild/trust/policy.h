@@ -25,6 +25,8 @@ struct Violation {
   spec::Position position{};  // in the spec; line 0 if there is none
   std::string id{};           // of what was found: a CVE, the fingerprint of a secret
   std::string place{};        // in the config, named as in spec::Spec::places; empty if it is not about one
+  std::optional<Level> own_level{};  // if the rule's default does not fit this one
+  std::string group{};  // those of one rule, level and group are shown to people as one; empty: by itself
   bool operator==(const Violation&) const = default;
 };
 
@@ -36,8 +38,7 @@ struct Subject {
   const tree::FileTree& tree;
   const oci::ImageConfig& config;
   std::vector<oci::Reference> names{};
-  std::vector<std::string> bases{};              // references of its bases in registries
-  std::vector<std::string> missing_libraries{};  // `LIBRARY PATH`
+  std::vector<std::string> bases{};  // references of its bases in registries
 };
 
 /// All that the rules find in config and files, whatever the policy says of them; in a fixed order. Secrets
@@ -57,10 +58,13 @@ std::vector<Violation> apply(const spec::Policy& policy, std::vector<Violation> 
 /// The level of a rule under a policy; nothing if it is off.
 std::optional<Level> level_of(const spec::Policy& policy, std::string_view rule);
 
+/// Those of one group made one, which names the others: as people are told of them.
+std::vector<Violation> merged(const std::vector<Violation>& violations);
+
 /// A violation in one paragraph: what, `why:`, `fix:`.
 std::string explain(const Violation& violation);
 /// All for people. Of one rule at most ten are shown.
-std::string violations_text(const std::vector<Violation>& violations, std::string_view image);
+std::string violations_text(const std::vector<Violation>& all, std::string_view image);
 /// `{"image", "violations": [{"rule", "level", "message", "why", "fix", "path"?, "id"?, "place"?}]}`.
 std::string violations_json(const std::vector<Violation>& violations, std::string_view image);
 /// SARIF; the place of each is its path in the image, or its config.
