@@ -18,6 +18,7 @@ constexpr uint64_t max_section_headers = uint64_t{4} << 20;  // bytes of the tab
 constexpr uint64_t max_section_names = uint64_t{1} << 20;    // bytes
 
 constexpr size_t max_versions = 20'000;
+constexpr uint64_t dt_versym = 0x6ffffff0;
 constexpr uint64_t dt_verdef = 0x6ffffffc;
 constexpr uint64_t dt_verneed = 0x6ffffffe;
 
@@ -47,6 +48,7 @@ class ElfReader {
     for (const Segment& segment : segments_)
       if (segment.type == 2) read_dynamic(segment);
     if (tags_.contains(dt_verneed)) read_needs(file_offset(tags_[dt_verneed]), found);
+    found.takes_any = !tags_.contains(dt_verdef) && tags_.contains(dt_versym);
     if (tags_.contains(dt_verdef)) read_definitions(file_offset(tags_[dt_verdef]), found);
     return found;
   }
@@ -247,7 +249,6 @@ class ElfReader {
   }
 
   void read_definitions(uint64_t at, ElfVersions& found) {
-    found.defines = true;
     for (;;) {
       const std::string record = bytes(at, 20);
       count_version();

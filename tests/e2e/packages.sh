@@ -304,6 +304,28 @@ same "trim: of a package without a file nothing stays" "$(paths oci:trimmed.oci 
 check "trim: says what went" grep -qE '^trim: .*files.*tzdata' trimmed.log
 same "trim: nothing is missing" "$(grep -c missing-library trimmed.log)" 0
 same "trim: what is kept" "$(paths oci:keeping.oci | grep -cE '^/usr/share/(zoneinfo/Etc/UTC|doc/grep/README|doc/tzdata/copyright)$') $(paths oci:keeping.oci | grep -c zoneinfo/Europe)" "3 0"
+# What the spec itself brings stays, with what it needs; nothing is there only because a package had it.
+echo "our own" > own && printf '#!/usr/bin/sed -f\np\n' > own.sed
+spec own 'packages: [base-files, grep, sed, gzip, dash, bash, tzdata, { name: dpkg, omit: true }, { name: debconf, omit: true }]
+trim: true
+entrypoint: [/usr/bin/grep]
+accounts: { users: [{ name: u, uid: 7, shell: /bin/bash }] }
+copy:
+  - { from: own, to: /usr/share/zoneinfo/UTC }
+  - { from: own, to: /usr/share/doc/gzip/own }
+  - { from: own.sed, to: /app/ }
+files:
+  - { symlink: /app/zip, target: /usr/bin/gzip }
+  - { directory: /usr/share/doc/sed/ours }
+  - { file: /app/start, mode: "0755", content: "#!/bin/sh\nexec true\n" }'
+made own -o oci:own.oci:1 -o dir:own.dir --metadata-file own.json > /dev/null
+same "trim: what the spec wrote stays" "$(cat own.dir/usr/share/zoneinfo/UTC own.dir/usr/share/doc/gzip/own; ls -d own.dir/usr/share/doc/sed/ours)" "our own
+our own
+own.dir/usr/share/doc/sed/ours"
+same "trim: and what it needs" "$(cd own.dir/usr/bin && ls bash dash gzip sed 2>&1 | xargs)" "bash dash gzip sed"
+same "trim: and os-release with its link" "$(readlink own.dir/etc/os-release) $(grep -c ^ID= own.dir/usr/lib/os-release)" "../usr/lib/os-release 1"
+check "trim: names what was asked for and is gone, and parts" grep -qE "^trim: took out .*nothing is left of what 'packages' asks for: tzdata.*; files of: .*grep \\([0-9]+ of [0-9]+\\)" own.log
+same "trim: all of it is in the metadata" "$(jq -r '.images[0].trimmed[] | select(.package == "tzdata") | .whole, (.files | index("/usr/share/zoneinfo/Europe/Berlin") != null)' own.json | xargs)" "true true"
 if [ "$(id -u)" = 0 ] && [ "$(uname -m)" = x86_64 ]; then
   same "trim: the program runs" "$(run_image trimmed.oci)" 1
 else
