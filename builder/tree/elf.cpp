@@ -48,7 +48,7 @@ class ElfReader {
     for (const Segment& segment : segments_)
       if (segment.type == 2) read_dynamic(segment);
     if (tags_.contains(dt_verneed)) read_needs(file_offset(tags_[dt_verneed]), found);
-    found.takes_any = !tags_.contains(dt_verdef) && tags_.contains(dt_versym);
+    found.defines = tags_.contains(dt_verdef) || !tags_.contains(dt_versym);
     if (tags_.contains(dt_verdef)) read_definitions(file_offset(tags_[dt_verdef]), found);
     return found;
   }

@@ -322,7 +322,7 @@ class Loading {
                                                                 : nullptr;
         if (library == nullptr) continue;  // missing as a whole
         const ElfVersions& has = versions_at(library->path);
-        if (has.takes_any ||
+        if (!has.defines ||
             std::find(has.defined.begin(), has.defined.end(), need.version) != has.defined.end())
           continue;
         report({Kind::version, need.library, "/" + one.path, need.version, "/" + library->path, true, false,

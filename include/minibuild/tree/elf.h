@@ -38,7 +38,7 @@ struct VersionNeed {
 struct ElfVersions {
   std::vector<VersionNeed> needs;
   std::vector<std::string> defined;  // DT_VERDEF, with the base version
-  bool takes_any = false;            // DT_VERSYM without DT_VERDEF: the loader takes any version, and warns
+  bool defines = false;              // the loader looks for versions here: not if DT_VERSYM is there alone
 };
 /// The symbol versions of an ELF file; empty for other content. Throws as `read_elf`.
 ElfVersions read_elf_versions(const Content& content, const std::string& what);
