@@ -67,7 +67,7 @@ same "with a directory to search" "$(status search)" 0
 
 for entry in '[/bin/tini, --, /app/main]' '[/entry.sh]' '[/entry.sh, /app/main]'; do
   spec through "copy: [$(from /out/bin/main /app/ ", $libraries"), $(from /out/v1/libv.so.1 /usr/lib/), $(from /out/bin/plain /bin/tini), $(from /out/bin/plain /bin/sh)]" \
-    'files: [{ file: /entry.sh, mode: "0755", content: "#!/bin/sh\nset -e\nexec /app/main \"$@\"\n" }]' "entrypoint: $entry"
+    'files: [{ file: /entry.sh, mode: "0755", content: "#!/bin/sh\nset -e\nexec /app/main --all\n" }]' "entrypoint: $entry"
   same "through $entry" "$(status through)" 3
 done
 
