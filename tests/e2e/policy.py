@@ -4,6 +4,7 @@
 Each is held against deny, warn, an exception, and the rule's default; at `check`, at `build` and by `check --image`. Images of
 other builders are written here, by Python alone.
 """
+import atexit
 import concurrent.futures
 import gzip
 import hashlib
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 
 MINIBUILD, SCRATCH = sys.argv[1], pathlib.Path(sys.argv[2]) / "rules"
@@ -98,6 +100,17 @@ def file(path, content="x\n", mode=None):
 
 
 PROGRAM = pathlib.Path("/usr/bin/true")
+
+
+def static_program():
+    """One that needs nothing."""
+    scratch = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, scratch)
+    subprocess.run(["cc", "-static", "-s", "-x", "c", "-o", str(scratch / "static"), "-"], input=b"int main(void) { return 0; }\n", check=True)
+    return scratch / "static"
+
+
+STATIC = static_program()
 TOKEN = "ghp_" + hashlib.sha256(b"a token of nobody").hexdigest()[:36]
 DPKG = "Package: libfoo\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n"
 
@@ -105,6 +118,8 @@ DPKG = "Package: libfoo\nStatus: install ok installed\nArchitecture: amd64\nVers
 def with_program(directory):
     shutil.copyfile(PROGRAM, directory / "true")
     (directory / "true").chmod(0o755)
+    shutil.copyfile(STATIC, directory / "static")
+    (directory / "static").chmod(0o755)
 
 
 def with_git(directory):
@@ -119,10 +134,14 @@ def with_large(directory):
 
 
 PROGRAM_COPY = [{"from": "true", "to": "/usr/bin/app"}]
+STATIC_COPY = [{"from": "static", "to": "/usr/bin/app"}]
 
 # rule, what it is on by default, keys that break it, keys that satisfy it, {path: of the file, setup, early: check sees it,
 # policy: keys of the policy besides}
 CASES = [
+    ("architecture", "warning", {"copy": STATIC_COPY, "platforms": ["linux/arm64"], "files": [file("/var/lib/dpkg/status", DPKG)]},
+     {"copy": STATIC_COPY, "platforms": ["linux/amd64"], "files": [file("/var/lib/dpkg/status", DPKG)]},
+     {"path": "/usr/bin/app", "setup": with_program, "early": False}),
     ("compiler", "warning", {"files": [file("/usr/bin/x86_64-linux-gnu-gcc-12", mode="0755")]}, {}, {"path": "/usr/bin/x86_64-linux-gnu-gcc-12"}),
     ("compiler", "warning", {"files": [file("/usr/local/bin/make", mode="0755")]}, {"remove": ["/usr/local/bin/make"]}, {"path": "/usr/local/bin/make"}),
     ("duplicate-account", "off", {"files": [file("/etc/passwd", "a:x:5:5::/:/x\nb:x:5:5::/:/x\n")]},
@@ -133,17 +152,17 @@ CASES = [
      {"path": "/etc/passwd"}),
     ("empty-password", "off", {"files": [file("/etc/shadow", "app::19000:0:99999:7:::\n")]},
      {"files": [file("/etc/shadow", "app:!:19000:0:99999:7:::\n")]}, {"path": "/etc/shadow"}),
-    ("entrypoint", "warning", {"entrypoint": ["/usr/bin/app"]}, {"entrypoint": ["/usr/bin/app"], "copy": PROGRAM_COPY},
+    ("entrypoint", "warning", {"entrypoint": ["/usr/bin/app"]}, {"entrypoint": ["/usr/bin/app"], "copy": STATIC_COPY},
      {"setup": with_program, "early": False}),
-    ("entrypoint", "warning", {"entrypoint": ["/usr/bin/app"], "copy": [{**PROGRAM_COPY[0], "mode": "0644"}]},
-     {"entrypoint": ["/usr/bin/app"], "copy": PROGRAM_COPY}, {"setup": with_program, "early": False}),
-    ("entrypoint", "warning", {"entrypoint": ["app"], "copy": PROGRAM_COPY, "platforms": ["linux/arm64"]},
-     {"entrypoint": ["app"], "copy": PROGRAM_COPY, "platforms": ["linux/amd64"]}, {"setup": with_program, "early": False}),
+    ("entrypoint", "warning", {"entrypoint": ["/usr/bin/app"], "copy": [{**STATIC_COPY[0], "mode": "0644"}]},
+     {"entrypoint": ["/usr/bin/app"], "copy": STATIC_COPY}, {"setup": with_program, "early": False}),
+    ("entrypoint", "error", {"entrypoint": ["app"], "copy": STATIC_COPY, "platforms": ["linux/arm64"]},
+     {"entrypoint": ["app"], "copy": STATIC_COPY, "platforms": ["linux/amd64"]}, {"setup": with_program, "early": False}),
     ("entrypoint", "warning", {"entrypoint": ["/run.sh"], "files": [file("/run.sh", "echo\n", "0755")]},
-     {"entrypoint": ["/run.sh"], "files": [file("/run.sh", "#!/usr/bin/app\n", "0755")], "copy": PROGRAM_COPY},
+     {"entrypoint": ["/run.sh"], "files": [file("/run.sh", "#!/usr/bin/app\n", "0755")], "copy": STATIC_COPY},
      {"setup": with_program, "early": False}),
     ("entrypoint", "warning", {"entrypoint": ["/run.sh"], "files": [file("/run.sh", "#! /usr/bin/app -x\n", "0755")]},
-     {"entrypoint": ["/run.sh"], "files": [file("/run.sh", "#! /usr/bin/app -x\n", "0755")], "copy": PROGRAM_COPY},
+     {"entrypoint": ["/run.sh"], "files": [file("/run.sh", "#! /usr/bin/app -x\n", "0755")], "copy": STATIC_COPY},
      {"setup": with_program, "early": False}),
     ("file-capabilities", "off", {"base": "oci:capable.oci"}, {"base": "oci:capable.oci", "remove": ["/usr/bin/ping"]},
      {"path": "/usr/bin/ping", "early": False,
