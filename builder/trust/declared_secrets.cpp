@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 
+#include "builder/trust/unescape.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
@@ -20,6 +21,8 @@ constexpr size_t most_lines = 512;
 constexpr size_t long_line = 45;
 // Of such base64 pieces of so many characters are looked for: a line has at least one of them whole.
 constexpr size_t piece = 28;
+// Of a longer one so many bytes from its middle are looked for in the rarer forms.
+constexpr size_t most_nested = 512;
 
 uint32_t gram_at(const char* bytes) {
   uint32_t gram = 0;
@@ -27,7 +30,7 @@ uint32_t gram_at(const char* bytes) {
   return gram;
 }
 
-uint32_t slot_of(uint32_t gram) { return (gram * 2654435761U) >> 14U; }
+uint32_t slot_of(uint32_t gram) { return (gram * 2654435761U) >> 12U; }
 
 // What stands in base64 of anything that has `value` at an offset that is `shift` more than a multiple of
 // three: without the characters that neighbours change.
@@ -166,11 +169,11 @@ std::string utf16(std::string_view bytes, bool little) {
 }
 
 // The middle of a long value, not beginning or ending inside a character.
-std::string middle(const std::string& value) {
-  if (value.size() <= most_bytes) return value;
+std::string middle(const std::string& value, size_t most = most_bytes) {
+  if (value.size() <= most) return value;
   const auto continues = [&](size_t at) { return (static_cast<uint8_t>(value[at]) & 0xC0U) == 0x80; };
-  size_t begin = (value.size() - most_bytes) / 2;
-  size_t end = begin + most_bytes;
+  size_t begin = (value.size() - most) / 2;
+  size_t end = begin + most;
   for (int i = 0; i < 3 && continues(begin); ++i) ++begin;
   for (int i = 0; i < 3 && continues(end); ++i) --end;
   return value.substr(begin, end - begin);
@@ -225,7 +228,80 @@ std::vector<std::string> private_bytes(std::string value) {
   return {};
 }
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+// What stands in base32 of anything that has `value` at an offset that is `shift` more than a multiple of
+// five.
+std::string base32_inside(const std::string& value, size_t shift, std::string_view alphabet) {
+  std::string out;
+  const std::string bytes = std::string(shift, '\0') + value;
+  for (size_t bit = 0; bit + 5 <= bytes.size() * 8; bit += 5) {
+    if (bit < shift * 8) continue;  // changed by what stands before
+    const auto at = [&](size_t i) { return i < bytes.size() ? static_cast<uint8_t>(bytes[i]) : 0U; };
+    const unsigned pair = at(bit / 8) << 8U | at(bit / 8 + 1);
+    out += alphabet[pair >> (11 - bit % 8) & 31U];
+  }
+  return out;
+}
+
+// The same in base85, of groups of four bytes.
+std::string base85_inside(const std::string& value, size_t shift, std::string_view alphabet) {
+  std::string out;
+  for (size_t begin = (4 - shift) % 4; begin + 4 <= value.size(); begin += 4) {
+    uint32_t word = 0;
+    for (size_t i = 0; i < 4; ++i) word = word << 8U | static_cast<uint8_t>(value[begin + i]);
+    std::string group(5, ' ');
+    for (size_t i = 5; i-- > 0; word /= 85) group[i] = alphabet[word % 85];
+    out += group;
+  }
+  return out;
+}
+
+// Each byte as `format` says, with `between` before it.
+std::string listed(std::string_view bytes, std::string_view between, const char* format) {
+  std::string out;
+  for (const char c : bytes) {
+    out += between;
+    out += fmt::format(fmt::runtime(format), static_cast<uint8_t>(c));
+  }
+  return out;
+}
+
+// Groups of `size` bytes as numbers with the least byte first, as processors have them and dumps show them.
+std::string words(std::string_view bytes, size_t size, const char* format) {
+  std::string out;
+  for (size_t begin = 0; begin + size <= bytes.size(); begin += size) {
+    uint64_t word = 0;
+    for (size_t i = size; i-- > 0;) word = word << 8U | static_cast<uint8_t>(bytes[begin + i]);
+    out += fmt::format(fmt::runtime(format), word);
+  }
+  return out;
+}
+
+// UTF-32 of what is no ASCII; that of ASCII is found as the bytes between zeros.
+std::string utf32(std::string_view bytes, bool little) {
+  const std::string wide = utf16(bytes, false);
+  std::string out;
+  for (size_t i = 0; i + 2 <= wide.size(); i += 2) {
+    const auto unit = [&](size_t at) {
+      return static_cast<uint32_t>(static_cast<uint8_t>(wide[at])) << 8U | static_cast<uint8_t>(wide[at + 1]);
+    };
+    uint32_t point = unit(i);
+    if ((point & 0xFC00U) == 0xD800U && i + 4 <= wide.size()) {
+      i += 2;
+      point = 0x10000U + ((point & 0x3FFU) << 10U) + (unit(i) & 0x3FFU);
+    }
+    for (const unsigned bits : {0U, 8U, 16U, 24U})
+      out += static_cast<char>(point >> (little ? bits : 24 - bits) & 0xFFU);
+  }
+  return out;
+}
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+}
+
+bool is_number(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 }  // namespace
 
@@ -314,12 +390,24 @@ void SecretForms::add_part(const std::string& id, const std::string& part, bool 
   }
 }
 
-void SecretForms::add_form(const std::string& id, std::string bytes, const char* encoding, bool wrapped) {
-  if (wrapped) std::erase_if(bytes, is_space);
-  if (bytes.size() < least) return;
-  if (!(wrapped ? wrapped_ : plain_).is_new(bytes)) return;
-  (wrapped ? wrapped_ : plain_).add(forms_.size(), bytes);
+void SecretForms::add_to(Finder& finder, const std::string& id, std::string bytes, const char* encoding) {
+  if (bytes.size() < least || !finder.is_new(bytes)) return;
+  finder.add(forms_.size(), bytes);
   forms_.push_back({std::move(bytes), id, encoding});
+}
+
+// Looked for in the bytes as they are; if it may be `wrapped`, also where it is escaped or has something
+// between its parts.
+void SecretForms::add_form(const std::string& id, const std::string& bytes, const char* encoding,
+                           bool wrapped) {
+  add_to(plain_, id, bytes, encoding);
+  // Digits that are not many stand between others by chance, as in a date.
+  if (!wrapped || (is_number(bytes) && bytes.size() < 2 * least)) return;
+  std::string plain = unescaped(bytes);
+  // What follows may make an escape of these.
+  while (!plain.empty() && std::string_view("%&=").find(plain.back()) != std::string_view::npos)
+    plain.pop_back();
+  add_to(wrapped_, id, std::move(plain), encoding);
 }
 
 void SecretForms::add_bytes(const std::string& id, const std::string& value) {
@@ -341,6 +429,7 @@ void SecretForms::add_bytes(const std::string& id, const std::string& value) {
 
 void SecretForms::add(const std::string& id, const std::string& value) {
   add_bytes(id, value);
+  add_form(id, value, "as it is, with something between", true);
   add_bytes(id, replace_all(value, "\n", "\r\n"));
   for (const bool upper : {false, true}) {
     add_form(id, url_escaped(value, "-._~", upper, false), "URL-escaped", false);
@@ -355,30 +444,133 @@ void SecretForms::add(const std::string& id, const std::string& value) {
   for (const std::string& form : shell_forms(value)) add_form(id, form, "quoted for a shell", false);
   add_form(id, utf16(value, true), "UTF-16", false);
   add_form(id, utf16(value, false), "UTF-16", false);
+  const std::string inner = middle(value, most_nested);
+  add_nested(id, inner);
+  add_numbers(id, inner);
+  add_dumps(id, inner);
 }
 
+// What is made of other forms, or by few.
+void SecretForms::add_nested(const std::string& id, const std::string& value) {
+  constexpr std::string_view rfc4648 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  constexpr std::string_view extended = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
+  constexpr std::string_view ascii85 =
+      "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu";
+  constexpr std::string_view rfc1924 =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+  constexpr std::string_view zeromq =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+  std::set<std::string> inner = json_forms(value);
+  for (const bool upper : {false, true}) {
+    inner.insert(url_escaped(value, "-._~", upper, false));
+    inner.insert(url_escaped(value, "-._~", upper, true));
+    inner.insert(hexadecimal(value, upper));
+    inner.insert(utf16(value, upper));
+  }
+  inner.insert(url_escaped(value, "-._!~*'()", true, false));
+  inner.erase(value);
+  for (const std::string& one : inner)
+    for (size_t shift = 0; shift < 3; ++shift) {
+      const std::string text = base64_inside(one, shift);
+      add_form(id, text, "base64 of another form", true);
+      add_form(id, url_alphabet(text), "base64 of another form", true);
+    }
+  for (size_t shift = 0; shift < 3; ++shift) {
+    const std::string text = base64_inside(value, shift);
+    inner.insert(text);
+    inner.insert(url_alphabet(text));
+    add_form(id, std::string(text.rbegin(), text.rend()), "base64 reversed", true);
+  }
+  for (const std::string& one : inner)
+    for (const bool upper : {false, true})
+      add_form(id, hexadecimal(one, upper), "hexadecimal of another form", true);
+  for (size_t shift = 0; shift < 5; ++shift)
+    for (const std::string_view alphabet : {rfc4648, extended}) {
+      std::string text = base32_inside(value, shift, alphabet);
+      add_form(id, text, "base32", true);
+      for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+      add_form(id, text, "base32", true);
+    }
+  for (size_t shift = 0; shift < 4; ++shift)
+    for (const std::string_view alphabet : {ascii85, rfc1924, zeromq})
+      add_form(id, base85_inside(value, shift, alphabet), "base85", true);
+  add_form(id, std::string(value.rbegin(), value.rend()), "reversed", true);
+  // As Make, Compose, systemd, formats and templates write one of these themselves.
+  for (const std::string_view twice : {"$", "%", "{}"}) {
+    std::string text;
+    for (const char c : value) text += std::string(twice.find(c) == std::string_view::npos ? 1 : 2, c);
+    add_form(id, text, "escaped", true);
+  }
+  // With other marks before the hexadecimal digits than a URL has, or none that stays.
+  for (const bool upper : {false, true})
+    for (const std::string_view mark : {"=", ""})
+      add_form(id, replace_all(url_escaped(value, "", upper, false), "%", mark), "escaped", true);
+  for (const bool little : {false, true})
+    if (!is_ascii(value)) add_form(id, utf32(value, little), "UTF-32", false);
+}
+
+// Every byte as a number.
+void SecretForms::add_numbers(const std::string& id, const std::string& value) {
+  for (const char* format : {"{:02x}", "{:02X}"})
+    for (const std::string_view between : {"0x", "-", ".", "_", ";", "/", "|", "0", "&#x", "U+00"})
+      add_form(id, listed(value, between, format).substr(between.size()), "hexadecimal, byte by byte", true);
+  for (const char* format : {"{}", "{:03}", "{:03o}", "{:04o}", "{:08b}", "{:#o}"})
+    for (const std::string_view between : {"", ";", "-", "&#"})
+      add_form(id, listed(value, between, format).substr(between.size()), "numbers, byte by byte", true);
+}
+
+// As od, xxd and hexdump show it, in lines of sixteen bytes with their offsets: of a value one line has at
+// least half, and of a longer one there is a whole line.
+void SecretForms::add_dumps(const std::string& id, const std::string& value) {
+  constexpr size_t line = 16;
+  const size_t size = value.size() >= line - 1 ? least : std::max<size_t>(6, (value.size() + 1) / 2);
+  for (size_t begin = 0; begin + size <= std::min(value.size(), 2 * line - 1); ++begin) {
+    const std::string part = value.substr(begin, size);
+    for (const char* format : {"{:02x}", "{:02X}", "{:03o}", "{:03}", "{}"})
+      add_form(id, listed(part, "", format), "a dump", true);
+    add_form(id, words(part, 2, "{:04x}"), "a dump", true);
+    add_form(id, words(part, 2, "{:04X}"), "a dump", true);
+    add_form(id, words(part, 2, "{:06o}"), "a dump", true);
+    if (size == least)
+      for (const auto& [bytes, format] : {std::pair(size_t{4}, "{:08x}"), std::pair(size_t{8}, "{:016x}")})
+        add_form(id, words(part, bytes, format), "a dump", true);
+    // As characters, behind or before an offset, which is a multiple of sixteen in octal.
+    for (const std::string_view offset : {"00", "20", "40", "60"})
+      add_form(id, std::string(offset) + part, "a dump", true);
+    add_form(id, part + "000", "a dump", true);
+  }
+}
+
+SecretSearch::SecretSearch(const SecretForms& forms)
+    : forms_(forms), unescaper_(std::make_unique<Unescaper>()) {}
+SecretSearch::~SecretSearch() = default;
+SecretSearch::SecretSearch(SecretSearch&&) noexcept = default;
+
+// `rest` is looked at behind `bytes`, and is no part of the window.
 std::optional<SecretHit> SecretSearch::look(const SecretForms::Finder& finder, std::string& window,
-                                            std::string_view bytes) {
+                                            std::string_view bytes, std::string_view rest) {
   if (finder.empty()) return std::nullopt;
   window += bytes;
+  window += rest;
   if (const auto number = finder.find(window, forms_.forms_))
     return SecretHit{forms_.forms_[*number].id, forms_.forms_[*number].encoding};
+  window.resize(window.size() - rest.size());
   // What may be the beginning of a form is looked at again with the next part.
   if (window.size() >= finder.longest()) window.erase(0, window.size() - finder.longest() + 1);
   return std::nullopt;
 }
 
 std::optional<SecretHit> SecretSearch::add(std::string_view bytes) {
-  if (auto hit = look(forms_.plain_, plain_window_, bytes)) return hit;
-  stripped_.clear();
-  std::copy_if(bytes.begin(), bytes.end(), std::back_inserter(stripped_),
-               [](char c) { return !is_space(c); });
-  return look(forms_.wrapped_, wrapped_window_, stripped_);
+  if (auto hit = look(forms_.plain_, plain_window_, bytes, {})) return hit;
+  if (forms_.wrapped_.empty()) return std::nullopt;
+  const std::string_view plain = unescaper_->add(bytes);
+  rest_ = unescaper_->rest();
+  return look(forms_.wrapped_, wrapped_window_, plain, rest_);
 }
 
 bool SecretSearch::may_begin() const {
   return forms_.plain_.may_begin(plain_window_, forms_.forms_) ||
-         forms_.wrapped_.may_begin(wrapped_window_, forms_.forms_);
+         forms_.wrapped_.may_begin(wrapped_window_ + rest_, forms_.forms_);
 }
 
 std::optional<SecretHit> find_secret(const SecretForms& forms, std::string_view bytes) {

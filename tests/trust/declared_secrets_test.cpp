@@ -91,6 +91,134 @@ TEST(SecretForms, FindsLinesOfAKeyAndUtf16) {
   EXPECT_TRUE(find_secret(SecretForms(Values{{"t", "hunter2-hunter2\n"}}), "xxx" + wide));
 }
 
+// What programs make of `gX7#qLp2!vR9:zT4&mK`: Python's own libraries, od, xxd and hexdump, of bytes before
+// it as well; and the escapes of languages, written out.
+TEST(SecretForms, FindsWhatEscapesAndDumpsMakeOfIt) {
+  const SecretForms forms(Values{{"token", "gX7#qLp2!vR9:zT4&mK"}});
+  const std::vector<Case> cases = {
+      {"Properties.store", "gX7\\#qLp2\\!vR9\\:zT4&mK"},
+      {"quotemeta", "gX7\\#qLp2\\!vR9\\:zT4\\&mK"},
+      {"re.escape", "gX7\\#qLp2!vR9:zT4\\&mK"},
+      {"quote twice", "gX7%2523qLp2%2521vR9%253AzT4%2526mK"},
+      {"quote three times", "gX7%252523qLp2%252521vR9%25253AzT4%252526mK"},
+      {"every byte as %XX", "%67%58%37%23%71%4C%70%32%21%76%52%39%3A%7A%54%34%26%6D%4B"},
+      {"base64 of quote", "dTpnWDclMjNxTHAyJTIxdlI5JTNBelQ0JTI2bUs="},
+      {"base64 of hex", "Njc1ODM3MjM3MTRjNzAzMjIxNzY1MjM5M2E3YTU0MzQyNjZkNGI="},
+      {"hex of base64", "5a3167334933464d63444968646c49354f6e70554e435a7453773d3d"},
+      {"base64 of json", "eyJrIjogImdYNyNxTHAyIXZSOTp6VDQmbUtcIiJ9"},
+      {"base64, quoted", "Pz8%2BZ1g3I3FMcDIhdlI5OnpUNCZtSw%3D%3D"},
+      {"hex of utf-16", "670058003700230071004c007000320021007600520039003a007a005400340026006d004b00"},
+      {"C",
+       "\\x67\\x58\\x37\\x23\\x71\\x4c\\x70\\x32\\x21\\x76\\x52\\x39\\x3a\\x7a\\x54\\x34\\x26\\x6d\\x4b"},
+      {"C, octal",
+       "\\147\\130\\067\\043\\161\\114\\160\\062\\041\\166\\122\\071\\072\\172\\124\\064\\046\\155\\113"},
+      {"JSON, \\u",
+       "\\u0067\\u0058\\u0037\\u0023\\u0071\\u004c\\u0070\\u0032\\u0021\\u0076\\u0052\\u0039\\u003a\\u007a\\u"
+       "0054\\u0034\\u0026\\u006d\\u004b"},
+      {"Rust",
+       "\\u{67}\\u{58}\\u{37}\\u{23}\\u{71}\\u{4c}\\u{70}\\u{32}\\u{21}\\u{76}\\u{52}\\u{39}\\u{3a}\\u{7a}"
+       "\\u{54}\\u{34}\\u{26}\\u{6d}\\u{4b}"},
+      {"Python, \\U",
+       "\\U00000067\\U00000058\\U00000037\\U00000023\\U00000071\\U0000004c\\U00000070\\U00000032\\U00000021\\"
+       "U00000076\\U00000052\\U00000039\\U0000003a\\U0000007a\\U00000054\\U00000034\\U00000026\\U0000006d\\U0"
+       "000004b"},
+      {"HTML, decimal",
+       "&#103;&#88;&#55;&#35;&#113;&#76;&#112;&#50;&#33;&#118;&#82;&#57;&#58;&#122;&#84;&#52;&#38;&#109;&#"
+       "75;"},
+      {"HTML, hex",
+       "&#x67;&#x58;&#x37;&#x23;&#x71;&#x4C;&#x70;&#x32;&#x21;&#x76;&#x52;&#x39;&#x3A;&#x7A;&#x54;&#x34;&#"
+       "x26;&#x6D;&#x4B;"},
+      {"HTML, zeros",
+       "&#0000103;&#0000088;&#0000055;&#0000035;&#0000113;&#0000076;&#0000112;&#0000050;&#0000033;&#0000118;&"
+       "#0000082;&#0000057;&#0000058;&#0000122;&#0000084;&#0000052;&#0000038;&#0000109;&#0000075;"},
+      {"HTML, some", "gX7&num;qLp2&#33;vR9:zT4&amp;mK"},
+      {"HTML twice", "gX7#qLp2!vR9:zT4&amp;amp;mK"},
+      {"JSON in JSON", "\"{\\\"a\\\": \\\"\\\\\\\"gX7#qLp2!vR9:zT4&mK\\\\\\\"\\\"}\""},
+      {"hex with colons", "67:58:37:23:71:4c:70:32:21:76:52:39:3a:7a:54:34:26:6d:4b"},
+      {"hex with dashes", "67-58-37-23-71-4C-70-32-21-76-52-39-3A-7A-54-34-26-6D-4B"},
+      {"hex with blanks", "67 58 37 23 71 4c 70 32 21 76 52 39 3a 7a 54 34 26 6d 4b"},
+      {"0x",
+       "0x67, 0x58, 0x37, 0x23, 0x71, 0x4c, 0x70, 0x32, 0x21, 0x76, 0x52, 0x39, 0x3a, 0x7a, 0x54, 0x34, "
+       "0x26, 0x6d, 0x4b"},
+      {"array", "[103, 88, 55, 35, 113, 76, 112, 50, 33, 118, 82, 57, 58, 122, 84, 52, 38, 109, 75]"},
+      {"array of characters",
+       "['g', 'X', '7', '#', 'q', 'L', 'p', '2', '!', 'v', 'R', '9', ':', 'z', 'T', '4', '&', 'm', 'K']"},
+      {"od -t x1",
+       "0000000 78 79 7a 67 58 37 23 71 4c 70 32 21 76 52 39 3a\n0000020 7a 54 34 26 6d 4b\n0000026\n"},
+      {"od -c",
+       "0000000   x   y   z   g   X   7   #   q   L   p   2   !   v   R   9   :\n0000020   z   T   4   &   m "
+       "  K\n0000026\n"},
+      {"od",
+       "0000000 074570 063572 033530 070443 070114 020462 051166 035071\n0000020 052172 023064 "
+       "045555\n0000026\n"},
+      {"od -b",
+       "0000000 170 171 172 147 130 067 043 161 114 160 062 041 166 122 071 072\n0000020 172 124 064 046 155 "
+       "113\n0000026\n"},
+      {"od -x", "0000000 7978 677a 3758 7123 704c 2132 5276 3a39\n0000020 547a 2634 4b6d\n0000026\n"},
+      {"od -t x4", "0000000 677a7978 71233758 2132704c 3a395276\n0000020 2634547a 00004b6d\n0000026\n"},
+      {"od -t x8", "0000000 71233758677a7978 3a3952762132704c\n0000020 00004b6d2634547a\n0000026\n"},
+      {"od -t u1",
+       "0000000 120 121 122 103  88  55  35 113  76 112  50  33 118  82  57  58\n0000020 122  84  52  38 109 "
+       " 75\n0000026\n"},
+      {"xxd",
+       "00000000: 7879 7a67 5837 2371 4c70 3221 7652 393a  xyzgX7#qLp2!vR9:\n00000010: 7a54 3426 6d4b        "
+       "                   zT4&mK\n"},
+      {"hexdump -C",
+       "00000000  78 79 7a 67 58 37 23 71  4c 70 32 21 76 52 39 3a  |xyzgX7#qLp2!vR9:|\n00000010  7a 54 34 "
+       "26 6d 4b                                 |zT4&mK|\n00000016\n"},
+      {"base32", "MFRGOWBXENYUY4BSEF3FEOJ2PJKDIJTNJM======"},
+      {"base32hex", "C5H66PQO6SHN2J3G68GNCKHP79T58D16DL5G===="},
+      {"ascii85", "@:E_WAS5+(,B6Cr1*Lg=3BDIc1a['4"},
+      {"base85", "VPa=kHzRROa55owQaL($R5T`SO8"},
+      {"reversed", "Km&4Tz:9Rv!2pLq#7Xg"},
+      {"systemd", "gX7\\x23qLp2\\x21vR9\\x3azT4\\x26mK"},
+      {"LDAP", "gX7\\23qLp2\\21vR9\\3azT4\\26mK"},
+      {"RTF",
+       "\\'67\\'58\\'37\\'23\\'71\\'4c\\'70\\'32\\'21\\'76\\'52\\'39\\'3a\\'7a\\'54\\'34\\'26\\'6d\\'4b"},
+      {"quoted-printable", "g=\nX7#qLp2!vR9:=\r\nzT4&mK"},
+      {"C, two strings", "\"gX7#qLp\"\n    \"2!vR9:zT4&mK\""},
+      {"shell, two lines", "gX7#qLp2!v\\\nR9:zT4&mK"},
+      {"cmd", "gX7#qLp2!vR9:zT4^&mK"},
+      {"PostgreSQL", "\\x67583723714c7032217652393a7a5434266d4b"},
+      {"SQL", "X'67583723714C7032217652393A7A5434266D4B'"},
+  };
+  for (const Case& one : cases)
+    for (const size_t before : {0, 1, 2, 3}) {
+      const std::string text = padded(before, one.text);
+      EXPECT_TRUE(find_secret(forms, text)) << one.name << " after " << before;
+      SecretSearch slow(forms);
+      bool found = false;
+      for (const char c : text) found |= slow.add({&c, 1}).has_value();
+      EXPECT_TRUE(found) << one.name << ", byte by byte";
+    }
+}
+
+TEST(SecretForms, FindsWideCharactersAndDoubledOnes) {
+  const SecretForms forms(Values{{"token", "pä$$w%rd-{x}-ключ-🔑"}});
+  const std::vector<Case> cases = {
+      {"Compose", "pä$$$$w%rd-{x}-ключ-🔑"},
+      {"a format", "pä$$w%%rd-{x}-ключ-🔑"},
+      {"a template", "pä$$w%rd-{{x}}-ключ-🔑"},
+      {"JSON", R"(p\u00e4$$w%rd-{x}-\u043a\u043b\u044e\u0447-\ud83d\udd11)"},
+      {"JSON, some", R"(p\u00e4$$w\u0025rd-{x}-ключ-🔑)"},
+      {"HTML", "p&#228;$$w&percnt;rd-{x}-&#x43a;&#x43b;&#x44e;&#x447;-&#128273;"},
+  };
+  for (const Case& one : cases) EXPECT_TRUE(find_secret(forms, padded(1, one.text))) << one.name;
+  for (const bool little : {false, true}) {
+    std::string wide;  // UTF-32
+    for (const char32_t c : std::u32string(U"pä$$w%rd-{x}-ключ-🔑"))
+      for (const unsigned bits : {0U, 8U, 16U, 24U})
+        wide += static_cast<char>(static_cast<uint32_t>(c) >> (little ? bits : 24 - bits) & 0xFFU);
+    EXPECT_TRUE(find_secret(forms, "xyz" + wide)) << little;
+  }
+}
+
+TEST(SecretForms, DoesNotTakeNumbersForADate) {
+  const SecretForms forms(Values{{"pin", "20261128"}});
+  EXPECT_FALSE(find_secret(forms, "[2026, 11, 28] 2026:11:28"));
+  EXPECT_TRUE(find_secret(forms, "pin=20261128"));
+}
+
 TEST(SecretForms, RefusesShortOnes) {
   try {
     const SecretForms forms(Values{{"pin", " 1234567 \n"}});

@@ -4,13 +4,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace minibuild::trust {
+
+class Unescaper;
 
 /// Where a secret shows up.
 struct SecretHit {
@@ -20,10 +24,11 @@ struct SecretHit {
 };
 
 /// All forms of some secrets: as they are, without the white space around them, base64 (both alphabets, at
-/// each of the three alignments, also of base64 and of UTF-16), hexadecimal, URL-, JSON- and XML-escaped,
-/// quoted for a shell, UTF-16; a private key in PEM also as DER; of keys over several lines each long line
-/// too, and of those and of long single lines pieces of their base64 and hexadecimal form. Shared by any
-/// number of searches.
+/// each of the three alignments, also of other forms), base32, base85, hexadecimal and octal with what dumps
+/// put between, escaped for URLs, JSON, XML, shells and programs however often and whichever characters,
+/// UTF-16, UTF-32, reversed; a private key in PEM also as DER; of keys over several lines each long line too,
+/// and of those and of long single lines pieces of their base64 and hexadecimal form. Shared by any number of
+/// searches.
 class SecretForms {
  public:
   /// A secret shorter than this, white space around it not counted, cannot be told from ordinary text.
@@ -54,26 +59,35 @@ class SecretForms {
     bool may_begin(std::string_view bytes, const std::vector<Form>& forms) const;
 
    private:
-    std::vector<uint64_t> filter_ = std::vector<uint64_t>(4096);
+    std::vector<uint64_t> filter_ = std::vector<uint64_t>(16384);
     std::set<std::string> known_;
-    std::multimap<uint32_t, size_t> starts_;                     // first gram: form
-    std::multimap<uint32_t, std::pair<size_t, size_t>> places_;  // gram: form, offset in it
+    std::unordered_multimap<uint32_t, size_t> starts_;                     // first gram: form
+    std::unordered_multimap<uint32_t, std::pair<size_t, size_t>> places_;  // gram: form, offset in it
     size_t longest_ = 0;
   };
   void add(const std::string& id, const std::string& value);
   void add_bytes(const std::string& id, const std::string& value);
+  void add_nested(const std::string& id, const std::string& value);
+  void add_numbers(const std::string& id, const std::string& value);
+  void add_dumps(const std::string& id, const std::string& value);
   void add_part(const std::string& id, const std::string& part, bool line);
-  void add_form(const std::string& id, std::string bytes, const char* encoding, bool wrapped);
+  void add_form(const std::string& id, const std::string& bytes, const char* encoding, bool wrapped);
+  void add_to(Finder& finder, const std::string& id, std::string bytes, const char* encoding);
 
   std::vector<Form> forms_;
   Finder plain_;    // in the bytes as they are
-  Finder wrapped_;  // in the bytes without white space: base64 and hexadecimal come in lines
+  Finder wrapped_;  // in the bytes without escapes, white space and what else stands between
 };
 
 /// Searches one stream of bytes, given in parts of any size.
 class SecretSearch {
  public:
-  explicit SecretSearch(const SecretForms& forms) : forms_(forms) {}
+  explicit SecretSearch(const SecretForms& forms);
+  ~SecretSearch();
+  SecretSearch(SecretSearch&&) noexcept;
+  SecretSearch(const SecretSearch&) = delete;
+  SecretSearch& operator=(const SecretSearch&) = delete;
+  SecretSearch& operator=(SecretSearch&&) = delete;
   /// The first hit of all bytes so far.
   std::optional<SecretHit> add(std::string_view bytes);
   /// True if a form may have begun in the bytes so far: they should not be shown before more is known.
@@ -81,11 +95,12 @@ class SecretSearch {
 
  private:
   std::optional<SecretHit> look(const SecretForms::Finder& finder, std::string& window,
-                                std::string_view bytes);
+                                std::string_view bytes, std::string_view rest);
   const SecretForms& forms_;
   std::string plain_window_;
   std::string wrapped_window_;
-  std::string stripped_;
+  std::unique_ptr<Unescaper> unescaper_;
+  std::string rest_;  // what the last bytes are if nothing follows them
 };
 
 /// The first hit in `bytes`.
