@@ -291,7 +291,7 @@ class Build {
     if (std::holds_alternative<spec::BaseImage>(file.spec.base.what) && base.image)
       found = find_credentials(*base.image, base.tree, policy.baseline, cache_, jobs);
     for (trust::Violation& one : found) one.position = file.spec.base.position;
-    for (const auto& more : {find_credentials(own, policy.baseline, cache_, jobs),
+    for (const auto& more : {find_credentials(own, tree, policy.baseline, cache_, jobs),
                              find_credentials(config, file.spec.annotations, policy.baseline)})
       found.insert(found.end(), more.begin(), more.end());
     if (above_.empty()) {

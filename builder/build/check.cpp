@@ -200,8 +200,8 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   const tree::FileTree tree = local_tree(file);
   const oci::ImageConfig config = spec_config(file.spec);
   static const tree::FileTree nothing;
-  std::vector<trust::Violation> found =
-      find_credentials(archive::difference(nothing, tree), policy.baseline, cache, std::max(1, options.jobs));
+  std::vector<trust::Violation> found = find_credentials(archive::difference(nothing, tree), tree,
+                                                         policy.baseline, cache, std::max(1, options.jobs));
   trust::examine_config({tree, config, file.spec.images, all_bases(file, options.set)}, policy.policy, found);
   trust::examine_accounts(tree, found);
   trust::examine_files(tree, found);

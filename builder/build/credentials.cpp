@@ -7,6 +7,7 @@
 #include "builder/build/side_by_side.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
+#include "minibuild/trust/published_files.h"
 
 namespace minibuild::build {
 
@@ -76,9 +77,19 @@ struct LayerFinding {
   trust::SecretFinding finding;
 };
 
-trust::Violation violation_of(const std::string& path, const trust::SecretFinding& finding) {
+// `published` is asked for what lies there; none if that is not the file that was searched.
+trust::Violation violation_of(const std::string& path, const trust::SecretFinding& finding,
+                              trust::PublishedFiles* published) {
   const std::string shown = base::printable(path);
-  return violation_of(finding, path, finding.line > 0 ? fmt::format("{}:{}", shown, finding.line) : shown);
+  trust::Violation violation =
+      violation_of(finding, path, finding.line > 0 ? fmt::format("{}:{}", shown, finding.line) : shown);
+  if (published == nullptr) return violation;
+  const auto publisher = published->publisher_of(path.substr(1));
+  if (!publisher || !trust::is_mild(finding.rule, path, *publisher)) return violation;
+  violation.level = trust::Level::warning;
+  violation.message += fmt::format(", as everybody has it with {}", base::printable(publisher->package));
+  if (!publisher->exact) violation.message += ", unless it was put there";
+  return violation;
 }
 
 std::vector<const archive::LayerEntry*> files_of(const archive::LayerPlan& plan) {
@@ -167,7 +178,7 @@ std::vector<LayerFinding> findings_of(const store::ImageLayer& layer, const std:
 
 }  // namespace
 
-std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
+std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan, const tree::FileTree& tree,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs) {
   const std::vector<const archive::LayerEntry*> files = files_of(plan);
@@ -194,9 +205,10 @@ std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
     found[path] = std::move(findings);
   });
   std::vector<trust::Violation> violations;
+  trust::PublishedFiles published(tree);
   for (const auto& [path, findings] : found)
     for (const trust::SecretFinding& finding : findings)
-      if (!baseline.contains(finding)) violations.push_back(violation_of(path, finding));
+      if (!baseline.contains(finding)) violations.push_back(violation_of(path, finding, &published));
   return violations;
 }
 
@@ -208,14 +220,16 @@ std::vector<trust::Violation> find_credentials(const store::Image& image, const 
     found[i] = findings_of(image.layers[i], fmt::format("layer {}", i + 1), cache);
   });
   std::vector<trust::Violation> violations;
+  trust::PublishedFiles published(tree);
   std::set<std::pair<std::string, std::string>> seen;  // path and fingerprint
   for (size_t i = 0; i < found.size(); ++i)
     for (const LayerFinding& one : found[i]) {
       if (baseline.contains(one.finding) || !seen.emplace(one.path, one.finding.fingerprint).second) continue;
       const std::string path = place_in(tree, one.path);
-      violations.push_back(violation_of(path, one.finding));
       const tree::Node* shown = tree.find(path.substr(1));
-      if (shown == nullptr || shown->content.size != one.size)
+      const bool is_gone = shown == nullptr || shown->content.size != one.size;
+      violations.push_back(violation_of(path, one.finding, is_gone ? nullptr : &published));
+      if (is_gone)
         violations.back().message +=
             fmt::format(", in layer {}, from which everybody can still take it", i + 1);
     }

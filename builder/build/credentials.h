@@ -14,8 +14,9 @@
 namespace minibuild::build {
 
 /// What looks like a credential in the plan's files, side by side on `jobs` threads. Files that were looked
-/// at in an earlier build and are fine are not read.
-std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan,
+/// at in an earlier build and are fine are not read. `tree` has what lies around them: what a published
+/// package brings is a warning (`trust::is_mild`).
+std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan, const tree::FileTree& tree,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs);
 /// The same for each layer of an image that was made elsewhere, so also for what a later layer removes: it

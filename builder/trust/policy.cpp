@@ -102,7 +102,8 @@ std::vector<Violation> apply(const spec::Policy& policy, std::vector<Violation> 
     std::optional<Level> level = level_of(policy, violation.rule);
     if (!named && violation.own_level) level = violation.own_level;
     if (allowed || !level) continue;
-    violation.level = *level;
+    // What was found to be a warning is an error only where the policy says so itself.
+    if (violation.level != Level::warning || is_listed(policy.deny, violation.rule)) violation.level = *level;
     left.push_back(std::move(violation));
   }
   std::stable_sort(left.begin(), left.end(),
