@@ -18,6 +18,7 @@
 #include "minibuild/archive/compress.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/secret_guard.h"
 
 namespace minibuild::build {
 
@@ -593,6 +594,8 @@ void keep_others(const Entries& before, Open& open, Entries& now, std::vector<st
 
 Locking resolve_lock(const std::string& spec_path, const Options& options, LockMode mode, store::Cache& cache,
                      const std::vector<std::string>& update_names) {
+  // Before anybody is asked: names are told to servers.
+  guard_secrets(spec_path, options);
   const std::string path = lock_path(spec_path);
   const std::optional<Lock> known = read_lock(spec_path);
   const bool there = known.has_value();
@@ -600,12 +603,8 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   const PackageScope scope = scope_of(spec_path, options, mode, before.packages);
   Options widened = options;
   widened.platforms = scope.images;
+  guard_secrets(spec_path, widened);
   std::vector<Use> uses = outside_inputs(spec_path, widened);
-  // Before anybody is asked: names are written into the lock and told to people and servers.
-  if (options.secret_forms)
-    for (const Use& use : uses)
-      refuse_secrets(*options.secret_forms, use.name,
-                     fmt::format("what {}:{} fetches", use.file.spec.file, use.position.line));
   for (const Use& use : uses)
     if (!use.needs_lock && !use.download)
       require_signed_base(use.file, {oci::Transport::registry, use.name, ""},
@@ -675,6 +674,7 @@ Locking resolve_lock(const std::string& spec_path, const Options& options, LockM
   result.lock.compressor = keep && there ? before.compressor : own;
   if (there && !before.compressor.empty() && before.compressor != own) result.compressor = before.compressor;
   result.changed = !there || !(result.lock == before);
+  refuse_secrets(*secret_forms_of(options), to_json(result.lock), path);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/lock.h"
+#include "minibuild/build/secret_guard.h"
 
 namespace minibuild::build {
 
@@ -223,6 +224,7 @@ class Planner {
 
 Plan make_plan(const std::string& spec_path, const Options& options,
                const std::vector<oci::ImageLocation>& destinations, store::Cache& cache) {
+  guard_secrets(spec_path, options);
   return Planner(spec_path, options, cache).run(destinations);
 }
 

@@ -163,10 +163,7 @@ Prepared prepare(const BuildArguments& arguments) {
   Prepared prepared;
   build::Options& options = prepared.options = plain_options(arguments.set);
   options.platforms = read_platforms(arguments.platforms);
-  for (const std::string& secret : arguments.secrets)
-    if (const auto [it, is_new] = options.secrets.insert(read_secret(secret)); !is_new)
-      throw base::Error(Code::usage, fmt::format("--secret gives '{}' twice", base::printable(it->first)));
-  options.secret_forms = build::secret_forms_of(options);
+  give_secrets(arguments.secrets, arguments.registry.mirrors, options);
   options.stage = arguments.stage;
   if (arguments.no_cache) options.stage_runs = build::StageRuns::anew;
   options.provenance = arguments.provenance;
@@ -388,11 +385,7 @@ int build(const BuildArguments& arguments) {
     const double start = seconds_now();
     check_command(arguments.spec);
     const Prepared prepared = prepare(arguments);
-    try {
-      return run_build(arguments, prepared, start);
-    } catch (const base::Error& error) {
-      throw build::without_secrets(*prepared.options.secret_forms, error);
-    }
+    return without_secrets(prepared.options, [&] { return run_build(arguments, prepared, start); });
   } catch (const base::Error& error) {
     if (arguments.progress != "json") throw;
     print_event({{"event", "error"}, {"status", static_cast<int>(error.code())}, {"message", error.what()}});
@@ -437,6 +430,9 @@ std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts)
   return platforms;
 }
 
+namespace {
+
+// With the secret's value.
 std::pair<std::string, std::string> read_secret(const std::string& text) {
   std::map<std::string, std::string> fields;
   for (const std::string& field : base::split(text, ',')) {
@@ -458,6 +454,26 @@ std::pair<std::string, std::string> read_secret(const std::string& text) {
     throw base::Error(Code::usage, fmt::format("cannot give the secret '{}': the variable {} is not set", id,
                                                fields["env"]));
   return {id, value};
+}
+
+}  // namespace
+
+void give_secrets(const std::vector<std::string>& secrets, const std::vector<std::string>& names,
+                  build::Options& options) {
+  for (const std::string& secret : secrets)
+    if (const auto [it, is_new] = options.secrets.insert(read_secret(secret)); !is_new)
+      throw base::Error(Code::usage, fmt::format("--secret gives '{}' twice", base::printable(it->first)));
+  options.secret_forms = build::secret_forms_of(options);
+  for (const std::string& name : names)
+    build::refuse_secrets_of_text(name, "an argument, which is told to others", options);
+}
+
+int without_secrets(const build::Options& options, const std::function<int()>& task) {
+  try {
+    return task();
+  } catch (const base::Error& error) {
+    throw build::without_secrets(*options.secret_forms, error);
+  }
 }
 
 build::Options plain_options(const std::vector<std::string>& set) {

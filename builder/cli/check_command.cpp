@@ -6,6 +6,7 @@
 #include "builder/cli/commands.h"
 #include "builder/cli/say.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/secret_guard.h"
 #include "minibuild/trust/sarif.h"
 
 namespace minibuild::cli {
@@ -49,15 +50,18 @@ void write_baseline(const std::string& path, const std::vector<trust::Violation>
       baseline.entries.size() == 1 ? "" : "s", path);
 }
 
-int check_spec(const CheckArguments& arguments) {
+int check_spec(const CheckArguments& arguments, const build::Options& options) {
   const std::string path = arguments.spec.empty() ? "minibuild.yaml" : arguments.spec;
   build::SpecFile file = build::read_spec(path, read_set(arguments.set), oci::host_platform());
+  // Also of one that is wrong: its lines are shown.
+  build::refuse_secrets_of_spec(file, options);
   if (!arguments.write_baseline.empty()) build::drop_missing_baselines(file);
   spec::Diagnostics diagnostics = file.diagnostics;
   bool refused = false;
   if (!spec::has_errors(diagnostics)) {
+    build::guard_secrets(path, options);
     store::Cache cache(cache_directory(arguments.cache_dir));
-    const build::Checked checked = build::check(file, plain_options(arguments.set), cache);
+    const build::Checked checked = build::check(file, options, cache);
     cache.save();
     if (!spec::has_errors(checked.wrong))
       write_baseline(arguments.write_baseline, checked.violations, checked.baseline);
@@ -69,6 +73,8 @@ int check_spec(const CheckArguments& arguments) {
     diagnostics.insert(diagnostics.end(), policy.begin(), policy.end());
     spec::sort(diagnostics);
   }
+  build::refuse_secrets_of_text(spec::render_json(diagnostics, path),
+                                "what there is to say of the spec, by the name of a file", options);
   if (arguments.format == "json")
     print_result(spec::render_json(diagnostics, path));
   else if (arguments.format == "sarif")
@@ -116,7 +122,10 @@ int check(const CheckArguments& arguments) {
   if (arguments.image.empty() && !arguments.policy.empty())
     throw base::Error(Code::usage,
                       "--policy is for --image; a spec names its policy itself: policy: { file: team.yaml }");
-  return arguments.image.empty() ? check_spec(arguments) : check_image(arguments);
+  if (!arguments.image.empty()) return check_image(arguments);
+  build::Options options = plain_options(arguments.set);
+  give_secrets(arguments.secrets, {}, options);
+  return without_secrets(options, [&] { return check_spec(arguments, options); });
 }
 
 }  // namespace minibuild::cli

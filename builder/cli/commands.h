@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -38,6 +39,7 @@ int build(const BuildArguments& arguments);
 struct CheckArguments {
   std::string spec;
   std::vector<std::string> set;
+  std::vector<std::string> secrets;
   std::string format = "text";
   std::string image;
   std::string platform;
@@ -155,6 +157,7 @@ struct PlanArguments {
   std::vector<std::string> outputs;
   std::vector<std::string> platforms;
   std::vector<std::string> set;
+  std::vector<std::string> secrets;
   std::string cache_dir;
   bool json = false;
   RegistryArguments registry;
@@ -165,6 +168,7 @@ struct LockArguments {
   std::string spec = "minibuild.yaml";
   std::vector<std::string> names;
   std::vector<std::string> set;
+  std::vector<std::string> secrets;
   std::vector<std::string> platforms;
   std::string cache_dir;
   bool update = false;
@@ -223,8 +227,12 @@ int cache_collect(const CacheArguments& arguments);
 std::string cache_directory(const std::string& flag);
 /// The options of a build that say nothing but the arguments of the spec, with the environment's epoch.
 build::Options plain_options(const std::vector<std::string>& set);
-/// `id=ID,env=VARIABLE` or `id=ID,src=FILE`, with the secret's value.
-std::pair<std::string, std::string> read_secret(const std::string& text);
+/// Reads secrets (`id=ID,env=VARIABLE` or `id=ID,src=FILE`) into the options, and looks for them in what the
+/// user gave besides: destinations, names of images, mirrors.
+void give_secrets(const std::vector<std::string>& secrets, const std::vector<std::string>& names,
+                  build::Options& options);
+/// Does it; an error that would show one of the options' secrets is replaced.
+int without_secrets(const build::Options& options, const std::function<int()>& task);
 /// `NAME=VALUE` entries of --set; platforms of --platform, lists too. Both throw Error{Code::usage}.
 std::map<std::string, std::string> read_set(const std::vector<std::string>& entries);
 std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts);

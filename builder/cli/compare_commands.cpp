@@ -10,6 +10,7 @@
 #include "minibuild/base/text.h"
 #include "minibuild/build/compare.h"
 #include "minibuild/build/lock.h"
+#include "minibuild/build/secret_guard.h"
 
 namespace minibuild::cli {
 
@@ -102,11 +103,12 @@ int why(const WhyArguments& arguments) {
   return 0;
 }
 
-int reproduce(const ReproduceArguments& arguments) {
+namespace {
+
+int compare_with_spec(const ReproduceArguments& arguments, build::Options options) {
+  build::guard_secrets(arguments.spec, options);
   store::Cache cache(cache_directory(arguments.cache_dir));
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
-  build::Options options = plain_options(arguments.set);
-  for (const std::string& secret : arguments.secrets) options.secrets.insert(read_secret(secret));
   if (!arguments.reuse_stages) {
     options.stage_runs = build::StageRuns::apart;
     if (!build::load_spec(arguments.spec, options.set, oci::host_platform()).spec.stages.empty())
@@ -144,8 +146,19 @@ int reproduce(const ReproduceArguments& arguments) {
   if (!locking.compressor.empty())
     text += fmt::format("The lock file was made with another compressor: {}.\n", locking.compressor);
   if (text.empty()) text = "The images are the same; the index over them differs.\n";
+  build::refuse_secrets_of_text(text, "what there is to say of the difference", options);
   print_result(text);
   return different;
+}
+
+}  // namespace
+
+int reproduce(const ReproduceArguments& arguments) {
+  build::Options options = plain_options(arguments.set);
+  std::vector<std::string> names = arguments.registry.mirrors;
+  names.push_back(arguments.image);
+  give_secrets(arguments.secrets, names, options);
+  return without_secrets(options, [&] { return compare_with_spec(arguments, options); });
 }
 
 }  // namespace minibuild::cli

@@ -37,7 +37,7 @@ _minibuild() {
   case $word in
     -*)
       case $command in
-        check) COMPREPLY=($(compgen -W "$registry --set --format --image --policy --platform --write-baseline --cache-dir --help" -- "$word")) ;;
+        check) COMPREPLY=($(compgen -W "$registry --set --secret --format --image --policy --platform --write-baseline --cache-dir --help" -- "$word")) ;;
         sign) COMPREPLY=($(compgen -W "$registry --key --format --form --cert --docker-reference --cache-dir --help" -- "$word")) ;;
         verify) COMPREPLY=($(compgen -W "$registry --key --format --cert --trust-policy --trust-store --type --output --cache-dir --help" -- "$word")) ;;
         attest) COMPREPLY=($(compgen -W "$registry --key --type --predicate --cache-dir --help" -- "$word")) ;;
@@ -45,12 +45,12 @@ _minibuild() {
         scan) COMPREPLY=($(compgen -W "$registry --db --format --vex --fail-on --only-fixed --max-db-age --update --from --platform --cache-dir --help" -- "$word")) ;;
         prune) COMPREPLY=($(compgen -W "$registry --policy --yes --format --max-deletions --ignore-missing --cache-dir --help" -- "$word")) ;;
         inspect) COMPREPLY=($(compgen -W "$registry --platform --json --files --cache-dir --help" -- "$word")) ;;
-        plan) COMPREPLY=($(compgen -W "$registry --output --platform --set --json --offline --cache-dir --help" -- "$word")) ;;
-        lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --help" -- "$word")) ;;
+        plan) COMPREPLY=($(compgen -W "$registry --output --platform --set --secret --json --offline --cache-dir --help" -- "$word")) ;;
+        lock) COMPREPLY=($(compgen -W "$registry --update --platform --set --secret --help" -- "$word")) ;;
         copy|why) COMPREPLY=($(compgen -W "$registry --platform --referrers --preserve-special --cache-dir --help" -- "$word")) ;;
         rebase) COMPREPLY=($(compgen -W "$registry --onto --output --cache-dir --help" -- "$word")) ;;
         diff) COMPREPLY=($(compgen -W "$registry --json --platform --cache-dir --help" -- "$word")) ;;
-        reproduce) COMPREPLY=($(compgen -W "$registry --set --secret --progress --cache-dir --help" -- "$word")) ;;
+        reproduce) COMPREPLY=($(compgen -W "$registry --reuse-stages --set --secret --progress --cache-dir --help" -- "$word")) ;;
         init) COMPREPLY=($(compgen -W "--print --help" -- "$word")) ;;
         cache) COMPREPLY=($(compgen -W "--max-size --cache-dir --help" -- "$word")) ;;
         *) COMPREPLY=($(compgen -W "$build" -- "$word")) ;;

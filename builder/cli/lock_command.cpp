@@ -8,9 +8,9 @@
 
 namespace minibuild::cli {
 
-int lock(const LockArguments& arguments) {
-  build::Options options = plain_options(arguments.set);
-  options.platforms = read_platforms(arguments.platforms);
+namespace {
+
+int resolve(const LockArguments& arguments, build::Options options) {
   // `minibuild lock --update NAME` is about ./minibuild.yaml, as everywhere.
   std::string spec = arguments.spec;
   std::vector<std::string> names = arguments.names;
@@ -48,6 +48,17 @@ int lock(const LockArguments& arguments) {
                                            : "unchanged",
       images, images == 1 ? "" : "s", more);
   return 0;
+}
+
+}  // namespace
+
+int lock(const LockArguments& arguments) {
+  build::Options options = plain_options(arguments.set);
+  options.platforms = read_platforms(arguments.platforms);
+  std::vector<std::string> names = arguments.registry.mirrors;
+  names.insert(names.end(), arguments.names.begin(), arguments.names.end());
+  give_secrets(arguments.secrets, names, options);
+  return without_secrets(options, [&] { return resolve(arguments, options); });
 }
 
 }  // namespace minibuild::cli

@@ -22,6 +22,12 @@ void add_set(CLI::App& app, std::vector<std::string>& set) {
   app.add_option("--set", set, "NAME=VALUE for the spec's args; may be repeated")->allow_extra_args(false);
 }
 
+void add_secrets(CLI::App& app, std::vector<std::string>& secrets) {
+  app.add_option("--secret", secrets,
+                 "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated")
+      ->allow_extra_args(false);
+}
+
 void add_registry(CLI::App& app, RegistryArguments& a) {
   app.add_option("--authfile", a.authfile,
                  "Credentials, as skopeo and docker login write them (default: $REGISTRY_AUTH_FILE, "
@@ -57,9 +63,7 @@ void add_build(CLI::App& app, BuildArguments& a) {
                  "Platforms such as linux/amd64,linux/arm64; several make an index")
       ->allow_extra_args(false);
   add_set(app, a.set);
-  app.add_option("--secret", a.secrets,
-                 "id=ID,env=VARIABLE or id=ID,src=FILE for the stages that name it; may be repeated")
-      ->allow_extra_args(false);
+  add_secrets(app, a.secrets);
   app.add_option("--stage", a.stage, "Stop at this stage; write its files with -o dir:DIR or -o tar:FILE");
   add_preserve_special(app);
   app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
@@ -91,6 +95,7 @@ void add_check(CLI::App& app, CheckArguments& a) {
   app.add_option("--platform", a.platform,
                  "With --image: the platform to look at, of an index (default: all)");
   add_set(app, a.set);
+  add_secrets(app, a.secrets);
   app.add_option("--format", a.format, "text, json or sarif")
       ->check(CLI::IsMember({"text", "json", "sarif"}))
       ->capture_default_str();
@@ -145,8 +150,7 @@ void add_reproduce(CLI::App& app, ReproduceArguments& a) {
   app.add_flag("--reuse-stages", a.reuse_stages,
                "Take kept results of stages, and what is in their caches, instead of running all anew");
   add_set(app, a.set);
-  app.add_option("--secret", a.secrets, "id=ID,env=VARIABLE or id=ID,src=FILE; may be repeated")
-      ->allow_extra_args(false);
+  add_secrets(app, a.secrets);
   app.add_option("--progress", a.progress, "auto, plain, json or none")
       ->check(CLI::IsMember({"auto", "plain", "json", "none"}))
       ->capture_default_str();
@@ -312,6 +316,7 @@ void add_lock(CLI::App& app, LockArguments& a) {
   app.add_option("--platform", a.platforms, "Platforms whose images are resolved (default: the spec's)")
       ->allow_extra_args(false);
   add_set(app, a.set);
+  add_secrets(app, a.secrets);
   add_cache(app, a.cache_dir);
   add_registry(app, a.registry);
   app.footer("Example:\n  minibuild lock minibuild.yaml --update");
@@ -324,6 +329,7 @@ void add_plan(CLI::App& app, PlanArguments& a) {
   app.add_option("--platform", a.platforms, "Platforms to build for (default: the spec's)")
       ->allow_extra_args(false);
   add_set(app, a.set);
+  add_secrets(app, a.secrets);
   app.add_flag("--json", a.json, "As one JSON document");
   app.add_flag("--offline", a.registry.offline, "Ask nobody: what the cache does not hold is an error");
   add_cache(app, a.cache_dir);

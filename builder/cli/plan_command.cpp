@@ -9,9 +9,9 @@
 
 namespace minibuild::cli {
 
-int plan(const PlanArguments& arguments) {
-  build::Options options = plain_options(arguments.set);
-  options.platforms = read_platforms(arguments.platforms);
+namespace {
+
+int show(const PlanArguments& arguments, build::Options options) {
   std::vector<oci::ImageLocation> destinations;
   for (const std::string& output : arguments.outputs) destinations.push_back(find_destination(output));
   const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
@@ -28,8 +28,21 @@ int plan(const PlanArguments& arguments) {
   store::Cache cache(directory);
   options.registries = make_registries(arguments.registry, {});
   const build::Plan plan = build::make_plan(arguments.spec, options, destinations, cache);
-  print_result(arguments.json ? build::to_json(plan).dump(2) + "\n" : build::to_text(plan));
+  const std::string text = arguments.json ? build::to_json(plan).dump(2) + "\n" : build::to_text(plan);
+  build::refuse_secrets_of_text(text, "the plan, by the name of something that it reads", options);
+  print_result(text);
   return 0;
+}
+
+}  // namespace
+
+int plan(const PlanArguments& arguments) {
+  build::Options options = plain_options(arguments.set);
+  options.platforms = read_platforms(arguments.platforms);
+  std::vector<std::string> names = arguments.registry.mirrors;
+  names.insert(names.end(), arguments.outputs.begin(), arguments.outputs.end());
+  give_secrets(arguments.secrets, names, options);
+  return without_secrets(options, [&] { return show(arguments, options); });
 }
 
 }  // namespace minibuild::cli
