@@ -55,7 +55,8 @@ for name in url base pieces argument label stage below mirror locked; do
     status=0
     "$MINIBUILD" $command "${arguments[@]}" --secret id=s,src=value "${more[@]}" --plain-http "$host" --cache-dir cache \
       > out 2>&1 || status=$?
-    if [ $status != 3 ] || grep -q "$secret" out || [ -s requests ] || [ -e "$name.lock.json" ] && [ $name != locked ]; then
+    if [ $status != 3 ] || grep -q "$secret" out || [ -s requests ] ||
+      { [ $name != locked ] && [ -e "$name.lock.json" ]; }; then
       echo "$command $name: exit $status, $(wc -l < requests) requests: $(cat out)"
       failures=$((failures + 1)); : > requests
     fi
