@@ -9,10 +9,10 @@ namespace minibuild::build {
 
 namespace {
 
-// What a spec says, for messages without the value.
+// What a spec says, and where, for messages without the value.
 struct Text {
   std::string text;
-  spec::Position position;
+  std::string where;
 };
 
 class Texts {
@@ -20,86 +20,93 @@ class Texts {
   std::vector<Text> found;
 
   void add_spec(const spec::Spec& spec) {
-    add(spec.base);
+    add(spec.base, "the base");
     for (const spec::Source& one : spec.sources) {
-      add(one.url, one.position);
-      add(base::join(one.suites, " "), one.position);
-      add(base::join(one.components, " "), one.position);
+      const std::string where = at(one.position) + "a source of packages";
+      add(one.url, where);
+      add_list(one.suites, where);
+      add_list(one.components, where);
     }
     add(spec.packages);
     add(spec.copy);
     add(spec.files);
-    add_list(spec.remove, {});
+    add_list(spec.remove, "what the image's 'remove' names");
     for (const spec::AccountUser& one : spec.users)
       add(one.name + ":" + one.home.value_or("") + ":" + one.shell.value_or("") + ":" + one.gecos,
-          one.position);
-    add(spec.user.value_or(""), spec::position_of(spec, "user"));
-    add(spec.workdir.value_or(""), spec::position_of(spec, "workdir"));
-    add_list(spec.entrypoint.value_or(std::vector<std::string>()), spec::position_of(spec, "entrypoint"));
-    add_list(spec.cmd.value_or(std::vector<std::string>()), spec::position_of(spec, "cmd"));
-    add(spec.env, spec::position_of(spec, "env"));
-    add_list(spec.volumes, {});
-    for (const auto& [name, value] : spec.labels)
-      add(name + "=" + value, spec::position_of(spec, "label:" + name));
-    for (const auto& [name, value] : spec.annotations)
-      add(name + "=" + value, spec::position_of(spec, "annotation:" + name));
-    for (const spec::Stage& stage : spec.stages) {
-      add(stage.base);
-      add(stage.packages);
-      add(stage.copy);
-      add(stage.files);
-      add(stage.env, stage.position);
-      add(stage.workdir, stage.position);
-      add_list(stage.caches, stage.position);
-      for (const spec::Step& step : stage.run) {
-        add(step.text, stage.position);
-        add_list(step.argv, stage.position);
-      }
+          at(one.position) + "an account");
+    add(spec.user.value_or(""), "the image's user");
+    add(spec.workdir.value_or(""), "the image's workdir");
+    add_list(spec.entrypoint.value_or(std::vector<std::string>()), "the image's entrypoint");
+    add_list(spec.cmd.value_or(std::vector<std::string>()), "the image's cmd");
+    for (const auto& [name, value] : spec.env) {
+      add(name, "the name of a variable of the image");
+      add(name + "=" + value, fmt::format("the image's environment (env: {})", base::printable(name)));
     }
+    add_list(spec.volumes, "a volume of the image");
+    for (const auto& [name, value] : spec.labels) add(name + "=" + value, "a label of the image");
+    for (const auto& [name, value] : spec.annotations) add(name + "=" + value, "an annotation of the image");
+    for (const spec::Stage& stage : spec.stages) add(stage);
   }
 
  private:
-  void add(const std::string& text, spec::Position position) { found.push_back({text, position}); }
+  void add(const std::string& text, const std::string& where) { found.push_back({text, where}); }
 
-  void add_list(const std::vector<std::string>& list, spec::Position position) {
-    for (const std::string& one : list) add(one, position);
+  static std::string at(spec::Position position) {
+    return position.line > 0 ? fmt::format("line {}: ", position.line) : "";
   }
 
-  void add(const spec::Environment& variables, spec::Position position) {
-    for (const auto& [name, value] : variables) add(name + "=" + value, position);
+  void add_list(const std::vector<std::string>& list, const std::string& where) {
+    for (const std::string& one : list) add(one, where);
   }
 
-  void add(const spec::Base& base) {
-    if (const auto* image = std::get_if<spec::BaseImage>(&base.what)) {
-      add(oci::to_string(image->location), base.position);
-      add_list(image->verify_keys, base.position);
+  void add(const spec::Stage& stage) {
+    const std::string where = fmt::format("the stage '{}'", stage.name);
+    add(stage.name, "the name of a stage");
+    add(stage.base, "the base of " + where);
+    add(stage.packages);
+    add(stage.copy);
+    add(stage.files);
+    for (const auto& [name, value] : stage.env) add(name + "=" + value, "the environment of " + where);
+    add(stage.workdir, "the workdir of " + where);
+    add_list(stage.caches, "the caches of " + where);
+    for (const spec::Step& step : stage.run) {
+      add(step.text, "a command of " + where);
+      add_list(step.argv, "a command of " + where);
     }
-    if (const auto* other = std::get_if<spec::BaseSpec>(&base.what)) add(other->path, base.position);
+  }
+
+  void add(const spec::Base& base, const std::string& where) {
+    if (const auto* image = std::get_if<spec::BaseImage>(&base.what)) {
+      add(oci::to_string(image->location), where);
+      add_list(image->verify_keys, where);
+    }
+    if (const auto* other = std::get_if<spec::BaseSpec>(&base.what)) add(other->path, where);
   }
 
   void add(const std::vector<spec::PackageEntry>& packages) {
     for (const spec::PackageEntry& one : packages) {
-      add(one.text, one.position);
-      add(one.name, one.position);
+      add(one.text, at(one.position) + "a package");
+      add(one.name, at(one.position) + "a package");
     }
   }
 
   void add(const std::vector<spec::Copy>& copies) {
     for (const spec::Copy& one : copies) {
-      add(one.from, one.position);
-      add(one.to, one.position);
-      if (one.image) add(oci::to_string(*one.image), one.position);
-      if (one.download) add(one.download->url, one.position);
-      add_list(one.include, one.position);
-      add_list(one.exclude, one.position);
+      const std::string where = at(one.position) + "what is copied";
+      add(one.from, where);
+      add(one.to, where);
+      if (one.image) add(oci::to_string(*one.image), where);
+      if (one.download) add(one.download->url, where);
+      add_list(one.include, where);
+      add_list(one.exclude, where);
     }
   }
 
   void add(const std::vector<spec::FileEntry>& files) {
     for (const spec::FileEntry& one : files) {
-      add(one.path, one.position);
-      add(one.target, one.position);
-      add(one.content, one.position);
+      add(one.path, at(one.position) + "the name of a file");
+      add(one.target, at(one.position) + "the target of a link");
+      add(one.content, fmt::format("{}the content of {}", at(one.position), base::printable(one.path)));
     }
   }
 };
@@ -114,9 +121,7 @@ void guard(const std::string& path, std::map<std::string, std::string> set, cons
   texts.add_spec(file.spec);
   for (const Text& one : texts.found)
     refuse_secrets(forms, one.text,
-                   one.position.line > 0 ? fmt::format("{}:{}, once its arguments are put in", file.spec.file,
-                                                       one.position.line)
-                                         : fmt::format("{}, once its arguments are put in", file.spec.file));
+                   fmt::format("{}, once its arguments are put in: {}", file.spec.file, one.where));
   const auto below = [&](const spec::Base& base) {
     if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
       guard(beside(file, other->path), set, platform, forms, depth + 1);

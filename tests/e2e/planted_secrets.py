@@ -530,8 +530,8 @@ def controls():
     yield "used properly", control("used properly", 0, stage(proper, "plain"), {"plain": plain.encode()})
     yield "a printed key is hidden", control("a key", 0, stage(["sha256sum < /run/secrets/it > fine", "cat /run/secrets/it"], "key"),
                                              {"key": key.encode()})
-    near = [plain[:-1], plain[1:], plain.swapcase(), plain[::-1], plain[:10] + "x" + plain[11:], plain[:16] + "\n" + plain[16:] + "..."]
-    near += [b64((one[:-1] + "!").encode()).decode() for one in near] + [one.encode().hex() for one in near[:4]]
+    near = [plain[:-1], plain[1:], plain.swapcase(), plain[:0:-1], plain[:10] + "x" + plain[11:], plain[:16] + "x\n" + plain[16:] + "..."]
+    near += [b64((one[:-1] + "!").encode()).decode() for one in near] + [plain.swapcase().encode().hex()]
     data = "".join(one + "\n#\n" for one in near).encode()
     yield "in one line", control("in one line", 0, stage(["sha256sum < /run/secrets/it > fine", encode_in_stage("json")], "key"),
                                  {"key": key.encode()}, "***")
