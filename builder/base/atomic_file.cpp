@@ -210,6 +210,12 @@ Fd open_for_lock(const std::string& path) {
 
 }  // namespace
 
+Fd try_lock(const std::string& path) {
+  Fd fd = open_for_lock(path);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return {};
+  return fd;
+}
+
 FileLock::FileLock(const std::string& path, Mode mode) : fd_(open_for_lock(path)) {
   const int how = mode == Mode::shared ? LOCK_SH : LOCK_EX;
   const bool locked = wait_for_lock(path, [&] { return ::flock(fd_.get(), how | LOCK_NB); });

@@ -298,8 +298,9 @@ class Build {
       std::vector<std::string> bases = bases_of(file.spec);
       for (const std::string& one : base.names) bases.push_back(one);
       const trust::Subject subject{tree, config, file.spec.images, bases};
-      for (const auto& more : {trust::examine(subject, policy.policy), latest_bases(file.spec),
-                               vulnerabilities_of(file, policy, tree, cache_, progress_)})
+      for (const auto& more :
+           {trust::examine(subject, policy.policy), latest_bases(file.spec), stages_with_network(file.spec),
+            vulnerabilities_of(file, policy, tree, cache_, progress_)})
         found.insert(found.end(), more.begin(), more.end());
       heed_root(file.spec, policy.policy, found);
     }

@@ -15,6 +15,7 @@
 #include "builder/build/stages.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/lock.h"
+#include "minibuild/tree/accounts.h"
 
 namespace minibuild::build {
 
@@ -87,6 +88,31 @@ tree::FileTree local_tree(const SpecFile& file) {
   }
   apply_remove(file.spec.remove, tree);
   return tree;
+}
+
+// True if all that can be below /etc is known without a build: nothing comes from a base, packages or
+// elsewhere.
+bool knows_accounts(const spec::Spec& spec) {
+  const auto brings_accounts = [](const spec::Copy& copy) {
+    if (!copy.stage && !copy.image && !copy.download) return false;
+    const std::string to = tree::normalise(copy.to);
+    return to.empty() || to == "etc" || to == "etc/passwd" || to == "etc/group" || copy.closure;
+  };
+  return std::holds_alternative<spec::BaseScratch>(spec.base.what) && spec.packages.empty() &&
+         std::none_of(spec.copy.begin(), spec.copy.end(), brings_accounts);
+}
+
+// A user that the image will not have, where that can be known.
+void look_at_user(const SpecFile& file, tree::FileTree tree, spec::Diagnostics& diagnostics) {
+  if (!file.spec.user || !knows_accounts(file.spec)) return;
+  try {
+    Target target{file, tree, 0, all_accounts(tree, file), nullptr};
+    apply_accounts(file.spec, target);
+    tree::resolve_user(*file.spec.user, tree::read_accounts(tree));
+  } catch (const base::Error& error) {
+    diagnostics.push_back({spec::Severity::error, "unknown-user", spec::position_of(file.spec, "user"),
+                           std::string(error.what()) + "; write its number, or add it under 'accounts'"});
+  }
 }
 
 bool may_inherit(const spec::Spec& spec) {
@@ -198,6 +224,8 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   if (spec::has_errors(checked.wrong)) return checked;
   const ImagePolicy policy = load_policy(file);
   const tree::FileTree tree = local_tree(file);
+  look_at_user(file, tree, checked.wrong);
+  if (spec::has_errors(checked.wrong)) return checked;
   const oci::ImageConfig config = spec_config(file.spec);
   static const tree::FileTree nothing;
   std::vector<trust::Violation> found = find_credentials(archive::difference(nothing, tree), tree,
@@ -205,8 +233,9 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   trust::examine_config({tree, config, file.spec.images, all_bases(file, options.set)}, policy.policy, found);
   trust::examine_accounts(tree, found);
   trust::examine_files(tree, found);
-  for (const auto& more : {find_credentials(config, file.spec.annotations, policy.baseline),
-                           latest_bases(file.spec), unpinned_inputs(file, options, lock, locked_packages)})
+  for (const auto& more : {find_credentials(config, file.spec.annotations, policy.baseline), latest_bases(file.spec),
+                           unpinned_inputs(file, options, lock, locked_packages),
+                           stages_with_network(file.spec)})
     found.insert(found.end(), more.begin(), more.end());
   heed_root(file.spec, policy.policy, found);
   // What the base brings is known when it is built: labels, and an entrypoint that 'cmd' is given to.

@@ -9,10 +9,6 @@ namespace minibuild::build {
 
 using base::Code;
 
-namespace {
-
-constexpr const char* default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 void set_env(spec::Environment& env, const std::string& name, const std::string& value) {
   const auto there =
       std::find_if(env.begin(), env.end(), [&](const auto& entry) { return entry.first == name; });
@@ -28,6 +24,13 @@ void merge_sorted(std::vector<std::string>& values, const std::vector<std::strin
   values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
+void add_path(spec::Environment& env) {
+  const auto is_path = [](const auto& entry) { return entry.first == "PATH"; };
+  if (std::none_of(env.begin(), env.end(), is_path)) env.emplace(env.begin(), "PATH", default_path);
+}
+
+namespace {
+
 // The user as numbers, `uid:gid`.
 std::string numeric_user(const SpecFile& file, const Base& base, const tree::FileTree& tree) {
   const bool written = file.spec.user.has_value();
@@ -38,7 +41,7 @@ std::string numeric_user(const SpecFile& file, const Base& base, const tree::Fil
     try {
       identity = tree::resolve_user(user, tree::read_accounts(tree));
     } catch (const base::Error& error) {
-      fail_at(file, position, Code::failed,
+      fail_at(file, position, written ? Code::usage : Code::failed,
               std::string(error.what()) + "; write its number, or add it under 'accounts'");
     }
   }
@@ -58,9 +61,7 @@ oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree
   const spec::Environment base_env = config.env;
   for (const auto& [name, value] : spec.env)
     set_env(config.env, name, spec::expand_base_env(value, base_env));
-  const auto is_path = [](const auto& entry) { return entry.first == "PATH"; };
-  if (std::none_of(config.env.begin(), config.env.end(), is_path))
-    config.env.emplace(config.env.begin(), "PATH", default_path);
+  add_path(config.env);
   std::vector<std::string> ports;
   for (const spec::Port& port : spec.ports) ports.push_back(fmt::format("{}/{}", port.number, port.protocol));
   merge_sorted(config.exposed_ports, ports);

@@ -10,6 +10,16 @@
 
 namespace minibuild::build {
 
+/// The PATH of an image that has no other.
+constexpr const char* default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The variable in its place, or behind all others.
+void set_env(spec::Environment& env, const std::string& name, const std::string& value);
+/// Puts the default PATH first if there is none.
+void add_path(spec::Environment& env);
+/// Both lists, sorted, each value once.
+void merge_sorted(std::vector<std::string>& values, const std::vector<std::string>& more);
+
 /// The config before the layers are known: the base's, with what the spec says. Throws Error at the spec's
 /// place if its user is not known.
 oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree::FileTree& tree,

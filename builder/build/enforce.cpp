@@ -205,11 +205,11 @@ void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust:
     if (one.level == trust::Level::error || follows) {
       errors.push_back(std::move(one));
     } else if (++counts[one.rule] <= most_shown) {
-      progress.note(one.rule, fmt::format("warning: {}; {}", one.message, one.fix));
+      progress.warning({one.rule, one.message, one.fix, one.position.line});
     }
   }
   for (const auto& [rule, count] : counts)
-    if (count > most_shown) progress.note(rule, fmt::format("warning: and {} more", count - most_shown));
+    if (count > most_shown) progress.warning({rule, fmt::format("and {} more", count - most_shown), "", 0});
   if (errors.empty()) return;
   std::string text = spec::render_text(diagnostics_of(errors, most_shown), file.spec.file, file.source);
   while (text.ends_with('\n')) text.pop_back();
@@ -223,11 +223,20 @@ std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, cons
   return exceeding(inventory, advisories_of(policy, cache), *policy.policy.max_severity, is_own);
 }
 
+namespace {
+
+bool names_rule(const spec::Policy& policy, std::string_view rule) {
+  const auto is_it = [&](const auto& one) { return one.rule == rule; };
+  return std::any_of(policy.deny.begin(), policy.deny.end(), is_it) ||
+         std::any_of(policy.warn.begin(), policy.warn.end(), is_it);
+}
+
+}  // namespace
+
 void heed_root(const spec::Spec& spec, const spec::Policy& policy,
                std::vector<trust::Violation>& violations) {
   const auto is_it = [](const auto& one) { return one.rule == "root-user"; };
-  const bool is_named = std::any_of(policy.deny.begin(), policy.deny.end(), is_it) ||
-                        std::any_of(policy.warn.begin(), policy.warn.end(), is_it);
+  const bool is_named = names_rule(policy, "root-user");
   const std::string name = spec.user ? spec.user->substr(0, spec.user->find(':')) : "";
   const bool is_written = name == "root" || base::parse_number(name) == uint64_t{0};
   if (is_written && !is_named) std::erase_if(violations, is_it);
@@ -266,6 +275,20 @@ std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const Ima
   } catch (const base::Error& error) {
     fail_at(file, policy.policy.max_severity_position, error.code(), error.what());
   }
+}
+
+std::vector<trust::Violation> stages_with_network(const spec::Spec& spec) {
+  std::vector<trust::Violation> found;
+  for (const spec::Stage& stage : spec.stages) {
+    if (!stage.network) continue;
+    found.push_back(
+        {"network", fmt::format("the stage '{}' has the network while it runs", base::printable(stage.name)),
+         "write what it fetches under 'copy' as URLs with hashes, or under 'packages', and leave out "
+         "'network: full'",
+         ""});
+    found.back().position = stage.position;
+  }
+  return found;
 }
 
 std::vector<trust::Violation> latest_bases(const spec::Spec& spec) {

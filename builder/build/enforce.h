@@ -37,5 +37,7 @@ std::vector<trust::Violation> vulnerabilities_of(const ImagePolicy& policy, cons
                                                  store::Cache& cache, bool is_own = false);
 /// `latest-tag` for those.
 std::vector<trust::Violation> latest_bases(const spec::Spec& spec);
+/// `network` for each stage that is given the network.
+std::vector<trust::Violation> stages_with_network(const spec::Spec& spec);
 
 }  // namespace minibuild::build

@@ -1,6 +1,8 @@
 #include "builder/build/inputs.h"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "builder/build/stages.h"
 
@@ -20,10 +22,12 @@ class Finder {
 
  private:
   enum class Part { image, stages };
+  std::set<std::tuple<std::string, std::string, Part, std::map<std::string, std::string>>> seen_;
 
   void look_at(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
                int depth, Part part) {
     if (depth > 16) return;  // the build says that specs stand on each other
+    if (!seen_.insert({path, oci::to_string(platform), part, set}).second) return;  // two ways to one spec
     if (depth > 0) set = declared_of(path, std::move(set), platform);
     const SpecFile file = load_spec(path, set, platform);
     sources.try_emplace(path, file.source);

@@ -9,6 +9,7 @@
 
 #include "builder/build/secret_gate.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/kept.h"
 
 namespace minibuild::build {
 
@@ -19,15 +20,18 @@ namespace {
 // Beside a kept directory, locked, while a stage that has secrets may write to it.
 constexpr const char* unsearched_mark = ".unsearched";
 
-// A kept directory, also what users of the sandbox own in it.
-void remove_kept(const std::string& path, const Options& options, const store::Cache& cache) {
+}  // namespace
+
+void remove_kept(const std::string& path, const store::Cache& cache, const std::string& helper) {
   if (!base::exists(path)) return;
   const base::TemporaryDirectory place(cache.work_directory(), "kept");
   if (::rename(path.c_str(), (place.path() + "/root").c_str()) == 0)
-    sandbox::remove_work(place.path(), options.helper);
+    sandbox::remove_work(place.path(), helper);
   else
     base::remove_tree(path);
 }
+
+namespace {
 
 bool holds_anything(const std::string& path) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), &::closedir);
@@ -91,7 +95,7 @@ void KeptDirectories::open(Directory& directory, const std::string& inside,
   } else {
     lock(directory, inside, waits);
     now_ = std::max(now_, coarse_now());
-    if (options_.stage_runs == StageRuns::anew) remove_kept(directory.path, options_, cache_);
+    if (options_.stage_runs == StageRuns::anew) remove_kept(directory.path, cache_, options_.helper);
   }
   base::make_directories(directory.path);
   mounts_.push_back({inside, directory.path});
@@ -128,7 +132,7 @@ void KeptDirectories::expect_search() {
 void KeptDirectories::search(const std::string& stage, const timespec& since) {
   std::exception_ptr first;
   for (const sandbox::CacheMount& mount : mounts_) {
-    const auto remove_all = [&] { remove_kept(mount.host, options_, cache_); };
+    const auto remove_all = [&] { remove_kept(mount.host, cache_, options_.helper); };
     try {
       refuse_secrets_in_directory(*options_.secret_forms, stage, mount.host, since, remove_all);
     } catch (const base::Error& error) {
@@ -148,7 +152,7 @@ void remove_leftovers(const Options& options, store::Cache& cache) {
   base::remove_stale_temporaries(kept, [&](const std::string& path) {
     const std::string name = base::file_name(path).substr(1);
     if (const size_t mark = name.find(unsearched_mark); mark != std::string::npos)
-      remove_kept(kept + "/" + name.substr(0, mark), options, cache);
+      remove_kept(kept + "/" + name.substr(0, mark), cache, options.helper);
     base::remove_tree(path);
   });
 }

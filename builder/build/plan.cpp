@@ -56,6 +56,7 @@ class Planner {
     pinned_ = locked;
     sets_ = lock.packages;
     for (const LockedPackages& set : sets_) packages(set);
+    for (const oci::Platform& platform : platforms_of(spec_path_, options_)) shipped_packages(platform);
     for (const OutsideInput& input : outside_inputs(spec_path_, options_)) {
       try {
         if (input.download)
@@ -96,6 +97,32 @@ class Planner {
       plan_.push_back({"fetch", subject,
                        fmt::format("{} of {}, {}", missing, set.packages.size(), base::human_size(size)),
                        first.starts_with("file:") ? std::vector<std::string>() : routes(first, false), true});
+  }
+
+  // Of specs that come with minibuild: locked by theirs where this spec's lock file has none of them yet.
+  void shipped_packages(const oci::Platform& platform) {
+    const SpecFile file = load_spec(spec_path_, options_.set, platform);
+    std::set<std::string> paths;
+    const auto look_at = [&](const spec::Base& base) {
+      const auto* other = std::get_if<spec::BaseSpec>(&base.what);
+      if (other != nullptr && beside(file, other->path).starts_with(shipped_prefix))
+        paths.insert(beside(file, other->path));
+    };
+    look_at(file.spec.base);
+    for (const spec::Stage& stage : file.spec.stages) look_at(stage.base);
+    for (const std::string& path : paths) {
+      const auto theirs = read_lock(path);
+      for (LockedPackages set : theirs ? theirs->packages : std::vector<LockedPackages>()) {
+        if (set.platform != oci::to_string(platform)) continue;
+        if (set.spec.empty()) set.spec = path;
+        const auto same = [&](const LockedPackages& one) {
+          return one.spec == set.spec && one.stage == set.stage && one.platform == set.platform;
+        };
+        if (std::any_of(sets_.begin(), sets_.end(), same)) continue;
+        sets_.push_back(set);
+        packages(set);
+      }
+    }
   }
 
   void unlocked_packages(const SpecFile& file, const oci::Platform& platform) {
@@ -163,8 +190,14 @@ class Planner {
     const auto forecasts = forecast_stages(stages, context);
     for (const spec::Stage* stage : stages) {
       const StageForecast& forecast = forecasts.at(stage->name);
-      if (stages_.insert(stage->name).second)
-        plan_.push_back({"stage", stage->name, forecast.text, {}, !forecast.result});
+      if (!stages_.insert(stage->name).second) continue;
+      std::string text = forecast.text;
+      if (const auto* below = std::get_if<spec::BaseSpec>(&stage->base.what);
+          below != nullptr && !forecast.result)
+        text = fmt::format("stands on {}, which is built first", below->path);
+      std::vector<std::string> details;
+      if (stage->network) details.emplace_back("with the network while it runs (network: full)");
+      plan_.push_back({"stage", stage->name, text, details, !forecast.result});
     }
     const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what);
     plan_.push_back({"assemble",

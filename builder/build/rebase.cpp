@@ -2,8 +2,12 @@
 
 #include <algorithm>
 
+#include "builder/build/describe.h"
+#include "builder/build/trim.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/store/image.h"
+#include "minibuild/tree/accounts.h"
 
 namespace minibuild::build {
 
@@ -43,10 +47,241 @@ oci::ImageLocation old_base(const store::Image& image) {
   return {oci::Transport::registry, oci::to_string(reference), ""};
 }
 
+// What the old base's value became: the new base's, if the image took it over; the image's own otherwise.
+template <typename Value>
+Value followed(const Value& image, const Value& before, const Value& after) {
+  return image == before ? after : image;
+}
+
+// What the image has and its base has not.
+std::vector<std::string> added(const std::vector<std::string>& image,
+                               const std::vector<std::string>& before) {
+  std::vector<std::string> own;
+  for (const std::string& one : image)
+    if (std::find(before.begin(), before.end(), one) == before.end()) own.push_back(one);
+  return own;
+}
+
+const std::string* find_env(const spec::Environment& env, const std::string& name) {
+  for (const auto& [known, value] : env)
+    if (known == name) return &value;
+  return nullptr;
+}
+
+// A value that was made with `${env.NAME}` of the base, with the new base's in its place; nothing if it was
+// not.
+std::optional<std::string> composed_anew(const std::string& value, const std::string& before,
+                                         const std::string& after) {
+  constexpr size_t shortest = 4;  // anything shorter is there by chance
+  const size_t at = before.size() < shortest ? std::string::npos : value.find(before);
+  if (at == std::string::npos || value.find(before, at + 1) != std::string::npos) return std::nullopt;
+  const size_t end = at + before.size();
+  const auto is_edge = [](char c) { return c == ':' || c == ' ' || c == ',' || c == ';'; };
+  if ((at > 0 && !is_edge(value[at - 1])) || (end < value.size() && !is_edge(value[end])))
+    return std::nullopt;
+  return value.substr(0, at) + after + value.substr(end);
+}
+
+spec::Environment rebased_env(const oci::ImageConfig& image, const oci::ImageConfig& before,
+                              const oci::ImageConfig& after, RebaseNotes& notes) {
+  spec::Environment env = after.env;
+  std::erase_if(env, [&](const auto& entry) {  // what the image had taken out
+    return find_env(before.env, entry.first) != nullptr && find_env(image.env, entry.first) == nullptr;
+  });
+  for (const auto& [name, value] : image.env) {
+    const std::string* old = find_env(before.env, name);
+    if (old != nullptr && *old == value) continue;
+    // minibuild sets it where neither base nor spec does.
+    if (old == nullptr && name == "PATH" && value == default_path) continue;
+    const std::string* now = find_env(after.env, name);
+    const std::string replaced = now == nullptr ? "" : *now;
+    if (old != nullptr && *old != replaced) {
+      if (const auto anew = composed_anew(value, *old, replaced)) {
+        notes.push_back(fmt::format("{}: the old base's part of it is now the new base's: {}", name, *anew));
+        set_env(env, name, *anew);
+        continue;
+      }
+      notes.push_back(fmt::format("{} stays as the image sets it; the base has another than before: {}", name,
+                                  now == nullptr ? "none" : *now));
+    }
+    set_env(env, name, value);
+  }
+  add_path(env);
+  return env;
+}
+
+// Where something lies, and what the image is made of.
+struct Trees {
+  tree::FileTree before;
+  tree::FileTree after;
+  tree::FileTree image;
+  tree::FileTree result;
+};
+
+// The first few of many.
+std::string list_of(const std::vector<std::string>& paths) {
+  constexpr size_t shown = 5;
+  std::vector<std::string> first(paths.begin(),
+                                 paths.begin() + static_cast<std::ptrdiff_t>(std::min(shown, paths.size())));
+  for (std::string& path : first) path = "/" + path;
+  return base::join(first, ", ") +
+         (paths.size() > shown ? fmt::format(" and {} more", paths.size() - shown) : "");
+}
+
+bool same_node(const tree::Node* a, const tree::Node* b, store::Cache& cache) {
+  if (a == nullptr || b == nullptr) return a == b;
+  if (a->type != b->type || a->mode != b->mode || a->uid != b->uid || a->gid != b->gid ||
+      a->target != b->target)
+    return false;
+  if (a->type != tree::NodeType::file) return true;
+  return a->content.size == b->content.size &&
+         (tree::same_place(a->content, b->content) ||
+          store::content_id(a->content, cache) == store::content_id(b->content, cache));
+}
+
+std::string user_of(const std::string& user, const tree::FileTree& tree) {
+  tree::Identity identity;
+  if (!user.empty()) identity = tree::resolve_user(user, tree::read_accounts(tree));
+  return fmt::format("{}:{}", identity.uid, identity.gid);
+}
+
+// The config has numbers; what they were made from is known if it was the base's user, and guessed from its
+// accounts.
+void follow_user(const Trees& trees, const oci::ImageConfig& image, const oci::ImageConfig& before,
+                 const oci::ImageConfig& after, oci::ImageConfig& result, RebaseNotes& notes) {
+  std::string inherited;
+  try {
+    inherited = user_of(before.user, trees.image);
+  } catch (const base::Error&) {
+    inherited = before.user;
+  }
+  if (image.user == inherited || image.user == before.user) {
+    result.user = image.user == inherited ? user_of(after.user, trees.result) : after.user;
+    if (result.user != image.user)
+      notes.push_back(fmt::format("the user is the new base's, {}; it was {}", result.user, image.user));
+    return;
+  }
+  const tree::Accounts now = tree::read_accounts(trees.result);
+  for (const tree::User& user : tree::read_accounts(trees.image).users) {
+    if (fmt::format("{}:{}", user.uid, user.gid) != image.user) continue;
+    const auto same = [&](const tree::User& other) { return other.name == user.name; };
+    const auto there = std::find_if(now.users.begin(), now.users.end(), same);
+    if (there != now.users.end() && there->uid == user.uid && there->gid == user.gid) continue;
+    notes.push_back(fmt::format("the user {} stays; it was '{}', {}; if the spec names it so, build again",
+                                image.user, base::printable(user.name),
+                                there == now.users.end()
+                                    ? std::string("which the new base does not have")
+                                    : fmt::format("which is {}:{} on the new base", there->uid, there->gid)));
+  }
+}
+
+// What layers that were made on the old base mean on the new one.
+void look_at_trees(const Trees& trees, const oci::ImageConfig& image, const oci::ImageConfig& before,
+                   const oci::ImageConfig& after, store::Cache& cache, oci::ImageConfig& result,
+                   RebaseNotes& notes) {
+  std::vector<std::string> hidden;
+  std::vector<std::string> elsewhere;
+  std::vector<std::string> replaced;
+  for (const auto& [path, node] : trees.image.nodes()) {
+    const tree::Node* old = trees.before.find(path);
+    const tree::Node* now = trees.after.find(path);
+    const tree::Node* there = trees.result.find(path);
+    const bool is_directory = node.type == tree::NodeType::directory;
+    if (is_directory && old != nullptr && old->type == tree::NodeType::directory) {
+      if (now != nullptr && now->type != tree::NodeType::directory && there != nullptr &&
+          there->type == tree::NodeType::directory)
+        hidden.push_back(path);
+      continue;
+    }
+    if (same_node(&node, old, cache)) continue;
+    if (!is_directory && there == nullptr)
+      elsewhere.push_back(path);
+    else if (!is_directory && old != nullptr && !same_node(old, now, cache))
+      replaced.push_back(path);
+    // Through a link of the old base, which is a directory of the new one: nobody looks there any more.
+    else if (const std::string real = trees.after.resolve(path, true); real != path)
+      elsewhere.push_back(path);
+  }
+  if (!hidden.empty())
+    fail("its layers would put directories over what the new base has as links: {}; build it again",
+         list_of(hidden));
+  if (!elsewhere.empty())
+    notes.push_back(
+        fmt::format("the new base has other links than the old one: {} may not be where a build puts "
+                    "it; build again",
+                    list_of(elsewhere)));
+  if (!replaced.empty())
+    notes.push_back(
+        fmt::format("made from the old base's files, and in place of the new base's: {}; to have them "
+                    "made from the new base's, build again",
+                    list_of(replaced)));
+  std::vector<std::string> gone;
+  std::vector<std::string> differs;
+  for (const auto& [path, node] : trees.before.nodes()) {
+    const bool below_gone = !gone.empty() && path.starts_with(gone.back() + "/");
+    if (trees.image.find(path) == nullptr) {
+      if (!below_gone) gone.push_back(path);
+    } else if (node.type == tree::NodeType::file && same_node(&node, trees.image.find(path), cache) &&
+               !same_node(&node, trees.after.find(path), cache)) {
+      differs.push_back(path);
+    }
+  }
+  if (!gone.empty())
+    notes.push_back(
+        fmt::format("the image leaves out {} of the old base; what else 'remove' or 'trim' would take "
+                    "from the new one stays",
+                    list_of(gone)));
+  if (!differs.empty())
+    notes.push_back(
+        fmt::format("{} file{} of the old base differ{} on the new one or are not there; if the spec "
+                    "copies one of them, build again: a file that the base had is in none of the "
+                    "image's layers",
+                    differs.size(), differs.size() == 1 ? "" : "s", differs.size() == 1 ? "s" : ""));
+  const std::vector<std::string> known = missing_libraries(trees.after, {});
+  for (const std::string& line : missing_libraries(trees.result, trees.after)) {
+    if (std::find(known.begin(), known.end(), line) != known.end()) continue;
+    const size_t space = line.find(' ');
+    notes.push_back(fmt::format("{} needs {}, which the old base had and the new one has not; build again",
+                                line.substr(space + 1), line.substr(0, space)));
+  }
+  follow_user(trees, image, before, after, result, notes);
+}
+
 }  // namespace
 
+oci::ImageConfig rebased_config(const oci::ImageConfig& image, const oci::ImageConfig& before,
+                                const oci::ImageConfig& after, RebaseNotes& notes) {
+  oci::ImageConfig result = image;
+  result.author = followed(image.author, before.author, after.author);
+  result.env = rebased_env(image, before, after, notes);
+  result.exposed_ports = after.exposed_ports;
+  merge_sorted(result.exposed_ports, added(image.exposed_ports, before.exposed_ports));
+  result.volumes = after.volumes;
+  merge_sorted(result.volumes, added(image.volumes, before.volumes));
+  // An entrypoint of its own clears the base's arguments, also if it is the same.
+  const bool is_own = image.entrypoint != before.entrypoint || (image.cmd.empty() && !before.cmd.empty());
+  if (!is_own) {
+    result.entrypoint = after.entrypoint;
+    result.cmd = followed(image.cmd, before.cmd, after.cmd);
+  } else if (image.entrypoint == before.entrypoint && before.entrypoint != after.entrypoint) {
+    notes.push_back(
+        "the entrypoint stays; the new base has another, and whether the image took it from the old one "
+        "cannot be known");
+  }
+  result.working_dir = followed(image.working_dir, before.working_dir, after.working_dir);
+  result.stop_signal = followed(image.stop_signal, before.stop_signal, after.stop_signal);
+  result.labels = after.labels;
+  for (const auto& [name, value] : before.labels)
+    if (!image.labels.contains(name)) result.labels.erase(name);
+  for (const auto& [name, value] : image.labels) {
+    const auto old = before.labels.find(name);
+    if (old == before.labels.end() || old->second != value) result.labels[name] = value;
+  }
+  return result;
+}
+
 store::Image rebase(const store::Image& image, const oci::ImageLocation& onto, store::Cache& cache,
-                    const Registries& registries) {
+                    const Registries& registries, RebaseNotes& notes) {
   const oci::Platform& platform = image.config.platform;
   const oci::ImageLocation from = old_base(image);
   const store::Image before = read_image(from, platform, cache, registries).images.front();
@@ -60,7 +295,7 @@ store::Image rebase(const store::Image& image, const oci::ImageLocation& onto, s
   if (!fits)
     fail("its first layers are not those of its base {}; it has to be built again", oci::to_string(from));
   store::Image result;
-  result.config = image.config;
+  result.config = rebased_config(image.config, before.config, after.config, notes);
   result.layers = after.layers;
   result.layers.insert(result.layers.end(), image.layers.begin() + static_cast<std::ptrdiff_t>(below),
                        image.layers.end());
@@ -71,6 +306,9 @@ store::Image rebase(const store::Image& image, const oci::ImageLocation& onto, s
     result.config.diff_ids.push_back(layer.diff_id);
     result.manifest.layers.push_back(layer.descriptor);
   }
+  look_at_trees({image_tree(before, cache, "the old base"), image_tree(after, cache, "the new base"),
+                 image_tree(image, cache, "the image"), image_tree(result, cache, "the rebased image")},
+                image.config, before.config, after.config, cache, result.config, notes);
   const std::vector<oci::History> above = history_above(image.config.history, below);
   result.config.history = after.config.history;
   if (filled(after.config.history) != after.layers.size())

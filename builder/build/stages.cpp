@@ -13,10 +13,12 @@
 #include "builder/build/copy.h"
 #include "builder/build/download.h"
 #include "builder/build/kept.h"
+#include "builder/build/missing_program.h"
 #include "builder/build/notes.h"
 #include "builder/build/packages.h"
 #include "builder/build/secret_gate.h"
 #include "minibuild/archive/tar.h"
+#include "minibuild/base/log_line.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/signatures.h"
 #include "minibuild/sandbox/sandbox.h"
@@ -555,6 +557,16 @@ class StageRun {
             stage_.name, hit.id, hit.encoding));
   }
 
+  // Where the machine has a program that a command did not find.
+  std::string advice(const std::string& command, const std::vector<std::string>& last_lines) const {
+    std::string path;
+    for (const auto& [name, value] : environment(stage_, base_, context_.epoch))
+      if (name == "PATH") path = value;
+    const std::string text = advice_for_missing(program_not_found(command, last_lines), path,
+                                                {context_.options.caller_path, context_.options.caller_home});
+    return text.empty() ? "" : "\n  fix: " + text;
+  }
+
   [[noreturn]] void report(const sandbox::Outcome& outcome,
                            const std::vector<std::string>& last_lines) const {
     const std::string text = outcome.failed_command < set_up_.size()
@@ -569,7 +581,8 @@ class StageRun {
     std::string message = fmt::format("the stage '{}' {}\n  command: ", stage_.name, ending);
     for (const char c : command) message += c == '\n' ? std::string("\n           ") : std::string(1, c);
     if (!last_lines.empty()) message += "\n  its last lines:";
-    for (const std::string& line : last_lines) message += "\n    " + base::printable(line);
+    for (const std::string& line : last_lines) message += "\n    " + base::log_line(line, false);
+    if (host_ && outcome.exit_status == 127) message += advice(text, last_lines);
     fail("{}", message);
   }
 

@@ -357,6 +357,7 @@ int run_build(const BuildArguments& arguments, Prepared prepared, double start) 
   check_spec(arguments, prepared.options);
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
   store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
+  const CacheLimit limit(cache, [&](const std::string& text) { progress->note("cache", text); });
   prepared.options.registries = make_registries(
       arguments.registry,
       [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
@@ -482,6 +483,12 @@ build::Options plain_options(const std::vector<std::string>& set) {
   options.epoch = source_date_epoch();
   options.jobs = processors();
   options.cancelled = &interrupted;
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  options.caller_path = variable("PATH");
+  options.caller_home = variable("HOME");
   options.clock = seconds_now;
   options.now = static_cast<int64_t>(std::time(nullptr));
   return options;

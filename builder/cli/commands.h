@@ -218,10 +218,32 @@ int completion(const std::string& shell);
 
 struct CacheArguments {
   std::string cache_dir;
-  std::string max_size = "10GB";
+  std::string max_size;  // the cache's limit if empty
 };
 int cache_list(const CacheArguments& arguments);
 int cache_collect(const CacheArguments& arguments);
+
+/// What --cache-limit says, of whichever command.
+std::string& cache_limit_flag();
+/// How large the cache may become, in bytes: the flag, $MINIBUILD_CACHE_LIMIT, or what its disk allows.
+/// Throws Error{Code::usage} for what is no size.
+uint64_t cache_limit(const std::string& directory);
+
+/// Keeps the cache within its limit when a command that fills it ends.
+class CacheLimit {
+ public:
+  CacheLimit(store::Cache& cache, std::function<void(const std::string& text)> tell);
+  ~CacheLimit();
+  CacheLimit(const CacheLimit&) = delete;
+  CacheLimit& operator=(const CacheLimit&) = delete;
+  CacheLimit(CacheLimit&&) = delete;
+  CacheLimit& operator=(CacheLimit&&) = delete;
+
+ private:
+  store::Cache& cache_;
+  std::function<void(const std::string& text)> tell_;
+  uint64_t limit_;
+};
 
 /// The cache's directory: the flag, $MINIBUILD_CACHE_DIR, $XDG_CACHE_HOME/minibuild, ~/.cache/minibuild.
 std::string cache_directory(const std::string& flag);

@@ -66,6 +66,7 @@ int diff_all(const DiffArguments& arguments, const std::vector<oci::Platform>& p
 
 int diff(const DiffArguments& arguments) {
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   const build::Registries registries = make_registries(arguments.registry, {});
   const auto platform = one_platform(arguments.platform);
   const oci::ImageLocation first = find_image(arguments.before);
@@ -88,6 +89,7 @@ int diff(const DiffArguments& arguments) {
 
 int why(const WhyArguments& arguments) {
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   const build::Registries registries = make_registries(arguments.registry, {});
   const build::Opened opened =
       open_first(find_image(arguments.image), one_platform(arguments.platform), cache, registries);
@@ -108,6 +110,7 @@ namespace {
 int compare_with_spec(const ReproduceArguments& arguments, build::Options options) {
   build::guard_secrets(arguments.spec, options);
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
   if (!arguments.reuse_stages) {
     options.stage_runs = build::StageRuns::apart;

@@ -11,6 +11,7 @@ namespace minibuild::cli {
 int copy(const CopyArguments& arguments) {
   const std::optional<oci::Platform> platform = one_platform(arguments.platform);
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   const oci::ImageLocation from = find_image(arguments.source);
   const oci::ImageLocation to = find_destination(arguments.destination);

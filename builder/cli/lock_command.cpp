@@ -20,6 +20,7 @@ int resolve(const LockArguments& arguments, build::Options options) {
     spec = LockArguments{}.spec;
   }
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   options.registries = make_registries(arguments.registry, note_on_stderr);
   options.registries.verify_again = true;
   const auto mode = arguments.update ? build::LockMode::update : build::LockMode::look;

@@ -16,6 +16,9 @@ namespace {
 
 void add_cache(CLI::App& app, std::string& directory) {
   app.add_option("--cache-dir", directory, "The cache's directory");
+  app.add_option(
+      "--cache-limit", cache_limit_flag(),
+      "How large the cache may become (default: $MINIBUILD_CACHE_LIMIT, 10GB or a fifth of its disk)");
 }
 
 void add_set(CLI::App& app, std::vector<std::string>& set) {
@@ -73,6 +76,9 @@ void add_build(CLI::App& app, BuildArguments& a) {
                "bases again; what a digest names still comes from the cache");
   app.add_option("--cache-dir", a.cache_dir,
                  "The cache's directory (default: $MINIBUILD_CACHE_DIR, ~/.cache/minibuild)");
+  app.add_option(
+      "--cache-limit", cache_limit_flag(),
+      "How large the cache may become (default: $MINIBUILD_CACHE_LIMIT, 10GB or a fifth of its disk)");
   app.add_option("--metadata-file", a.metadata_file,
                  "Write digest, layers, sizes and times to this file as JSON");
   app.add_option("--progress", a.progress, "auto, plain, json or none")
@@ -416,8 +422,7 @@ void add_cache_commands(CLI::App& app, std::function<int()>& chosen) {
   };
   add("ls", "List what the cache holds", cache_list)->footer("Example:\n  minibuild cache ls");
   CLI::App* collect = add("gc", "Remove what was not used for longest", cache_collect);
-  collect->add_option("--max-size", a->max_size, "What may stay, such as 500MB or 10GB")
-      ->capture_default_str();
+  collect->add_option("--max-size", a->max_size, "What may stay, such as 500MB (default: the limit)");
   collect->footer("Example:\n  minibuild cache gc --max-size 2GB");
   app.footer("Example:\n  minibuild cache gc --max-size 2GB");
 }

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <mutex>
 
 #include "builder/cli/commands.h"
 #include "minibuild/base/error.h"
+#include "minibuild/base/log_line.h"
 #include "minibuild/base/text.h"
 #include "minibuild/base/wait.h"
 #include "minibuild/oci/json.h"
@@ -31,6 +33,11 @@ void print(const std::string& text) {
   }
 }
 
+bool shows_colours() {
+  const char* without = std::getenv("NO_COLOR");
+  return ::isatty(STDERR_FILENO) == 1 && (without == nullptr || *without == '\0');
+}
+
 class Silent : public build::Progress {
  public:
   void note(const std::string& /*subject*/, const std::string& /*text*/) override {}
@@ -44,7 +51,7 @@ class Plain : public build::Progress {
     print(fmt::format("{}: {}\n", subject, base::printable(text)));
   }
   void output(const std::string& stage, std::string_view line) override {
-    print(fmt::format("{} | {}\n", stage, base::printable(line)));
+    print(fmt::format("{} | {}\n", stage, base::log_line(line, shows_colours())));
   }
   void layer(uint64_t /*done*/, uint64_t /*total*/) override {}
 };
@@ -63,7 +70,7 @@ class Bar : public build::Progress {
     line(fmt::format("{}: {}\n", subject, base::printable(text)));
   }
   void output(const std::string& stage, std::string_view text) override {
-    line(fmt::format("{} | {}\n", stage, base::printable(text)));
+    line(fmt::format("{} | {}\n", stage, base::log_line(text, shows_colours())));
   }
   void layer(uint64_t done, uint64_t total) override {
     const std::lock_guard lock(mutex_);
@@ -99,10 +106,24 @@ class Bar : public build::Progress {
 class JsonLines : public build::Progress {
  public:
   void note(const std::string& subject, const std::string& text) override {
-    put({{"event", "note"}, {"subject", base::printable(subject)}, {"text", base::printable(text)}});
+    const bool warns = text.starts_with("warning: ");
+    put({{"event", "note"},
+         {"subject", base::printable(subject)},
+         {"text", base::printable(text)},
+         {"severity", warns ? "warning" : "info"}});
+  }
+  void warning(const build::Warning& one) override {
+    oci::Json event = {{"event", "note"},
+                       {"subject", base::printable(one.rule)},
+                       {"text", base::printable("warning: " + one.message)},
+                       {"severity", "warning"},
+                       {"rule", base::printable(one.rule)}};
+    if (one.line > 0) event["line"] = one.line;
+    if (!one.fix.empty()) event["fix"] = base::printable(one.fix);
+    put(event);
   }
   void output(const std::string& stage, std::string_view line) override {
-    put({{"event", "output"}, {"stage", stage}, {"line", base::printable(line)}});
+    put({{"event", "output"}, {"stage", stage}, {"line", base::log_line(line, false)}});
   }
   void layer(uint64_t done, uint64_t total) override {
     const std::lock_guard lock(mutex_);

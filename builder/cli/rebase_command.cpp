@@ -3,12 +3,14 @@
 
 #include "builder/cli/commands.h"
 #include "minibuild/base/error.h"
+#include "minibuild/base/text.h"
 #include "minibuild/build/rebase.h"
 
 namespace minibuild::cli {
 
 int rebase(const RebaseArguments& arguments) {
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   const oci::ImageLocation from = find_image(arguments.image);
   const oci::ImageLocation onto = find_image(arguments.onto);
@@ -27,8 +29,13 @@ int rebase(const RebaseArguments& arguments) {
   const store::ImageSet set = build::read_image(from, std::nullopt, cache, registries);
   store::ImageSet rebased;
   try {
-    for (const store::Image& image : set.images)
-      rebased.images.push_back(build::rebase(image, onto, cache, registries));
+    for (const store::Image& image : set.images) {
+      build::RebaseNotes notes;
+      rebased.images.push_back(build::rebase(image, onto, cache, registries, notes));
+      const std::string subject =
+          set.images.size() == 1 ? "rebase" : "rebase (" + oci::to_string(image.config.platform) + ")";
+      for (const std::string& note : notes) note_on_stderr(subject, base::printable(note));
+    }
   } catch (const base::Error& error) {
     if (error.code() == base::Code::interrupted) throw;
     throw base::Error(error.code(), fmt::format("cannot rebase {}: {}", oci::to_string(from), error.what()));

@@ -60,6 +60,7 @@ int sbom(const SbomArguments& arguments) {
   std::optional<oci::Platform> platform = one_platform(arguments.platform);
   // Without a place for several documents it is one image: this machine's, as other tools have it.
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   const oci::ImageLocation location = find_image(arguments.image);
   const std::string what = oci::to_string(location);

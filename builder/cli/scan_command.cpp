@@ -163,6 +163,7 @@ int scan(const ScanArguments& arguments) {
   const std::optional<oci::Platform> platform = one_platform(arguments.platform);
   const int64_t now = std::time(nullptr);
   store::Cache cache(cache_directory(arguments.cache_dir));
+  const CacheLimit limit(cache, {});
   const build::Registries registries = make_registries(arguments.registry, note_on_stderr);
   std::vector<std::string> failures;
   if (arguments.update) {

@@ -24,6 +24,7 @@ const std::vector<RuleInfo>& policy_rules() {
       {"max-size", error, "the image is larger than the policy allows"},
       {"missing-label", error, "a label that the policy wants is missing"},
       {"missing-library", warning, "a program needs a library that is not in the image"},
+      {"network", warning, "a stage has the network while it runs"},
       {"package-manager", warning, "a package manager is in the image"},
       {"relative-workdir", off, "the working directory is not an absolute path"},
       {"root-user", error, "the image runs as root"},

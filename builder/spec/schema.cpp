@@ -148,7 +148,7 @@ std::string json_schema() {
   "$defs": {
     "scalar": { "type": ["string", "number", "boolean"] },
     "texts": { "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
-    "rule": { "enum": ["architecture", "compiler", "duplicate-account", "empty-password", "entrypoint", "file-capabilities", "label-schema", "latest-tag", "leftover", "max-severity", "max-size", "missing-label", "missing-library", "package-manager", "relative-workdir", "root-user", "secret", "setuid", "shell", "shell-form", "ssh-port", "system-mount", "unpinned", "untrusted-base", "user-name", "world-writable"] },
+    "rule": { "enum": ["architecture", "compiler", "duplicate-account", "empty-password", "entrypoint", "file-capabilities", "label-schema", "latest-tag", "leftover", "max-severity", "max-size", "missing-label", "missing-library", "network", "package-manager", "relative-workdir", "root-user", "secret", "setuid", "shell", "shell-form", "ssh-port", "system-mount", "unpinned", "untrusted-base", "user-name", "world-writable"] },
     "rules": { "type": "array", "items": { "$ref": "#/$defs/rule" } },
     "words": { "type": "array", "items": { "$ref": "#/$defs/scalar" } },
     "id": { "type": ["integer", "string"], "minimum": 0, "maximum": 4294967294 },

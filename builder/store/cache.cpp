@@ -6,6 +6,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "builder/store/disk_usage.h"
 #include "builder/store/table.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -114,8 +115,14 @@ std::string Cache::mount_path(std::string_view name) const {
   return mounts_directory() + "/" + base::to_hex(base::sha256(name));
 }
 
-std::optional<base::FileLock> Cache::try_lock_mount(const base::Hash& id) const {
-  return base::FileLock::try_lock(directory_ + "/locks/mounts", byte_of(id));
+std::optional<base::FileLock> Cache::try_lock_mount(const base::Hash& id) {
+  std::optional<base::FileLock> lock =
+      base::FileLock::try_lock(directory_ + "/locks/mounts", byte_of(id));
+  if (!lock) return lock;
+  // Used: `gc` looks at it.
+  ::utimensat(AT_FDCWD, (mounts_directory() + "/" + base::to_hex(id)).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+  mounts_used_ = true;
+  return lock;
 }
 
 std::string Cache::blob_path(const oci::Digest& digest) const {
@@ -174,6 +181,8 @@ base::FileLock Cache::lock_lists(const std::string& name) const {
 void Cache::keep_blob(base::AtomicFile& file, const oci::Digest& digest) {
   base::clear_unless_file(blob_path(digest));
   file.commit_as(blob_path(digest), false);
+  struct stat st {};
+  if (::fstat(file.fd(), &st) == 0) written_ += disk_usage(st);
 }
 
 oci::Digest Cache::keep_blob(base::AtomicFile& file) {
@@ -256,6 +265,7 @@ void Cache::put_result(const base::Hash& key, const Result& result) {
   file.write(fmt::format("{}\n{}\n", result_magic, base::to_hex(base::sha256(body))));
   file.write(body);
   file.commit_as(path, false);
+  written_ += std::max<uint64_t>(4096, body.size());
 }
 
 std::optional<base::Hash> Cache::known_hash(const tree::Content& content, uint64_t offset, uint64_t length) {

@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <set>
 
+#include "builder/store/disk_usage.h"
 #include "builder/store/table.h"
 #include "minibuild/base/error.h"
+#include "minibuild/base/file_system.h"
 #include "minibuild/base/text.h"
 #include "minibuild/store/cache.h"
 
@@ -27,23 +30,7 @@ std::vector<std::string> names_in(const std::string& directory) {
   return names;
 }
 
-// What a file takes: less than its length where it has holes.
-uint64_t size_of(const struct stat& st) {
-  const auto length = static_cast<uint64_t>(st.st_size);
-  return length < (uint64_t{1} << 20U) ? length : std::min(length, static_cast<uint64_t>(st.st_blocks) * 512);
-}
-
-uint64_t size_below(const std::string& directory, int depth = 0) {
-  uint64_t size = 0;
-  for (const std::string& name : names_in(directory)) {
-    struct stat st {};
-    const std::string path = directory + "/" + name;
-    if (::lstat(path.c_str(), &st) != 0) continue;
-    size += size_of(st);
-    if (S_ISDIR(st.st_mode) && depth < 200) size += size_below(path, depth + 1);
-  }
-  return size;
-}
+int64_t now_s() { return static_cast<int64_t>(::time(nullptr)); }
 
 struct Item {
   std::string path;
@@ -56,14 +43,19 @@ struct Item {
 
 // Kind and blobs of a result, read without checking: enough to list it.
 Item read_item(const std::string& path, const std::string& name, const struct stat& st) {
-  Item item{path, "damaged", name, static_cast<uint64_t>(st.st_size), st.st_mtim.tv_sec, {}};
+  Item item{path, "damaged", name, disk_usage(st), st.st_mtim.tv_sec, {}};
   std::string head;
   try {
-    head = base::read_file(path, size_t{256} << 20);
+    const base::Fd fd = base::open_file(path);
+    base::FdSource source(fd.get(), path);
+    head.resize(size_t{64} << 10);
+    size_t size = 0;
+    while (const size_t n = source.read(std::span(head).subspan(size))) size += n;
+    head.resize(size);
   } catch (const base::Error&) {
     return item;
   }
-  const std::vector<std::string> lines = base::split(head.substr(0, size_t{64} << 10), '\n');
+  const std::vector<std::string> lines = base::split(head, '\n');
   if (lines.size() < 4) return item;
   item.kind = lines[2];
   for (size_t i = 3; i < lines.size() && lines[i].starts_with("sha256:"); ++i)
@@ -82,7 +74,29 @@ std::vector<Item> results(const std::string& directory) {
   return items;
 }
 
+// Of a kept directory; beside one lies what says that it is still to be searched.
+bool is_mount(const std::string& name) {
+  return !name.starts_with('.') && name.find('.') == std::string::npos;
+}
+
 }  // namespace
+
+uint64_t disk_usage(const std::string& directory) {
+  uint64_t size = 0;
+  std::vector<std::string> waiting = {directory};
+  while (!waiting.empty()) {
+    const std::string here = std::move(waiting.back());
+    waiting.pop_back();
+    for (const std::string& name : names_in(here)) {
+      struct stat st {};
+      const std::string path = here + "/" + name;
+      if (::lstat(path.c_str(), &st) != 0) continue;
+      size += disk_usage(st);
+      if (S_ISDIR(st.st_mode)) waiting.push_back(path);
+    }
+  }
+  return size;
+}
 
 std::vector<CacheEntry> Cache::list() const {
   std::vector<CacheEntry> entries;
@@ -92,78 +106,93 @@ std::vector<CacheEntry> Cache::list() const {
     for (const std::string& blob : item.blobs) {
       struct stat st {};
       if (needed.insert(blob).second && ::lstat((directory_ + "/blobs/sha256/" + blob).c_str(), &st) == 0)
-        size += size_of(st);
+        size += disk_usage(st);
     }
     entries.push_back({item.kind, item.name, size, item.last_used});
   }
   for (const std::string& name : names_in(directory_ + "/blobs/sha256")) {
     struct stat st {};
     if (needed.contains(name) || ::lstat((directory_ + "/blobs/sha256/" + name).c_str(), &st) != 0) continue;
-    entries.push_back({"blob", name, size_of(st), st.st_mtim.tv_sec});
+    entries.push_back({"blob", name, disk_usage(st), st.st_mtim.tv_sec});
   }
   for (const std::string& name : names_in(directory_ + "/mounts")) {
-    if (name.starts_with('.')) continue;  // says that the directory is still to be searched
+    if (!is_mount(name)) continue;
     struct stat st {};
     const std::string path = directory_ + "/mounts/" + name;
     if (::lstat(path.c_str(), &st) == 0)
-      entries.push_back({"mount", name, size_below(path), st.st_mtim.tv_sec});
+      entries.push_back({"mount", name, disk_usage(path), st.st_mtim.tv_sec});
   }
   std::stable_sort(entries.begin(), entries.end(),
                    [](const CacheEntry& a, const CacheEntry& b) { return a.last_used > b.last_used; });
   return entries;
 }
 
-GcReport Cache::collect(uint64_t max_size) {
+GcReport Cache::collect(uint64_t max_size, const RemoveTree& remove) {
   in_use_.reset();
   in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::exclusive);
+  const GcReport report = collect_alone(max_size, remove);
+  in_use_.reset();
+  in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::shared);
+  note_use({report.kept, now_s(), now_s(), report.freed});
+  return report;
+}
+
+std::optional<GcReport> Cache::collect_unless_used(uint64_t max_size, const RemoveTree& remove) {
+  in_use_.reset();
+  std::optional<GcReport> report;
+  if (const base::Fd alone = base::try_lock(directory_ + "/lock")) report = collect_alone(max_size, remove);
+  in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::shared);
+  return report;
+}
+
+GcReport Cache::collect_alone(uint64_t max_size, const RemoveTree& remove_mount) {
   GcReport report;
-  const auto remove = [&report](const std::string& path, uint64_t size) {
-    base::remove_tree(path);
+  const auto remove = [&](const std::string& path, uint64_t size, bool mount = false) {
+    try {
+      mount ? remove_mount(path) : base::remove_tree(path);
+    } catch (const base::Error&) {
+      return false;  // what cannot be removed stays, and counts
+    }
     ++report.removed;
     report.freed += size;
+    return true;
   };
   std::vector<Item> items = results(directory_);
   std::map<std::string, int> users;  // of each blob
   for (const Item& item : items)
     for (const std::string& blob : item.blobs) ++users[blob];
   std::map<std::string, uint64_t> blob_sizes;
-  uint64_t total = 0;
+  uint64_t total = disk_usage(directory_ + "/tables");
   for (const std::string& name : names_in(directory_ + "/blobs/sha256")) {
     struct stat st {};
     const std::string path = directory_ + "/blobs/sha256/" + name;
     if (::lstat(path.c_str(), &st) != 0) continue;
-    const uint64_t size = size_of(st);
-    if (!users.contains(name)) {
-      remove(path, size);  // no result needs it
-      continue;
-    }
+    const auto size = disk_usage(st);
+    if (!users.contains(name) && remove(path, size)) continue;  // no result needs it
     blob_sizes[name] = size;
     total += size;
   }
   for (const Item& item : items) total += item.size;
   for (const std::string& name : names_in(directory_ + "/mounts")) {
-    if (name.starts_with('.')) continue;  // says that the directory is still to be searched
+    if (!is_mount(name)) continue;
     struct stat st {};
     const std::string path = directory_ + "/mounts/" + name;
     if (::lstat(path.c_str(), &st) != 0) continue;
-    items.push_back({path, "mount", name, size_below(path), st.st_mtim.tv_sec, {}});
+    items.push_back({path, "mount", name, disk_usage(path), st.st_mtim.tv_sec, {}});
     total += items.back().size;
   }
   std::stable_sort(items.begin(), items.end(),
                    [](const Item& a, const Item& b) { return a.last_used < b.last_used; });
   for (const Item& item : items) {
     if (total <= max_size) break;
-    remove(item.path, item.size);
+    if (!remove(item.path, item.size, item.kind == "mount")) continue;
     total -= item.size;
     for (const std::string& blob : item.blobs)
-      if (--users[blob] == 0 && blob_sizes.contains(blob)) {
-        remove(directory_ + "/blobs/sha256/" + blob, blob_sizes[blob]);
+      if (--users[blob] == 0 && blob_sizes.contains(blob) &&
+          remove(directory_ + "/blobs/sha256/" + blob, blob_sizes[blob]))
         total -= blob_sizes[blob];
-      }
   }
   report.kept = total;
-  in_use_.reset();
-  in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::shared);
   return report;
 }
 

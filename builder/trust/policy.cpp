@@ -54,6 +54,9 @@ std::string_view reason_of(std::string_view rule) {
       {"missing-label",
        "whoever runs the image finds out by this label where it comes from and who answers for it"},
       {"missing-library", "the program fails when it starts"},
+      {"network",
+       "what it fetches can change without a change of the spec or its lock file, and what it reads can be "
+       "sent away"},
       {"package-manager",
        "it lets software be installed into a running container, and the image is no longer what was built"},
       {"relative-workdir", "where it lies depends on what the base has, and changes with it"},

@@ -1,4 +1,5 @@
 #include "minibuild/base/text.h"
+#include "minibuild/base/log_line.h"
 
 #include <gtest/gtest.h>
 
@@ -51,6 +52,23 @@ TEST(IsUtf8, KnowsTheTable) {
 TEST(Printable, ShowsControlCharacters) {
   EXPECT_EQ(printable("a\nb\x1b[31m"), "a\\nb\\x1b[31m");
   EXPECT_EQ(printable("\xff"), "\\xff");
+}
+
+TEST(Text, ColoursOfALogAreKeptOrLeftOut) {
+  const std::vector<std::array<std::string, 3>> cases = {
+      {"plain", "plain", "plain"},
+      {"\x1b[1;31mred\x1b[0m", "\x1b[1;31mred\x1b[0m\x1b[0m", "red"},
+      {"\x1b[mx", "\x1b[mx\x1b[0m", "x"},
+      {"a\x1b[2Jb", "a\\x1b[2Jb", "a\\x1b[2Jb"},
+      {"\x1b]0;title\x07", "\\x1b]0;title\\x07", "\\x1b]0;title\\x07"},
+      {"\x1b[31", "\\x1b[31", "\\x1b[31"},
+      {"\x1b[?25lm", "\\x1b[?25lm", "\\x1b[?25lm"},
+      {"\x1b\x1b[32mg", "\\x1b\x1b[32mg\x1b[0m", "\\x1bg"},
+  };
+  for (const auto& [line, with, without] : cases) {
+    EXPECT_EQ(log_line(line, true), with);
+    EXPECT_EQ(log_line(line, false), without);
+  }
 }
 
 }  // namespace

@@ -189,6 +189,8 @@ CASES = [
     ("missing-library", "warning", {"copy": PROGRAM_COPY, "files": [file("/var/lib/dpkg/status", DPKG)]},
      {"copy": [{**PROGRAM_COPY[0], "from": "true"}], "files": [file("/var/lib/dpkg/status", DPKG)], "remove": ["/usr/bin/app"]},
      {"path": "/usr/bin/app", "setup": with_program, "early": False}),
+    ("network", "warning", {"stages": {"get": {"base": "host", "network": "full", "run": "true"}}}, {"stages": {"get": {"base": "host", "run": "true"}}},
+     {"image": False}),
     ("package-manager", "warning", {"files": [file("/usr/bin/apt-get", mode="0755")]}, {"files": [file("/usr/bin/apt-get")]}, {"path": "/usr/bin/apt-get"}),
     ("relative-workdir", "off", {"base": "oci:relative.oci"}, {"base": "oci:relative.oci", "workdir": "/app"},
      {"early": False, "setup": lambda d: write_image(d / "relative.oci", [entry("a")], {"WorkingDir": "app"})}),

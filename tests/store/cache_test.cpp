@@ -202,6 +202,50 @@ TEST_F(Caches, CollectingDropsWhatWasUnusedForLongest) {
   EXPECT_TRUE(cache.list().empty());
 }
 
+TEST_F(Caches, ItStaysWithinItsLimitByItself) {
+  const auto fill = [&](const std::string& name, size_t size) {
+    Cache cache(directory_);
+    cache.put_result(base::sha256(name), {"layer", "", {put(cache, std::string(size, name[0]))}});
+    return cache.keep_within(1'000'000);
+  };
+  EXPECT_FALSE(fill("a", 500'000));
+  age(result_file(base::sha256("a")), 3);
+  EXPECT_NEAR(static_cast<double>(Cache(directory_).use().used), 500'000, 100'000);
+  EXPECT_EQ(Cache(directory_).use().collected, 0);
+  EXPECT_FALSE(fill("b", 300'000));
+  // Nothing was added: nothing is looked at, and the note stays as it is.
+  struct stat before {};
+  struct stat after {};
+  ASSERT_TRUE(base::lstat_path(directory_ + "/tables/use", before));
+  EXPECT_FALSE(Cache(directory_).keep_within(1'000'000));
+  ASSERT_TRUE(base::lstat_path(directory_ + "/tables/use", after));
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  {
+    // Another uses it: left to the next.
+    const Cache other(directory_);
+    EXPECT_FALSE(fill("c", 400'000));
+    EXPECT_TRUE(Cache(directory_).find_result(base::sha256("a")));
+  }
+  const auto report = fill("d", 100'000);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->removed, 2U);  // the result that was not used for longest, and its blob
+  EXPECT_LE(report->kept, 900'000U);
+  Cache cache(directory_);
+  EXPECT_FALSE(cache.find_result(base::sha256("a")));
+  for (const char* name : {"b", "c", "d"}) EXPECT_TRUE(cache.find_result(base::sha256(name)));
+  EXPECT_GT(cache.use().collected, 0);
+  // A file with holes takes what it takes on disk; what stages keep counts.
+  const std::string mount = cache.mount_directory("x");
+  base::write_file_atomic(mount + "/holes", "");
+  ASSERT_EQ(::truncate((mount + "/holes").c_str(), 1L << 40), 0);
+  EXPECT_FALSE(cache.keep_within(1'000'000));
+  base::write_file_atomic(cache.mount_directory("x") + "/full", std::string(2'000'000, 'x'));
+  age(mount, 5);
+  ASSERT_TRUE(cache.keep_within(1'000'000));
+  EXPECT_FALSE(base::exists(mount));
+  EXPECT_TRUE(cache.find_result(base::sha256("d")));
+}
+
 TEST_F(Caches, SeveralWritersDoNotDisturbEachOther) {
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t)

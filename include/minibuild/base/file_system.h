@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "minibuild/base/file.h"
+
 namespace minibuild::base {
 
 /// `a file`, `a directory`, `a pipe` …, of `st_mode`.
@@ -25,5 +27,9 @@ void exchange(const std::string& from, const std::string& to);
 /// Locks the open file (flock, exclusive) as soon as nobody else has it locked. Without a lock where the file
 /// system knows none. Throws Error{Code::interrupted} when the user ends the wait.
 void lock_file(int fd, const std::string& path);
+
+/// An exclusive lock on the file, made if missing; none if others hold one, or where the file system knows no
+/// locks.
+Fd try_lock(const std::string& path);
 
 }  // namespace minibuild::base

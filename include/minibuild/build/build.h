@@ -19,12 +19,24 @@
 
 namespace minibuild::build {
 
+/// Something that a build tells of and goes on.
+struct Warning {
+  std::string rule;
+  std::string message;
+  std::string fix;
+  int line = 0;  // of the spec; 0: none
+};
+
 /// Hears what happens. Its functions may be called by several threads at once.
 class Progress {
  public:
   virtual ~Progress() = default;
   /// A line about a stage or a phase: `build: rerun, src/main.c changed`.
   virtual void note(const std::string& subject, const std::string& text) = 0;
+  /// What breaks a rule that is not an error.
+  virtual void warning(const Warning& one) {
+    note(one.rule, "warning: " + one.message + (one.fix.empty() ? "" : "; " + one.fix));
+  }
   /// A line that a stage's command wrote.
   virtual void output(const std::string& stage, std::string_view line) = 0;
   /// How far the writing of a layer is, in tar bytes.
@@ -55,6 +67,8 @@ struct Options {
   bool provenance = false;           // the image's provenance is wanted, whatever the spec says
   std::shared_ptr<Ledger> ledger{};  // what is read is noted here; null: in one of the build's own
   std::string helper = "/proc/self/exe";  // the executable for sandbox::run
+  std::string caller_path{};  // $PATH and $HOME of who builds, to say where a program is that a stage lacks
+  std::string caller_home{};
   const std::atomic<bool>* cancelled = nullptr;
   /// Seconds from any fixed moment, for the durations of phases.
   std::function<double()> clock;

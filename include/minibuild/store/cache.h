@@ -3,12 +3,13 @@
 //
 //   blobs/sha256/HEX   bytes, verified whenever they are used
 //   results/HE/HEX     a result under the key of everything that it depends on, with the blobs that it needs
-//   tables/            hashes of files by their stamp; layers by the groups that they hold
+//   tables/            hashes of files by their stamp; layers by the groups that they hold; how much there is
 //   mounts/HEX         directories that stages keep between builds
 //   tmp/               what is being written
 //   work/              file systems of running stages
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,6 +47,21 @@ struct GcReport {
   uint64_t kept = 0;     // bytes
 };
 
+/// What is known of the cache's size without looking at all of it; times are seconds since 1970, 0 for never.
+struct CacheUse {
+  uint64_t used = 0;  // bytes on disk
+  int64_t measured = 0;
+  int64_t collected = 0;
+  uint64_t freed = 0;  // bytes, when it was collected last
+};
+
+/// The limit of a cache that has no other: 10 GB, or a fifth of its disk if that is less.
+constexpr uint64_t most_cached = 10'000'000'000;
+uint64_t default_cache_limit(const std::string& directory);
+
+/// Removes a directory, also what users of the sandbox own in it.
+using RemoveTree = std::function<void(const std::string& path)>;
+
 class Cache : public archive::LayerMemory {
  public:
   /// Opens or makes the cache; removes what killed builds left in tmp/. Throws Error naming the directory.
@@ -65,7 +81,7 @@ class Cache : public archive::LayerMemory {
   /// Where the kept directory of a stage is or will be; `name` is hashed, so that none can lead elsewhere.
   std::string mount_path(std::string_view name) const;
   /// A lock on a kept directory, `id` being the hash of its name; nothing while somebody else has it.
-  std::optional<base::FileLock> try_lock_mount(const base::Hash& id) const;
+  std::optional<base::FileLock> try_lock_mount(const base::Hash& id);
 
   /// Where a blob lies if it is there and its bytes are right; one that is wrong is removed.
   std::optional<std::string> find_blob(const oci::Digest& digest);
@@ -114,12 +130,20 @@ class Cache : public archive::LayerMemory {
 
   std::vector<CacheEntry> list() const;
   /// Removes what was not used for longest until the cache has at most `max_size` bytes. Waits for running
-  /// builds.
-  GcReport collect(uint64_t max_size);
+  /// builds. `remove` takes kept directories away.
+  GcReport collect(uint64_t max_size, const RemoveTree& remove = base::remove_tree);
+  /// At the end of a command: collects if the cache has grown beyond `limit` bytes and nobody else uses it
+  /// now; else the next command does. Nothing if nothing was removed.
+  std::optional<GcReport> keep_within(uint64_t limit, const RemoveTree& remove = base::remove_tree);
+  CacheUse use() const;
 
  private:
   class CacheBlob;
   std::shared_ptr<const archive::StoredLayer> load_layer(const base::Hash& key);
+  GcReport collect_alone(uint64_t max_size, const RemoveTree& remove);
+  std::optional<GcReport> collect_unless_used(uint64_t max_size, const RemoveTree& remove);
+  uint64_t measure() const;
+  void note_use(const CacheUse& use);
   void keep_layer(base::AtomicFile& file, const base::Hash& key, const archive::Layer& layer);
 
   std::string directory_;
@@ -132,6 +156,8 @@ class Cache : public archive::LayerMemory {
   std::mutex mutex_;
   std::map<base::Hash, std::shared_ptr<const archive::StoredLayer>> layers_;
   std::string boot_id_;
+  std::atomic<uint64_t> written_ = 0;  // bytes on disk, since the use was noted
+  std::atomic<bool> mounts_used_ = false;
 };
 
 /// The SHA-256 of all bytes of `content`, from memory if it is known. For files above 4 MiB it is the hash of
