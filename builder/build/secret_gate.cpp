@@ -142,6 +142,13 @@ void DiscreetProgress::note(const std::string& subject, const std::string& text)
     progress_.note(subject, text);
 }
 
+void DiscreetProgress::warning(const Warning& one) {
+  if (find_secret(forms_, one.rule + ": warning: " + one.message + "; " + one.fix))
+    Progress::warning(one);
+  else
+    progress_.warning(one);
+}
+
 base::Error without_secrets(const trust::SecretForms& forms, const base::Error& error) {
   const auto hit = find_secret(forms, error.what());
   if (!hit) return error;

@@ -40,6 +40,7 @@ class DiscreetProgress : public Progress {
   DiscreetProgress(Progress& progress, const trust::SecretForms& forms)
       : progress_(progress), forms_(forms) {}
   void note(const std::string& subject, const std::string& text) override;
+  void warning(const Warning& one) override;
   void output(const std::string& stage, std::string_view line) override { progress_.output(stage, line); }
   void layer(uint64_t done, uint64_t total) override { progress_.layer(done, total); }
 
