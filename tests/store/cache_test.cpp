@@ -189,15 +189,15 @@ TEST_F(Caches, CollectingDropsWhatWasUnusedForLongest) {
   cache.put_result(base::sha256("recent"), {"layer", "", {shared, recent}});
   age(result_file(base::sha256("old")), 3);
   age(result_file(base::sha256("recent")), 1);
-  const GcReport report = cache.collect(60'000);
+  const GcReport report = cache.collect(80'000);
   EXPECT_FALSE(cache.find_result(base::sha256("old")));
   EXPECT_TRUE(cache.find_result(base::sha256("recent")));
   EXPECT_TRUE(cache.find_blob(shared));
   EXPECT_FALSE(cache.find_blob(old));
   EXPECT_FALSE(cache.find_blob(orphan));
   EXPECT_EQ(report.removed, 3U);
-  EXPECT_LE(report.kept, 60'000U);
-  EXPECT_EQ(cache.collect(60'000).removed, 0U);
+  EXPECT_LE(report.kept, 80'000U);
+  EXPECT_EQ(cache.collect(80'000).removed, 0U);
   cache.collect(0);
   EXPECT_TRUE(cache.list().empty());
 }
@@ -224,7 +224,7 @@ TEST_F(Caches, ItStaysWithinItsLimitByItself) {
     // Another uses it: left to the next.
     const Cache other(directory_);
     EXPECT_FALSE(fill("c", 400'000));
-    EXPECT_TRUE(Cache(directory_).find_result(base::sha256("a")));
+    EXPECT_TRUE(base::exists(result_file(base::sha256("a"))));
   }
   const auto report = fill("d", 100'000);
   ASSERT_TRUE(report);
