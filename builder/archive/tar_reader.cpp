@@ -140,7 +140,7 @@ struct TarReader::Impl {
   std::string clean_path(std::string_view raw, std::string_view role) const {
     if (raw.size() > limits.path) bad("a {} of {} bytes, want at most {}", role, raw.size(), limits.path);
     for (const char c : raw)
-      if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F)
+      if (limits.any_name ? c == '\0' : static_cast<uint8_t>(c) < 0x20 || c == 0x7F)
         bad("control character in the {} '{}'", role, base::printable(raw));
     for (const std::string& part : base::split(raw, '/'))
       if (part == "..") bad("the {} '{}' leads out of the archive", role, base::printable(raw));

@@ -140,6 +140,14 @@ class Build {
   // The stage's tree as a base: its whole content becomes the image's own layer.
   Base stage_base(const SpecFile& file, const spec::BaseStage& stage, const StageResults& results) const {
     Base base;
+    for (const auto& [path, node] : results.at(stage.name)->tree.nodes())
+      if (const std::string why = why_not_in_image(path); !why.empty())
+        fail_at(
+            file, file.spec.base.position, Code::failed,
+            fmt::format(
+                "cannot make an image of the stage '{}': /{}: {}; remove it in the stage, or 'copy' what the "
+                "image needs",
+                stage.name, base::printable(path), why));
     base.tree = with_time(results.at(stage.name)->tree, epoch(file));
     base.id = results.at(stage.name)->id;
     return base;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "builder/build/scan.h"
+#include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
 #include "minibuild/tree/elf.h"
 
@@ -50,6 +51,19 @@ Root LocalSource::select(const spec::Copy& copy) const {
   if (!start.empty()) tree.put(start, *node, 0);
   if (node->type == NodeType::directory) scan_directory(place, ignore_, inside, start, tree);
   return Root(std::move(tree));
+}
+
+std::string why_not_in_image(std::string_view path) {
+  const std::string_view name = tree::name_of(path);
+  if (name.starts_with(".wh.")) return "in an image layer a name that begins with '.wh.' deletes a file";
+  if (std::any_of(name.begin(), name.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
+    return "its name holds a control character";
+  const archive::TarLimits limits;
+  if (path.size() > limits.path)
+    return fmt::format("its path has {} bytes, and readers of images take at most {}", path.size(),
+                       limits.path);
+  return {};
 }
 
 namespace {
@@ -198,17 +212,9 @@ class Copier {
 
   // Names that mean something else in a layer, or that no reader takes.
   void check_name(const std::string& path, const std::string& source_path) const {
-    const std::string_view name = tree::name_of(path);
-    if (name.starts_with(".wh."))
-      fail(fmt::format(
-          "cannot copy '{}': in an image layer a name that begins with '.wh.' deletes a file; rename it, or "
-          "leave it out with 'exclude'",
-          base::printable(source_name(copy_, source_path))));
-    if (std::any_of(name.begin(), name.end(),
-                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
-      fail(fmt::format(
-          "cannot copy '{}': its name holds a control character; rename it, or leave it out with 'exclude'",
-          base::printable(source_name(copy_, source_path))));
+    if (const std::string why = why_not_in_image(path); !why.empty())
+      fail(fmt::format("cannot copy '{}': {}; rename it, or leave it out with 'exclude'",
+                       base::printable(source_name(copy_, source_path)), why));
   }
 
   void put_directory(const std::string& path, const Node* source) {

@@ -64,4 +64,7 @@ tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file);
 /// Takes out what the globs match; those that match nothing are given back.
 std::vector<std::string> apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree);
 
+/// Why no image can have this path, whose directories can be there; empty if it can.
+std::string why_not_in_image(std::string_view path);
+
 }  // namespace minibuild::build

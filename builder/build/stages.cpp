@@ -222,7 +222,8 @@ class StageRun {
   void search_result(const std::string& path) const {
     refuse_secrets_of_stage(forms(), stage_.name, path, [&] {
       const auto archive = std::make_shared<const tree::Archive>(tree::Archive{path, {}});
-      return archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name));
+      return archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name),
+                               archive::stage_limits);
     });
   }
 
@@ -590,7 +591,8 @@ class StageRun {
     const auto archive =
         std::make_shared<const tree::Archive>(tree::Archive{context_.cache.blob_path(blob), blob.hash});
     auto result = std::make_shared<StageResult>();
-    result->tree = archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name));
+    result->tree = archive::read_tar(archive, fmt::format("the result of the stage '{}'", stage_.name),
+                                     archive::stage_limits);
     if (host_) result->host = context_.host;
     result->id = oci::to_string(blob) + (host_ ? base_.id : "");
     return result;

@@ -76,7 +76,7 @@ class SparseSink : public base::Sink {
 class Unpacker {
  public:
   Unpacker(base::Source& source, int root, const std::map<std::string, int64_t>& times)
-      : reader_(source, "the stage's file system"), root_(root), times_(times) {}
+      : reader_(source, "the stage's file system", archive::stage_limits), root_(root), times_(times) {}
 
   void run() {
     TarEntry entry;

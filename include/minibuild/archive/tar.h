@@ -34,7 +34,12 @@ struct TarLimits {
   uint64_t path = 4096;           // bytes of a path or link target
   uint64_t extended = 1U << 20U;  // bytes of one extended header
   uint64_t xattrs = 256;          // of one entry
+  bool any_name = false;          // control characters in names too
 };
+
+/// For what a stage left: commands name files as they like. What goes into an image is judged when it is
+/// copied.
+inline constexpr TarLimits stage_limits{.path = uint64_t{1} << 19U, .any_name = true};
 
 /// One entry as it stands in the archive.
 struct TarEntry {
@@ -48,9 +53,9 @@ struct TarEntry {
 };
 
 /// Reads an archive from front to back. Distrusts everything: checksums, sizes, names; `..` in a name,
-/// control characters, a hard link with data, malformed extended headers, a truncated archive are Errors
-/// `cannot read WHAT: cause`. Understands ustar, pax (x and g), GNU long names, base-256 numbers, old V7; no
-/// sparse files.
+/// control characters (unless `any_name`), a hard link with data, malformed extended headers, a truncated
+/// archive are Errors `cannot read WHAT: cause`. Understands ustar, pax (x and g), GNU long names, base-256
+/// numbers, old V7; no sparse files.
 class TarReader {
  public:
   TarReader(base::Source& source, std::string what, TarLimits limits = {});
