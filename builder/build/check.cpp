@@ -233,9 +233,9 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   trust::examine_config({tree, config, file.spec.images, all_bases(file, options.set)}, policy.policy, found);
   trust::examine_accounts(tree, found);
   trust::examine_files(tree, found);
-  for (const auto& more : {find_credentials(config, file.spec.annotations, policy.baseline), latest_bases(file.spec),
-                           unpinned_inputs(file, options, lock, locked_packages),
-                           stages_with_network(file.spec)})
+  for (const auto& more :
+       {find_credentials(config, file.spec.annotations, policy.baseline), latest_bases(file.spec),
+        unpinned_inputs(file, options, lock, locked_packages), stages_with_network(file.spec)})
     found.insert(found.end(), more.begin(), more.end());
   heed_root(file.spec, policy.policy, found);
   // What the base brings is known when it is built: labels, and an entrypoint that 'cmd' is given to.

@@ -321,4 +321,28 @@ void pack_tree_sparsely(int directory, int file) {
   sink.finish();
 }
 
+void drop_special_modes(int directory) {
+  std::vector<std::string> open = {""};
+  while (!open.empty()) {
+    const std::string path = std::move(open.back());
+    open.pop_back();
+    base::Fd fd = open_below(directory, path);
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd.get()), &::closedir);
+    if (!dir) fail("cannot read a kept directory: {}", base::errno_text());
+    static_cast<void>(fd.release());
+    while (const dirent* entry = ::readdir(dir.get())) {
+      const std::string_view name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      struct stat st {};
+      if (::fstatat(::dirfd(dir.get()), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      if (S_ISDIR(st.st_mode)) {
+        open.push_back(tree::join_path(path, name));
+      } else if (S_ISREG(st.st_mode) && (st.st_mode & (S_ISUID | S_ISGID)) != 0 &&
+                 ::fchmodat(::dirfd(dir.get()), entry->d_name, st.st_mode & 01777U, 0) != 0) {
+        fail("cannot take setuid off a file of a kept directory: {}", base::errno_text());
+      }
+    }
+  }
+}
+
 }  // namespace minibuild::sandbox

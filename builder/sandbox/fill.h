@@ -21,4 +21,7 @@ void pack_tree(int directory, base::Sink& sink);
 /// there than it took in the stage.
 void pack_tree_sparsely(int directory, int file);
 
+/// Takes setuid and setgid off all files below a directory, following nothing.
+void drop_special_modes(int directory);
+
 }  // namespace minibuild::sandbox

@@ -25,6 +25,7 @@
 #include "builder/sandbox/watch.h"
 #include "minibuild/base/error.h"
 #include "minibuild/sandbox/sandbox.h"
+#include "minibuild/tree/file_tree.h"
 
 namespace minibuild::sandbox {
 
@@ -187,6 +188,12 @@ int first_process(const Orders& orders) {
     if (!ok) tell(fmt::format("failed {} {}", i, status));
   }
   kill_all_others();
+  // What is kept lies on the host, where others may reach it.
+  for (size_t i = 0; i < orders.caches.size(); ++i)
+    if (const base::Fd kept(::open(("/" + tree::normalise(orders.caches[i].first)).c_str(),
+                                   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+        kept)
+      drop_special_modes(kept.get());
   unmount_all();
   if (ok) {
     stubs.remove(clean.get());

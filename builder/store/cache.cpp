@@ -116,8 +116,7 @@ std::string Cache::mount_path(std::string_view name) const {
 }
 
 std::optional<base::FileLock> Cache::try_lock_mount(const base::Hash& id) {
-  std::optional<base::FileLock> lock =
-      base::FileLock::try_lock(directory_ + "/locks/mounts", byte_of(id));
+  std::optional<base::FileLock> lock = base::FileLock::try_lock(directory_ + "/locks/mounts", byte_of(id));
   if (!lock) return lock;
   // Used: `gc` looks at it.
   ::utimensat(AT_FDCWD, (mounts_directory() + "/" + base::to_hex(id)).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);

@@ -235,11 +235,13 @@ TEST_F(Caches, ItStaysWithinItsLimitByItself) {
   for (const char* name : {"b", "c", "d"}) EXPECT_TRUE(cache.find_result(base::sha256(name)));
   EXPECT_GT(cache.use().collected, 0);
   // A file with holes takes what it takes on disk; what stages keep counts.
-  const std::string mount = cache.mount_directory("x");
+  const std::string mount = cache.mount_path("x");
+  base::make_directories(mount);
+  ASSERT_TRUE(cache.try_lock_mount(base::sha256("x")));  // used
   base::write_file_atomic(mount + "/holes", "");
   ASSERT_EQ(::truncate((mount + "/holes").c_str(), 1L << 40), 0);
   EXPECT_FALSE(cache.keep_within(1'000'000));
-  base::write_file_atomic(cache.mount_directory("x") + "/full", std::string(2'000'000, 'x'));
+  base::write_file_atomic(mount + "/full", std::string(2'000'000, 'x'));
   age(mount, 5);
   ASSERT_TRUE(cache.keep_within(1'000'000));
   EXPECT_FALSE(base::exists(mount));
