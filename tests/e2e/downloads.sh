@@ -102,7 +102,9 @@ one "url: $U/private/data.bin, to: /x"
 try > /dev/null
 same "401 names the place of credentials" "$? $(grep -c 'no credentials for 127.0.0.1' err)" "1 1"
 printf '{"auths": {"127.0.0.1:%s": {"auth": "%s"}}}' "$port" "$(printf alice:wonder | base64)" > auth.json
-check "credentials of the host" try --authfile auth.json
+try --authfile auth.json > /dev/null
+same "no credentials over plain HTTP" "$? $(grep -c "not sent over plain HTTP to 127.0.0.1:$port; .*--plain-http 127.0.0.1:$port" err)" "1 1"
+check "credentials of the host, named" try --authfile auth.json --plain-http "127.0.0.1:$port"
 rm -f one.lock.json
 cp www/tool.zip www/mirror/sub/x.zip
 one "url: https://downloads.example.com/v1/sub/x.zip, to: /x, extract: true"

@@ -308,7 +308,7 @@ done << E2
 0 $host/team/other $host/team/other
 0 $host/team/other:7 $host/team/other
 3 $host/team/other:7 $host/team/other:8
-3 SELF $host/team/other
+3 SELF $host/team/another
 E2
 sign "docker://$host/team/n1:1" --key alice.key --form classic --docker-reference "$host/team/other" > /dev/null
 verify "docker://$host/team/n1:1" --key alice.pub > out
