@@ -140,7 +140,7 @@ std::string Compressor::compress(std::string_view plain) {
 
 void Growth::add(uint64_t taken, uint64_t given, std::string_view what) {
   given_ += given;
-  if (given_ > free_growth && (given_ - free_growth) / most_growth > taken)
+  if (given_ > free_growth && given_ / most_growth > taken)
     fail(
         "cannot read {}: {} bytes grew to more than {}; this looks like a decompression bomb (above {} at "
         "most "

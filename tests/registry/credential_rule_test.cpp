@@ -105,7 +105,8 @@ TEST(CredentialRule, CredentialsStayWithTheirOrigin) {
   for (const Case& one : cases) {
     Network network;
     network.plain_http = one.plain_http;
-    const Place place{"r.example.com", "team/app", parse_url(one.place), one.is_file};
+    const Url base = parse_url(one.place);
+    const Place place{authority(base), "team/app", base, one.is_file};
     const std::string why =
         why_withheld(place, parse_url(one.asked_by), parse_url(one.to), one.errand, network);
     EXPECT_EQ(why.empty(), one.may) << one.what << ": " << why;

@@ -6,8 +6,8 @@
 
 namespace minibuild::archive {
 
-/// What compressed input may become, of every kind and wherever it comes from: `free_growth` bytes, and
-/// beyond them at most `most_growth` times what was read. Programs and their data have ratios of 2 to 20,
+/// What compressed input may become, of every kind and wherever it comes from: `free_growth` bytes, or
+/// `most_growth` times what was read. Programs and their data have ratios of 2 to 20,
 /// text with much repetition up to 100. Only long runs of one byte reach more (gzip 1032, the others far
 /// more): they are free to the first number, and as long as the rest of the stream carries them.
 inline constexpr uint64_t free_growth = uint64_t{128} << 20;
