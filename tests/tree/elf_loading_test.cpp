@@ -61,7 +61,7 @@ const std::vector<Case>& cases() {
       {"LibraryWithoutAnyVersions",
        "cc -o root/bin/main main_v.c v2/libv.so.1 && cp v0/libv.so.1 root/usr/lib",
        "",
-       {"version libv.so.1 V2 /usr/lib/libv.so.1"}},
+       {"version libv.so.1 V1 /usr/lib/libv.so.1", "version libv.so.1 V2 /usr/lib/libv.so.1"}},
       {"LibraryWithoutOwnVersions",
        "cc -o root/bin/main main_v.c v2/libv.so.1 && cp u/libv.so.1 root/usr/lib",
        "",
