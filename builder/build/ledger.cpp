@@ -8,6 +8,7 @@
 #include "builder/build/stages.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/trust/inventory.h"
 
 namespace minibuild::build {
 

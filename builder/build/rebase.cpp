@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "builder/build/describe.h"
-#include "builder/build/trim.h"
+#include "builder/build/libraries.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/store/image.h"
@@ -237,13 +237,19 @@ void look_at_trees(const Trees& trees, const oci::ImageConfig& image, const oci:
                     "copies one of them, build again: a file that the base had is in none of the "
                     "image's layers",
                     differs.size(), differs.size() == 1 ? "" : "s", differs.size() == 1 ? "s" : ""));
-  const std::vector<std::string> known = missing_libraries(trees.after, {});
-  for (const std::string& line : missing_libraries(trees.result, trees.after)) {
-    if (std::find(known.begin(), known.end(), line) != known.end()) continue;
-    const size_t space = line.find(' ');
-    notes.push_back(fmt::format("{} needs {}, which the old base had and the new one has not; build again",
-                                line.substr(space + 1), line.substr(0, space)));
-  }
+  static const tree::FileTree nothing;
+  const auto lacking = [&](const oci::ImageConfig& config, const tree::FileTree& tree,
+                           const tree::FileTree& below) {
+    std::vector<std::string> messages;
+    for (const trust::Violation& one :
+         examine_libraries({config, tree, below}, cache, [](const std::string&) { return std::string(); }))
+      messages.push_back(one.message);
+    return messages;
+  };
+  const std::vector<std::string> known = lacking(after, trees.after, nothing);
+  for (const std::string& message : lacking(result, trees.result, trees.after))
+    if (std::find(known.begin(), known.end(), message) == known.end())
+      notes.push_back(message + " any more: the old base had what it needs; build again");
   follow_user(trees, image, before, after, result, notes);
 }
 
