@@ -27,7 +27,7 @@ class LocalSource {
 };
 
 /// Where a copied node came from, as the spec's reader knows it: `src/main.c`, `stage build: /out/app`.
-struct Origin {
+struct CopyOrigin {
   std::string path;  // in the target tree
   std::string source;
 };
@@ -45,7 +45,7 @@ struct Target {
   tree::FileTree& tree;
   int64_t mtime = 0;
   tree::Accounts accounts;                   // for owners by name
-  std::vector<Origin>* origins = nullptr;    // filled if given
+  std::vector<CopyOrigin>* origins = nullptr;    // filled if given
   std::set<std::string>* written = nullptr;  // filled if given: every path that the spec itself puts there
   std::vector<PendingClosure> closures{};    // of the entries so far
 };

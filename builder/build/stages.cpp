@@ -321,7 +321,7 @@ class StageRun {
     apply_files(stage_.files, target);
     apply_closures(target);
     if (!host_) return;
-    for (const Origin& origin : origins_)
+    for (const CopyOrigin& origin : origins_)
       if (sandbox::shows_host_path("/" + origin.path))
         fail_at(context_.file, stage_.position, Code::failed,
                 fmt::format("cannot put {} into the stage '{}': on 'base: host' that place is this machine's "
@@ -337,7 +337,7 @@ class StageRun {
   void collect_inputs() {
     add_input(base_name(), base_id_);
     std::map<std::string, std::string> sources;
-    for (const Origin& origin : origins_) sources[origin.path] = origin.source;
+    for (const CopyOrigin& origin : origins_) sources[origin.path] = origin.source;
     for (const auto& [path, node] : tree_.nodes()) {
       const tree::Node* below = base_.tree.find(path);
       const auto it = sources.find(path);
@@ -606,7 +606,7 @@ class StageRun {
   std::vector<sandbox::Command> set_up_;
   bool host_ = false;
   tree::FileTree tree_;
-  std::vector<Origin> origins_;
+  std::vector<CopyOrigin> origins_;
   std::vector<Input> inputs_;
   std::vector<std::string> input_paths_;  // in the tree
 };
