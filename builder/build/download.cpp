@@ -1,8 +1,5 @@
 #include "builder/build/download.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "minibuild/archive/tar.h"
 #include "minibuild/archive/unpack.h"
 #include "minibuild/base/error.h"
@@ -50,19 +47,17 @@ class NotThere : public base::Error {
 Downloaded copy_local(const std::string& path, const std::optional<oci::Digest>& want, uint64_t limit,
                       base::AtomicFile& file) {
   if (!base::exists(path)) throw NotThere(base::Code::failed, "there is no file " + path);
-  // A FIFO would be waited for, a device has no end.
-  const base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) fail("cannot open {}: {}", path, base::errno_text());
-  struct stat st {};
-  if (::fstat(fd.get(), &st) != 0) fail("cannot open {}: {}", path, base::errno_text());
-  if (!S_ISREG(st.st_mode)) fail("{} is no regular file", path);
+  const base::Fd fd = base::open_file(path);  // a pipe would be waited for, a device has no end
   base::FdSource source(fd.get(), path);
   base::Sha256 hash;
   std::vector<char> buffer(size_t{256} << 10);
   while (const size_t n = source.read(buffer)) {
     hash.update({buffer.data(), n});
     file.write({buffer.data(), n});
-    if (hash.size() > limit) fail("it has more than {}", base::human_size(limit));
+    if (hash.size() <= limit) continue;
+    if (want)
+      fail("got more than {}, want that much with {}", base::human_size(limit), oci::to_string(*want));
+    fail("it has more than {}", base::human_size(limit));
   }
   const oci::Digest digest{hash.finish()};
   if (want && digest != *want) fail("got {}, want {}", oci::to_string(digest), oci::to_string(*want));

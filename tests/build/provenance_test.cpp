@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "builder/build/notes.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 
@@ -47,6 +48,18 @@ class DescribeBuild : public testing::Test {
     image.config.platform = {"linux", "amd64", ""};
     image.manifest.layers = {{std::string(oci::media_type::layer_zstd), oci::digest_of("layer"), 5, {}, {}}};
     built_.set.images = {image};
+    // As the flow notes it.
+    const auto ledger = std::make_shared<Ledger>();
+    const oci::Platform platform{"linux", "amd64", ""};
+    for (const std::string& path : {spec_, directory_ + "/below.yaml"})
+      note_spec(*ledger, load_spec(path, {}, platform));
+    ledger->add_image("registry.example.com/base:2", platform, base_image);
+    ledger->add_image("registry.example.com/tools@" + oci::to_string(tool), platform, tool);
+    ledger->add_download("https://example.com/correct-horse-battery.tar", archive);
+    ledger->add_open_stage("fetch");
+    built_.ledger = ledger;
+    // What happens afterwards does not matter.
+    base::write_file_atomic(spec_, "changed");
   }
 
   const trust::Resource* find(const trust::Provenance& provenance, const std::string& name,
@@ -92,6 +105,7 @@ TEST_F(DescribeBuild, NamesAllThatWentIn) {
   ASSERT_NE(libc, nullptr);
   EXPECT_EQ(libc->digest.at("sha256"), oci::hex(oci::digest_of("deb")));
   EXPECT_EQ(libc->download_location, "https://example.com/libc6_2.41-12_amd64.deb");
+  EXPECT_EQ(got.open_stages, std::vector<std::string>{"fetch"});
   // What is for another platform did not go in.
   for (const trust::Resource& one : got.dependencies) EXPECT_EQ(one.uri.find("other"), std::string::npos);
   const trust::Resource* git = find(got, "source", "git+https://git.example.com/app.git");

@@ -281,7 +281,7 @@ packages: [extra, alpine-baselayout, large]
 E2
 DIGEST=$(loud image.yaml -o oci:image.oci:1 -o dir:image -o tar:image.tar 2> image.err)
 check "an image of packages" test -n "$DIGEST"
-same "without a warning of packages" "$(grep -i warning image.err | grep -vE "^(shell|setuid|package-manager): ")" ""
+same "without a warning of packages" "$(grep -i warning image.err | grep -vE "^(shell|setuid|package-manager|output): ")" ""
 same "its reasons in the lock" "$(jq -r '.packages[].packages[] | "\(.name): \(.why)"' image.lock.json | xargs -d '\n' | sed 's/needed by/</g')" \
   "alpine-baselayout: requested alpine-baselayout-data: < alpine-baselayout app: < extra bar: < app baz: < app busybox: < alpine-baselayout edge-lib: < extra extra: requested large: requested libfoo: < app mta-b: < app musl: < busybox qux: < app words: < app zlib: < app zlib-applet: install_if"
 same "the lock's hashes" "$(jq -r '.packages[].packages[] | .digest[7:] + "  " + (.url | ltrimstr("file://"))' image.lock.json | sha256sum -c --quiet 2>&1)" ""
@@ -554,7 +554,7 @@ check "repaired" build refused.yaml -o oci:refused.out:2 --cache-dir "$SCRATCH/c
 # What the lock names is taken and nothing else, however well signed.
 cp broken/signed-other/x86_64/one-1.0-r0.apk broken/repaired/x86_64/
 build refused.yaml --locked -o oci:refused.out:3 --cache-dir "$SCRATCH/cache-locked-other" > /dev/null 2> refused.err
-same "a package other than the lock's" "$? $(grep -c "got sha256:$(sha256sum < broken/signed-other/x86_64/one-1.0-r0.apk | cut -d' ' -f1), want sha256:$good" refused.err)" "1 1"
+same "a package other than the lock's" "$? $(grep -cE "got (more than .*|sha256:$(sha256sum < broken/signed-other/x86_64/one-1.0-r0.apk | cut -d' ' -f1)), want .*sha256:$good" refused.err)" "1 1"
 same "is not kept" "$("$MINIBUILD" cache ls --cache-dir "$SCRATCH/cache-locked-other" | grep -E '^(package|download) ')" ""
 
 # --- A stage ---

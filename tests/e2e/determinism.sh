@@ -25,7 +25,7 @@ stages:
     copy: [{ from: main.c, to: /src/ }]
     workdir: /src
     run:
-      - cc -O1 -o program main.c
+      - cc -O1 -static -o program main.c
       - date > built-at && env > environment && id > id && umask > umask && echo "${WHO}" > who && rm built-at
 copy:
   - { from: tree, to: /data }

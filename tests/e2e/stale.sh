@@ -12,7 +12,7 @@ spec() {
     printf 'minibuild: 1\nimage: registry.example.com/team/stale:1\nstages:\n  s:\n    base: %s\n' "${2:-host}"
     printf '    copy: [{ from: src, to: /src/ }]\n    workdir: /src\n    caches: [/kept]\n    run:\n      - |\n'
     sed 's/^/        /'
-    printf 'copy: [{ stage: s, from: /out/app, to: /app }]\nuser: 65532\nentrypoint: [/app]\n'
+    printf 'copy: [{ stage: s, from: /out/app, to: /app }]\nuser: 65532\nentrypoint: [/x]\n'
   } > "$1/minibuild.yaml"
 }
 program() { printf '#include <stdio.h>\nint word(void);\nint main(void) { printf("%%d\\n", word()); return 0; }\n' > "$1/src/main.c"; }
@@ -114,7 +114,7 @@ stages:
     run: make -s && mkdir /out && cp app /out/
 copy: [{ stage: second, from: /out/app, to: /app }]
 user: 65532
-entrypoint: [/app]
+entrypoint: [/x]
 E2
 build below/minibuild.yaml -o dir:below.1 > /dev/null
 same "a stage on a stage: the first" "$(below.1/app)" 1
@@ -162,7 +162,7 @@ stages:
       make -s && cp app /out/
 copy: [{ stage: a, from: /out/app, to: /a }, { stage: b, from: /out/app, to: /b }]
 user: 65532
-entrypoint: [/a]
+entrypoint: [/x]
 E2
 for round in 1 2 3; do
   for one in a b; do

@@ -167,12 +167,13 @@ TEST_F(Caches, HashesOfFilesThatChangedAMomentAgoAreNotRemembered) {
     cache.save();
   }
   EXPECT_FALSE(Cache(directory_).known_hash(content(), 0, 5));
-  ::usleep(60'000);
+  ::usleep(2'060'000);
   {
     Cache cache(directory_);
     cache.remember_hash(content(), 0, 5, hash);
     cache.save();
   }
+  EXPECT_FALSE(Cache(directory_, true).known_hash(content(), 0, 5));  // whoever wants all anew
   EXPECT_EQ(Cache(directory_).known_hash(content(), 0, 5), hash);
   EXPECT_FALSE(Cache(directory_).known_hash(content(), 0, 4));
   base::write_file_atomic(path, "54321");  // the same size, another inode and time
@@ -241,6 +242,7 @@ TEST_F(Caches, ItStaysWithinItsLimitByItself) {
   base::write_file_atomic(mount + "/holes", "");
   ASSERT_EQ(::truncate((mount + "/holes").c_str(), 1L << 40), 0);
   EXPECT_FALSE(cache.keep_within(1'000'000));
+  ASSERT_TRUE(cache.try_lock_mount(base::sha256("x")));
   base::write_file_atomic(mount + "/full", std::string(2'000'000, 'x'));
   age(mount, 5);
   ASSERT_TRUE(cache.keep_within(1'000'000));
@@ -271,7 +273,6 @@ TEST_F(Caches, TheNameOfAKeptDirectoryLeadsNowhereElse) {
   Cache cache(directory_);
   const std::string path = cache.mount_path("../../../etc");
   EXPECT_EQ(base::parent_path(path), directory_ + "/mounts");
-  EXPECT_TRUE(base::is_directory(path));
   EXPECT_NE(path, cache.mount_path("../../etc"));
 }
 
