@@ -2,7 +2,9 @@
 #include "minibuild/build/build.h"
 
 #include <algorithm>
+#include <future>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "builder/build/copy.h"
@@ -27,20 +29,56 @@ using base::Code;
 
 namespace {
 
+// What the builds of one call know of each other: a spec that several stand on is built once.
+class Shared {
+ public:
+  StageMemory memory;
+
+  // The base of this key, made by whoever asks first; the others wait for it. Specs stand on each other in no
+  // circle.
+  template <typename Make>
+  Base once(const std::string& key, Make make) {
+    std::promise<Base> promise;
+    std::shared_future<Base> known;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto [it, is_new] = bases_.try_emplace(key);
+      if (is_new) it->second = promise.get_future().share();
+      if (!is_new) known = it->second;
+    }
+    if (known.valid()) return known.get();
+    try {
+      Base base = make();
+      promise.set_value(base);
+      return base;
+    } catch (...) {
+      promise.set_exception(std::current_exception());
+      throw;
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::shared_future<Base>> bases_;
+};
+
 // A build of one spec; specs that it stands on are builds of their own.
 class Build {
  public:
   Build(std::string spec_path, const Options& options, store::Cache& cache, Progress& progress,
-        std::set<std::string> above)
+        std::set<std::string> above, Shared& shared)
       : spec_path_(std::move(spec_path)),
         options_(options),
         cache_(cache),
         progress_(progress),
-        above_(std::move(above)) {}
+        above_(std::move(above)),
+        shared_(shared) {}
 
   Built run() {
     Built built;
-    for (const oci::Platform& platform : platforms_of(spec_path_, options_)) build_platform(platform, built);
+    const std::vector<oci::Platform> platforms = platforms_of(spec_path_, options_);
+    check_bases(platforms.front());
+    for (const oci::Platform& platform : platforms) build_platform(platform, built);
     if (built.set.images.size() > 1) {
       add_index(last_file_, built.set);
       refuse_secrets(*options_.secret_forms, built.set.index_json, "the image's index");
@@ -55,6 +93,7 @@ class Build {
 
   tree::FileTree run_stage() {
     const oci::Platform platform = platforms_of(spec_path_, options_).front();
+    check_bases(platform);
     const SpecFile file = load_spec(spec_path_, options_.set, platform);
     refuse_secrets(*options_.secret_forms, file, options_.set);
     const auto is_it = [&](const spec::Stage& stage) { return stage.name == options_.stage; };
@@ -90,39 +129,77 @@ class Build {
                       const oci::Platform& platform) {
     const ReadBase read = [&](const spec::Base& base) { return read_base(file, base, oci::host_platform()); };
     static_cast<void>(platform);
-    const StageContext context{file, options_, cache_, progress_, read, epoch(file), memory_};
+    const StageContext context{file, options_, cache_, progress_, read, epoch(file), shared_.memory};
     return run_stages(needed_stages(file.spec, targets), context);
   }
 
   Base read_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform) {
     if (const auto* other = std::get_if<spec::BaseSpec>(&wanted.what))
-      return read_spec_base(file, *other, wanted.position, platform);
+      return read_spec_base(file, *other, platform);
     return read_plain_base(file, wanted, platform, cache_, options_.registries, options_.ledger.get());
   }
 
-  Base read_spec_base(const SpecFile& file, const spec::BaseSpec& other, spec::Position position,
-                      const oci::Platform& platform) {
+  Base read_spec_base(const SpecFile& file, const spec::BaseSpec& other, const oci::Platform& platform) {
     const std::string path = beside(file, other.path);
-    std::set<std::string> above = above_;
-    const auto real = [](const std::string& one) {
-      return one.starts_with(shipped_prefix) ? one : base::real_path(one);
-    };
-    above.insert(real(spec_path_));
-    if (above.contains(real(path)))
-      fail_at(file, position, Code::usage, fmt::format("the spec '{}' stands on itself", other.path));
-    if (above.size() > 16) fail_at(file, position, Code::usage, "more than 16 specs stand on each other");
     Options options = options_;
     options.platforms = {platform};
     options.stage.clear();
     options.set = declared_of(path, options.set, platform);
     options.top = options_.top;
-    Built built = Build(path, options, cache_, progress_, above).run();
-    Base base;
-    base.names = built.bases;
-    base.image = std::move(built.set.images.front());
-    base.tree = std::move(built.trees.front());
-    base.id = oci::to_string(base.image->descriptor.digest);
-    return base;
+    return shared_.once(key_of(path, options, platform), [&] {
+      std::set<std::string> above = above_;
+      above.insert(real_name(spec_path_));
+      Built built = Build(path, options, cache_, progress_, above, shared_).run();
+      Base base;
+      base.names = built.bases;
+      base.image = std::move(built.set.images.front());
+      base.tree = std::move(built.trees.front());
+      base.id = oci::to_string(base.image->descriptor.digest);
+      return base;
+    });
+  }
+
+  void check_bases(const oci::Platform& platform) const {
+    if (!above_.empty()) return;
+    std::set<std::string> fine;
+    refuse_cycles(spec_path_, options_.set, platform, {}, fine);
+  }
+
+  static std::string real_name(const std::string& path) {
+    return path.starts_with(shipped_prefix) ? path : base::real_path(path);
+  }
+
+  static std::string key_of(const std::string& path, const Options& options, const oci::Platform& platform) {
+    std::string key = real_name(path) + '\0' + oci::to_string(platform);
+    for (const auto& [name, value] : options.set) key += '\0' + name + '=' + value;
+    return key;
+  }
+
+  // Before anything is built: specs on specs are built once each, by whoever needs one first, and others
+  // wait.
+  void refuse_cycles(const std::string& path, const std::map<std::string, std::string>& set,
+                     const oci::Platform& platform, std::vector<std::string> above,
+                     std::set<std::string>& fine) const {
+    const SpecFile file = load_spec(path, set, platform);
+    above.push_back(real_name(path));
+    const bool top = above.size() == 1;
+    std::vector<const spec::Base*> bases = {&file.spec.base};
+    const std::vector<std::string> targets =
+        top && !options_.stage.empty() ? std::vector{options_.stage} : stages_of_image(file.spec);
+    for (const spec::Stage* stage : needed_stages(file.spec, targets)) bases.push_back(&stage->base);
+    for (const spec::Base* one : bases) {
+      const auto* other = std::get_if<spec::BaseSpec>(&one->what);
+      if (other == nullptr) continue;
+      const std::string next = beside(file, other->path);
+      if (std::find(above.begin(), above.end(), real_name(next)) != above.end())
+        fail_at(file, one->position, Code::usage, fmt::format("the spec '{}' stands on itself", other->path));
+      if (above.size() > 16)
+        fail_at(file, one->position, Code::usage, "more than 16 specs stand on each other");
+      // What is above one that was seen to be fine may be longer here, but not in a circle.
+      if (!fine.contains(real_name(next)))
+        refuse_cycles(next, declared_of(next, set, platform), platform, above, fine);
+    }
+    fine.insert(above.back());
   }
 
   // What a stage left has the times at which its commands ran, which must not reach an image.
@@ -407,7 +484,7 @@ class Build {
   Progress& progress_;
   std::set<std::string> above_;
   SpecFile last_file_;
-  StageMemory memory_;
+  Shared& shared_;
   std::vector<Phase> phases_;
 };
 
@@ -435,7 +512,8 @@ Built build_image(const std::string& spec_path, const Options& options, store::C
   const Options own = with_forms(spec_path, options);
   DiscreetProgress discreet(progress, *own.secret_forms);
   try {
-    return Build(spec_path, own, cache, discreet, {}).run();
+    Shared shared;
+    return Build(spec_path, own, cache, discreet, {}, shared).run();
   } catch (const base::Error& error) {
     throw without_secrets(*own.secret_forms, error);
   }
@@ -446,7 +524,8 @@ tree::FileTree build_stage(const std::string& spec_path, const Options& options,
   const Options own = with_forms(spec_path, options);
   DiscreetProgress discreet(progress, *own.secret_forms);
   try {
-    return Build(spec_path, own, cache, discreet, {}).run_stage();
+    Shared shared;
+    return Build(spec_path, own, cache, discreet, {}, shared).run_stage();
   } catch (const base::Error& error) {
     throw without_secrets(*own.secret_forms, error);
   }

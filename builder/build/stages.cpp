@@ -430,9 +430,11 @@ class StageRun {
     return out;
   }
 
+  // The beginning of a command, on one line: the whole stands in the spec.
   static std::string short_text(const std::string& text) {
-    const std::string line = text.substr(0, text.find('\n'));
-    return line.size() <= 60 && line.size() == text.size() ? line : line.substr(0, 57) + "...";
+    const std::string_view whole = base::trim(text);
+    const std::string line(whole.substr(0, whole.find('\n')));
+    return line.size() <= 60 && line.size() == whole.size() ? line : line.substr(0, 57) + "...";
   }
 
   base::Hash key() const {
@@ -576,11 +578,9 @@ class StageRun {
     std::string ending = fmt::format("failed with exit status {}", outcome.exit_status);
     if (outcome.exit_status > 128 && outcome.exit_status < 128 + 65)
       ending += fmt::format(" (signal {})", outcome.exit_status - 128);
-    std::string command = text;
-    while (command.ends_with('\n')) command.pop_back();
     if (!outcome.limit.empty()) ending += "; " + outcome.limit;
-    std::string message = fmt::format("the stage '{}' {}\n  command: ", stage_.name, ending);
-    for (const char c : command) message += c == '\n' ? std::string("\n           ") : std::string(1, c);
+    std::string message =
+        fmt::format("the stage '{}' {}\n  command: {}", stage_.name, ending, short_text(text));
     if (!last_lines.empty()) message += "\n  its last lines:";
     for (const std::string& line : last_lines) message += "\n    " + base::log_line(line, false);
     if (host_ && outcome.exit_status == 127) message += advice(text, last_lines);

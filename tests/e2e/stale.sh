@@ -190,4 +190,61 @@ m[0:9] = b"version A"; time.sleep(0.1); build("mapped.1")
 m[0:9] = b"version B"; m.flush(); build("mapped.2")
 E2
 same "written through a mapping" "$(head -c 9 mapped.2/f)" "version B"
+
+# Provenance states what was read, not what is on disk when the build ends.
+mkdir seen && echo before > seen/f && mkdir seen/d && echo before > seen/d/g
+cat > seen/minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/stale:1
+stages: { s: { base: host, copy: [{ from: f, to: /f }, { from: d, to: /d/ }], run: "mkdir /out; cp /f /d/g /out; sleep 2" } }
+copy: [{ stage: s, from: /out, to: /out }]
+user: 65532
+entrypoint: [/x]
+E2
+(sleep 1.2; echo after > seen/f; echo after > seen/d/g; echo "# after" >> seen/minibuild.yaml) &
+specification=$(sha256sum < seen/minibuild.yaml | cut -c1-64)
+build seen/minibuild.yaml --provenance -o oci:seen.oci -o dir:seen.out > /dev/null
+wait
+statement=$(grep -l '"https://in-toto.io/Statement/v1"' seen.oci/blobs/sha256/*)
+resource() { jq -r ".predicate.buildDefinition.resolvedDependencies[] | select(.name == \"$1\") | .digest.$2" "$statement"; }
+same "the files were edited meanwhile" "$(cat seen/f seen.out/out/f)" "after
+before"
+same "a file's hash is that of what was read" "$(resource file sha256)" "$(echo before | sha256sum | cut -c1-64)"
+same "a directory's too" "$(resource directory dirHash1)" "$(printf '%s  g\n' "$(echo before | sha256sum | cut -c1-64)" | sha256sum | cut -c1-64)"
+same "and the spec's" "$(resource spec sha256)" "$specification"
+sed -i 's/base: host,/base: host, network: full,/' seen/minibuild.yaml
+build seen/minibuild.yaml --provenance -o oci:open.oci > /dev/null 2>&1
+same "a stage that could reach the network is named" "$(jq -c .predicate.buildDefinition.internalParameters.stagesWithNetwork "$(grep -l '"https://in-toto.io/Statement/v1"' open.oci/blobs/sha256/*)")" '["s"]'
+
+# The first failure stops the others at once.
+cat > stop.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/stale:1
+stages:
+  slow: { base: host, run: "mkdir /out; sleep 60" }
+  slower: { base: host, run: "mkdir /out; sleep 60" }
+  wrong: { base: host, run: "sleep 0.5; exit 7" }
+copy: [{ stage: slow, from: /out, to: /a }, { stage: slower, from: /out, to: /b }, { stage: wrong, from: /out, to: /c }]
+user: 65532
+entrypoint: [/x]
+E2
+started=$(date +%s)
+build stop.yaml --jobs 3 -o dir:stop.out > /dev/null 2> stop.err
+same "the first failure is what is told" "$? $(head -1 stop.err)" "1 minibuild: error: the stage 'wrong' failed with exit status 7"
+check "and nobody waits for the others" test "$(($(date +%s) - started))" -lt 40
+
+# A tool of the host that changes in place. Serial: other tests' stages would run again.
+if [ "$(id -u)" = 0 ]; then
+  tool=/usr/local/bin/minibuild-test-tool-$$
+  trap 'rm -f "$tool"; chmod -R u+rwX "$SCRATCH" 2> /dev/null; rm -rf "$SCRATCH"' EXIT
+  printf '#!/bin/sh\necho one\n' > "$tool" && chmod 755 "$tool"
+  printf 'minibuild: 1\nimage: registry.example.com/team/stale:1\nstages: { s: { base: host, run: "mkdir /out; %s > /out/v" } }\ncopy: [{ stage: s, from: /out, to: /out }]\nuser: 65532\nentrypoint: [/x]\n' "$(basename "$tool")" > tool.yaml
+  build tool.yaml -o dir:tool.1 > /dev/null
+  sleep 2.1
+  log tool.yaml -o dir:tool.1 > /dev/null # once more, now that all is settled
+  same "tools that nobody changed" "$(log tool.yaml -o dir:tool.1 | head -1)" "s: cached"
+  printf '#!/bin/sh\necho two\n' > "$tool"
+  same "a tool changed in place is named" "$(log tool.yaml -o dir:tool.2 | head -1)" "s: rerun, the host's tools changed ($tool)"
+  same "and used" "$(cat tool.2/out/v)" two
+fi
 finish
