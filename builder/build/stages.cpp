@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "builder/build/caller_network.h"
 #include "builder/build/copy.h"
 #include "builder/build/download.h"
 #include "builder/build/kept.h"
@@ -469,6 +470,24 @@ class StageRun {
     return secrets;
   }
 
+  // What the machine's network needs; the stage's own words stay.
+  void connect(sandbox::Request& request) const {
+    spec::Environment taken = request.env;
+    for (const sandbox::Secret& secret : request.secrets) taken.emplace_back(secret.env, "");
+    std::string bundle;
+    const tree::Node* node = tree_.find("etc/ssl/certs/ca-certificates.crt");
+    constexpr uint64_t most = uint64_t{16} << 20;
+    if (node != nullptr && node->type == tree::NodeType::file && node->content.size <= most)
+      bundle = tree::read_content(node->content, most);
+    CallerNetwork network = caller_network(context_.options.caller_network, taken, bundle);
+    request.env.insert(request.env.end(), network.env.begin(), network.env.end());
+    request.ports = std::move(network.ports);
+    request.certificates = std::move(network.certificates);
+    request.warn = [this](const std::string& text) {
+      context_.progress.note(stage_.name, "warning: " + text);
+    };
+  }
+
   sandbox::Request request(const std::string& work, int result_fd) const {
     sandbox::Request request;
     request.work = work;
@@ -480,6 +499,9 @@ class StageRun {
     request.workdir = stage_.workdir;
     request.secrets = secrets();
     request.network = stage_.network;
+    if (stage_.network) connect(request);
+    const spec::Limits& limits = stage_.limits;
+    request.limits = {limits.memory, limits.processes, limits.disk, limits.time};
     request.result_fd = result_fd;
     request.cancelled = context_.options.cancelled;
     return request;

@@ -489,6 +489,12 @@ build::Options plain_options(const std::vector<std::string>& set) {
   };
   options.caller_path = variable("PATH");
   options.caller_home = variable("HOME");
+  for (const char* name :
+       {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy",
+        "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT",
+        "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE", "NIX_SSL_CERT_FILE"})
+    if (std::string value = variable(name); !value.empty())
+      options.caller_network.emplace_back(name, std::move(value));
   options.clock = seconds_now;
   options.now = static_cast<int64_t>(std::time(nullptr));
   return options;

@@ -15,6 +15,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include "builder/sandbox/eyes.h"
 #include "builder/sandbox/fill.h"
@@ -22,6 +23,7 @@
 #include "builder/sandbox/mounts.h"
 #include "builder/sandbox/orders.h"
 #include "builder/sandbox/system_calls.h"
+#include "builder/sandbox/uplink.h"
 #include "builder/sandbox/watch.h"
 #include "minibuild/base/error.h"
 #include "minibuild/sandbox/sandbox.h"
@@ -58,6 +60,9 @@ constexpr int kept_capabilities[] = {
     CAP_CHOWN,   CAP_DAC_OVERRIDE,     CAP_FOWNER,  CAP_FSETID,     CAP_KILL,  CAP_SETGID,      CAP_SETUID,
     CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_SYS_CHROOT, CAP_MKNOD, CAP_AUDIT_WRITE, CAP_SETFCAP};
 
+// Raw packets could name a destination that is not the one by which they found their way out.
+void drop_raw_packets() { ::prctl(PR_CAPBSET_DROP, CAP_NET_RAW, 0, 0, 0); }
+
 void drop_capabilities() {
   for (int capability = 0; capability <= 63; ++capability) {
     bool keep = false;
@@ -89,6 +94,7 @@ void bring_up_loopback() {
     fmt::print(stderr, "cannot enter {}: {}\n", orders.workdir, base::errno_text());
     ::_exit(126);
   }
+  if (orders.network) drop_raw_packets();
   drop_capabilities();
   const rlimit processes{orders.limits.processes, orders.limits.processes};
   ::setrlimit(RLIMIT_NPROC, &processes);
@@ -165,7 +171,7 @@ int first_process(const Orders& orders) {
     return 0;
   }
   ::sethostname("minibuild", 9);
-  if (!orders.network) bring_up_loopback();
+  if (!orders.shared) bring_up_loopback();
   {
     base::FdSource source(tree_fd, "the stage's file system");
     unpack_tree(source, clean.get(), orders.times);
@@ -228,7 +234,25 @@ int look() {
   return 0;
 }
 
-int enter(const Orders& orders) {
+// False if there is no way out, and the caller was told.
+bool reach_out(Uplink& uplink, Orders& orders) {
+  if (!uplink.connect()) {
+    tell("unconnected " + uplink.failure());
+    return false;
+  }
+  if (!orders.ports.empty() && !uplink.has_ports())
+    tell(
+        "warning the proxy on this machine's loopback is not reached by slirp4netns; install the package "
+        "passt");
+  try {
+    orders.name_servers = uplink.name_servers(base::read_file("/etc/resolv.conf", size_t{1} << 20));
+  } catch (const base::Error&) {
+    return true;  // the machine has none
+  }
+  return true;
+}
+
+int enter(Orders orders) {
   if (orders.look_only) return look();
   if (orders.stage_as_root) stage_directories(orders);
   if (::unshare(CLONE_NEWUSER) != 0) fail("{}{}", namespaces_refused, base::errno_text());
@@ -236,9 +260,12 @@ int enter(const Orders& orders) {
   become_root();
   forget_keys();
   if (!orders.stage_as_root) stage_directories(orders);
-  const int network = orders.network ? 0 : CLONE_NEWNET;
+  std::optional<Uplink> uplink;
+  if (orders.network && !orders.shared) uplink.emplace(orders.ports);
+  const int network = orders.shared ? 0 : CLONE_NEWNET;
   if (::unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | network) != 0)
     fail("{}{}", namespaces_refused, base::errno_text());
+  if (uplink && !reach_out(*uplink, orders)) return 1;
   // The first process begins only while this one lives: it dies with it.
   int gate[2];
   if (::pipe2(gate, O_CLOEXEC) != 0) fail("cannot make a pipe: {}", base::errno_text());
@@ -274,9 +301,9 @@ void helper_main() {
   for (const int fd : {orders_fd, control_fd, result_fd, tree_fd}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   try {
     base::FdSource source(orders_fd, "the sandbox's orders");
-    const Orders orders = read_orders(base::read_all(source, size_t{64} << 20, "the sandbox's orders"));
+    Orders orders = read_orders(base::read_all(source, size_t{64} << 20, "the sandbox's orders"));
     ::close(orders_fd);
-    ::_exit(enter(orders));  // nothing of this process is to run on
+    ::_exit(enter(std::move(orders)));  // nothing of this process is to run on
   } catch (const std::exception& error) {
     tell(std::string("error ") + error.what());
     ::_exit(1);

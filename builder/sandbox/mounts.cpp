@@ -14,6 +14,7 @@
 #include <set>
 
 #include "builder/sandbox/host.h"
+#include "builder/sandbox/uplink.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/tree/file_tree.h"
@@ -59,6 +60,7 @@ void stage_directories(const Orders& orders) {
   const base::Fd root = open_path(orders.work + "/root");
   std::vector<base::Fd> caches;
   for (const auto& [path, host] : orders.caches) caches.push_back(open_path(host));
+  if (orders.network && orders.stage_as_root) share_tunnel_device();
   mount_or_fail("/tmp", "tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m");
   const auto bind = [](const base::Fd& fd, const std::string& target) {
     if (::mkdir(target.c_str(), 0755) != 0) fail("cannot make {}: {}", target, base::errno_text());
@@ -183,6 +185,8 @@ class Mounter {
          {std::pair<const char*, mode_t>{"tmp", 01777}, {"var/tmp", 01777}, {"root", 0700}})
       stubs_.directory(root_.get(), path, mode);
     if (orders_.network) mount_network_settings();
+    if (!orders_.certificates.empty())
+      bind_memory_file(std::string(certificates_file).substr(1), orders_.certificates, 0444);
     for (size_t i = 0; i < orders_.caches.size(); ++i) {
       const std::string path = tree::normalise(orders_.caches[i].first);
       stubs_.directory(root_.get(), path);
@@ -370,8 +374,9 @@ class Mounter {
       } catch (const base::Error&) {
         continue;
       }
-      struct stat st {};
       const std::string name = path + 1;
+      if (name == "etc/resolv.conf" && !orders_.name_servers.empty()) text = orders_.name_servers;
+      struct stat st {};
       // A link such as systemd's, or a file of the base: what is mounted covers it; a link cannot be covered.
       if (::lstat(at(name).c_str(), &st) == 0 && S_ISLNK(st.st_mode)) continue;
       bind_memory_file(name, text, 0444);

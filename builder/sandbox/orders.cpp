@@ -63,11 +63,14 @@ struct Taker {
 
 std::string write_orders(const Orders& orders) {
   std::string out;
-  for (const bool flag :
-       {orders.remove_only, orders.look_only, orders.host_tools, orders.network, orders.stage_as_root})
+  for (const bool flag : {orders.remove_only, orders.look_only, orders.host_tools, orders.network,
+                          orders.shared, orders.stage_as_root})
     put(out, flag ? 1 : 0);
   const Limits& limits = orders.limits;
   for (const uint64_t limit : {limits.memory, limits.processes, limits.disk, limits.time}) put(out, limit);
+  put(out, orders.ports.size());
+  for (const uint16_t port : orders.ports) put(out, port);
+  put(out, orders.certificates);
   put(out, orders.work);
   put(out, orders.workdir);
   put(out, orders.env);
@@ -86,12 +89,14 @@ std::string write_orders(const Orders& orders) {
 Orders read_orders(std::string_view bytes) {
   Taker taker{bytes};
   Orders orders;
-  for (bool* flag :
-       {&orders.remove_only, &orders.look_only, &orders.host_tools, &orders.network, &orders.stage_as_root})
+  for (bool* flag : {&orders.remove_only, &orders.look_only, &orders.host_tools, &orders.network,
+                     &orders.shared, &orders.stage_as_root})
     *flag = taker.number() == 1;
   Limits& limits = orders.limits;
   for (uint64_t* limit : {&limits.memory, &limits.processes, &limits.disk, &limits.time})
     *limit = taker.number();
+  for (size_t n = taker.number(); n > 0; --n) orders.ports.push_back(static_cast<uint16_t>(taker.number()));
+  orders.certificates = taker.text();
   orders.work = taker.text();
   orders.workdir = taker.text();
   orders.env = taker.list();

@@ -21,7 +21,12 @@ struct Orders {
   bool remove_only = false;  // empty the work directory, nothing else
   bool look_only = false;    // show the machine as `host_tools` does, answer questions, run nothing
   bool host_tools = false;
+  /// The machine's network: by an uplink, or as it is (`shared`).
   bool network = false;
+  bool shared = false;
+  std::vector<uint16_t> ports;  // of the machine's loopback, let through an uplink
+  std::string certificates;     // the text of `certificates_file`
+  std::string name_servers;  // what /etc/resolv.conf says if not what the machine's says; known inside alone
   bool stage_as_root =
       false;  // the caller is root: directories are opened before the user namespace is entered
   Limits limits;

@@ -223,14 +223,24 @@ std::string explain_limit(const std::string& key, const Limits& limits) {
               megabytes(2 * limits.disk));
 }
 
+std::string explain_shared(const std::string& why) {
+  return fmt::format(
+      "its commands reach loopback, addresses and abstract sockets of this machine: without 'pasta' they "
+      "have "
+      "no network of their own ({}); install the package passt, or slirp4netns",
+      why);
+}
+
 // One inner process and what is heard of it.
 class Run {
  public:
   Run(const Orders& orders, const std::string& helper, const tree::FileTree* root, int result,
-      const std::vector<Secret>& secrets, OutputLine output)
+      const std::vector<Secret>& secrets, OutputLine output,
+      std::function<void(const std::string&)> warn = {})
       : as_root_(orders.stage_as_root),
         limits_(orders.limits),
         lines_(secrets, std::move(output)),
+        warn_(std::move(warn)),
         control_(socket_pair()),
         output_(pipe_pair()),
         tree_(socket_pair()) {
@@ -267,12 +277,16 @@ class Run {
     }
     lines_.finish();
     filler_ = {};
+    if (!unconnected_.empty()) return outcome_;
     if (!error_.empty()) fail("{}", explain(!fill_error_.empty() ? fill_error_ : error_));
     if (!done_ && !fill_error_.empty()) fail("{}", fill_error_);
     if (!done_ && outcome_.ok)
       fail("the sandbox ended before its work was done (was it killed for want of memory?)");
     return outcome_;
   }
+
+  // Why the stage can have no network of its own, if that is how it ended, before any command.
+  const std::string& unconnected() const { return unconnected_; }
 
   // Until the inner process answers questions: from then on its socket is the caller's.
   int wait_for_eyes() {
@@ -341,6 +355,10 @@ class Run {
         fail("{}", explain(std::string(namespaces_refused) + error.what()));
       }
       ::send(control_.ours.get(), "g", 1, MSG_NOSIGNAL);
+    } else if (line.starts_with("unconnected ")) {
+      unconnected_ = line.substr(12);
+    } else if (line.starts_with("warning ")) {
+      if (warn_) warn_(line.substr(8));
     } else if (line == "looking") {
       looking_ = true;
     } else if (line == "done") {
@@ -376,6 +394,7 @@ class Run {
   bool as_root_;
   Limits limits_;
   LineSplitter lines_;
+  std::function<void(const std::string&)> warn_;
   Pair control_;
   Pair output_;
   Pair tree_;
@@ -384,6 +403,7 @@ class Run {
   std::string fill_error_;
   std::string heard_;
   std::string error_;
+  std::string unconnected_;
   bool looking_ = false;
   bool done_ = false;
   Outcome outcome_{true, 0, 0};
@@ -404,6 +424,8 @@ Outcome run(const Request& request, const std::string& helper, const OutputLine&
   orders.stage_as_root = can_map_as_root();
   orders.host_tools = request.host_tools;
   orders.network = request.network;
+  orders.ports = request.ports;
+  orders.certificates = request.certificates;
   orders.limits = with_defaults(request.limits, request.work);
   orders.work = request.work;
   orders.workdir = request.workdir;
@@ -421,7 +443,14 @@ Outcome run(const Request& request, const std::string& helper, const OutputLine&
   prepare_directory(request.work + "/root", orders.stage_as_root);
   ::chmod((request.work + "/root").c_str(), 0755);
   try {
-    return Run(orders, helper, request.root, request.result_fd, request.secrets, output)
+    {
+      Run run(orders, helper, request.root, request.result_fd, request.secrets, output, request.warn);
+      const Outcome outcome = run.listen(request.cancelled);
+      if (run.unconnected().empty()) return outcome;
+      if (request.warn) request.warn(explain_shared(run.unconnected()));
+    }
+    orders.shared = true;
+    return Run(orders, helper, request.root, request.result_fd, request.secrets, output, request.warn)
         .listen(request.cancelled);
   } catch (...) {
     remove_work(request.work, helper);

@@ -25,8 +25,9 @@ const Keys& file_keys() {
 }
 
 const Keys& stage_keys() {
-  static const Keys keys = {
-      {"base", "packages", "copy", "files", "env", "workdir", "secrets", "caches", "network", "run"}, {}};
+  static const Keys keys = {{"base", "packages", "copy", "files", "env", "workdir", "secrets", "caches",
+                             "network", "limits", "run"},
+                            {}};
   return keys;
 }
 
@@ -482,6 +483,49 @@ void read_run(Reader& reader, const YamlNode& node, Stage& stage) {
   }
 }
 
+// `90s`, `30m`, `2h`.
+std::optional<uint64_t> parse_time(std::string_view text) {
+  if (text.size() < 2) return std::nullopt;
+  const auto unit = std::string_view("smh").find(text.back());
+  const auto count = base::parse_number(text.substr(0, text.size() - 1), 1000000);
+  if (!count || *count == 0 || unit == std::string_view::npos) return std::nullopt;
+  constexpr uint64_t seconds[] = {1, 60, 3600};
+  return *count * seconds[unit];
+}
+
+void read_limits(Reader& reader, const YamlNode& node, Limits& limits) {
+  static const Keys keys = {{"memory", "processes", "disk", "time"}, {}};
+  if (!reader.check_map(node, "'limits'", keys,
+                        "limits: { memory: 4GB, processes: 500, disk: 20GB, time: 30m }"))
+    return;
+  const auto wrong = [&](const YamlNode& value, std::string_view key, const std::string& text,
+                         std::string_view want) {
+    reader.error(value.position,
+                 fmt::format("'{}' is '{}', want {}", key, base::printable(text.substr(0, 60)), want));
+  };
+  const auto size = [&](std::string_view key, uint64_t least, uint64_t& out) {
+    const YamlNode* value = node.find(key);
+    const auto text = value != nullptr ? reader.text(*value, fmt::format("'{}'", key), "4GB") : std::nullopt;
+    if (!text) return;
+    const auto bytes = base::parse_size(*text);
+    if (!bytes || *bytes < least)
+      wrong(*value, key, *text,
+            fmt::format("a size of at least {}, such as 4GB or 1.5GiB", base::human_size(least)));
+    else
+      out = *bytes;
+  };
+  size("memory", 16000000, limits.memory);
+  size("disk", 1000000, limits.disk);
+  if (const YamlNode* value = node.find("processes"))
+    limits.processes = reader.number(*value, "'processes'", 8, 4000000).value_or(0);
+  if (const YamlNode* value = node.find("time")) {
+    const auto text = reader.text(*value, "'time'", "30m");
+    const auto seconds = text ? parse_time(*text) : std::nullopt;
+    if (text && !seconds) wrong(*value, "time", *text, "a time such as 90s, 30m or 2h");
+    limits.time = seconds.value_or(0);
+  }
+}
+
 Stage read_stage(Reader& reader, const YamlEntry& entry) {
   Stage stage;
   stage.name = entry.key;
@@ -521,6 +565,7 @@ Stage read_stage(Reader& reader, const YamlEntry& entry) {
                    fmt::format("'network' is '{}', want 'none' or 'full'", base::printable(*value)));
     stage.network = value && *value == "full";
   }
+  if (const YamlNode* limits = node.find("limits")) read_limits(reader, *limits, stage.limits);
   if (const YamlNode* run = node.find("run")) read_run(reader, *run, stage);
   return stage;
 }

@@ -251,6 +251,17 @@ std::string json_schema() {
         },
         "caches": { "description": "Directories kept between builds.", "type": "array", "items": { "type": "string" } },
         "network": { "enum": ["none", "full"], "description": "Default none." },
+        "limits": {
+          "description": "What the commands may take of the machine.",
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "memory": { "type": ["string", "integer"], "description": "Such as 4GB. Default three quarters of the machine's." },
+            "processes": { "type": ["string", "integer"], "description": "And threads. Default 2048." },
+            "disk": { "type": ["string", "integer"], "description": "Such as 20GB. Default three quarters of what is free." },
+            "time": { "type": "string", "description": "Such as 90s, 30m or 2h. Default without end." }
+          }
+        },
         "run": {
           "description": "A script, or a list of commands, each a string for /bin/sh -eu or a list of arguments.",
           "anyOf": [{ "type": "string" }, { "type": "array", "items": { "anyOf": [{ "type": "string" }, { "$ref": "#/$defs/words" }] } }]

@@ -112,9 +112,77 @@ else
   echo "not run: what the caller has set is only put back by root"
 fi
 
-# Limits without a word of them: a fork bomb and a full /dev/shm end by themselves.
-stage defaults '' '(grep processes /proc/self/limits; [ "$(df -k /dev/shm | tail -1 | awk "{print \$2}")" -le 1048576 ] && echo small) > answer'
-same "limits without a word of them" "$(xargs < defaults/answer)" "Max processes 2048 2048 processes small"
+# Limits: each is met, named, and told how to raise; without them a fork bomb and a full /dev/shm end by themselves.
+limit() { # NAME LIMITS COMMANDS WANTED
+  stage "limit-$1" "    limits: $2" "$3"
+  check "limit: $1" grep -qF "$4" "limit-$1.log"
+}
+limit processes '{ processes: 200 }' 'python3 -c "
+import os, time
+for i in range(400):
+    if os.fork() == 0: time.sleep(60); os._exit(0)"' "it met its limit of 200 processes and threads; if it needs more, write 'limits: { processes: 400 }' in the stage"
+limit threads '{ processes: 200 }' 'python3 -c "
+import threading, time
+for i in range(400): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"' "it met its limit of 200 processes and threads"
+[ "$(id -u)" != 0 ] || limit users '{ processes: 100 }' 'python3 -c "
+import os, time
+for user in range(1, 10):
+    if os.fork() == 0:
+        os.setuid(user)
+        for i in range(60):
+            if os.fork() == 0: break
+        time.sleep(60); os._exit(0)
+time.sleep(60)"' "it met its limit of 100 processes and threads"
+limit memory '{ memory: 200MB }' 'python3 -c "import time; x = bytearray(b\"x\") * 400000000; time.sleep(60)"' "it met its limit of 200.0 MB of memory"
+limit memory-of-many '{ memory: 200MB }' 'python3 -c "import os, time; os.fork(); os.fork(); x = bytearray(b\"x\") * 50000000; time.sleep(60)"' "of memory; if it needs more, write 'limits: { memory: 400MB }' in the stage"
+limit disk '{ disk: 50MB }' 'for i in 1 2 3 4 5; do head -c 20000000 /dev/urandom > $i; done; sync; sleep 60' "write 'limits: { disk: 100MB }' in the stage"
+limit time '{ time: 1s }' '(trap "" TERM INT; sleep 60) & sleep 60' "if it needs more, write 'limits: { time: 1m }' in the stage"
+stage shm '    limits: { memory: 40MB }' 'head -c 30000000 /dev/zero > /dev/shm/x || echo full > answer'
+same "/dev/shm has an end" "$(cat shm/answer)" full
+stage defaults '' '(ulimit -u; ulimit -H -u; [ "$(df -k /dev/shm | tail -1 | awk "{print \$2}")" -le 1048576 ] && echo small) > answer'
+same "limits without a word of them" "$(xargs < defaults/answer)" "2048 2048 small"
+sed 's/limits: .*/limits: { memory: 50MB, time: 9m }/' shm.d/minibuild.yaml > shm.d/other.yaml
+same "limits are not part of a stage's key" "$("$MINIBUILD" build --progress plain shm.d/other.yaml -o dir:other 2>&1 | grep -c '^s: cached')" 1
+
+# The machine's network, from a network of the stage's own: the answers are those of `network: none`.
+cat > services.py << 'E2'
+import socket, threading
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try: out.connect(("192.0.2.77", 9)); own = out.getsockname()[0]
+except OSError: own = "127.0.0.1"
+def serve(s):
+    while True: c, _ = s.accept(); c.sendall(b"reached"); c.close()
+sockets = [socket.socket(socket.AF_UNIX), socket.socket(), socket.socket()]
+sockets[0].bind("\0minibuild-walls-%s" % own); sockets[1].bind(("127.0.0.1", 0)); sockets[2].bind(("0.0.0.0", 0))
+for s in sockets: s.listen(5)
+open("services.part", "w").write("%s %d %d" % (own, sockets[1].getsockname()[1], sockets[2].getsockname()[1]))
+import os; os.rename("services.part", "services")
+for s in sockets[1:]: threading.Thread(target=serve, args=(s,), daemon=True).start()
+serve(sockets[0])
+E2
+python3 services.py &
+pids+=($!)
+for _ in $(seq 100); do [ -s services ] && break; sleep 0.1; done
+read -r own loopback any < services
+reach='cat > /tmp/reach.py << E3
+import socket
+for family, place in [(socket.AF_UNIX, "\0minibuild-walls-'$own'"), (socket.AF_INET, ("127.0.0.1", '$loopback')), (socket.AF_INET, ("0.0.0.0", '$loopback')), (socket.AF_INET, ("'$own'", '$any'))]:
+    s = socket.socket(family)
+    try: s.connect(place); print(s.recv(9).decode())
+    except OSError as e: print("refused")
+E3
+python3 /tmp/reach.py > answers; env | grep -iE "proxy|^(SSL_CERT_FILE|PIP_CERT)=" | sort > variables; grep -c BEGIN.CERT /dev/minibuild/ca-certificates.crt > certificates || true'
+HTTPS_PROXY=http://proxy.example.com:3128 no_proxy=example.org stage full $'    network: full\n    env: { PIP_CERT: /mine.pem }' "$reach"
+if grep -q "install the package passt" full.log; then
+  echo "not run: a network of the stage's own: $(grep -o 'no network of their own.*' full.log | head -1)"
+else
+  same "nothing of this machine is reached" "$(xargs < full/answers)" "refused refused refused refused"
+fi
+want="HTTPS_PROXY=http://proxy.example.com:3128 PIP_CERT=/mine.pem"
+[ ! -s /etc/ssl/certs/ca-certificates.crt ] || want+=" SSL_CERT_FILE=/dev/minibuild/ca-certificates.crt"
+same "the caller's proxies and certificates" "$(xargs < full/variables)" "$want no_proxy=example.org"
+same "they are not part of a stage's key" "$("$MINIBUILD" build --progress plain full.d/minibuild.yaml -o dir:again 2>&1 | grep -c '^s: cached')" 1
+kill "${pids[0]}"; pids=()
 
 # Where there are no user namespaces the advice is shown each time, also when the stage gets much.
 mkdir advice && head -c 20000000 /dev/zero > advice/big && chmod -R a+rX . "$SCRATCH"

@@ -69,6 +69,8 @@ struct Options {
   std::string helper = "/proc/self/exe";  // the executable for sandbox::run
   std::string caller_path{};  // $PATH and $HOME of who builds, to say where a program is that a stage lacks
   std::string caller_home{};
+  /// Proxies and places of certificates that the caller's environment names, for stages with the network.
+  spec::Environment caller_network{};
   const std::atomic<bool>* cancelled = nullptr;
   /// Seconds from any fixed moment, for the durations of phases.
   std::function<double()> clock;

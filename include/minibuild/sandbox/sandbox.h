@@ -52,7 +52,14 @@ struct Request {
   std::string workdir = "/";
   std::vector<Secret> secrets;
   std::vector<CacheMount> caches;
+  /// In a network namespace of its own with a way out (pasta or slirp4netns), without the machine's loopback,
+  /// its own addresses and its abstract sockets; where there is no such way, in the machine's.
   bool network = false;
+  std::vector<uint16_t> ports;  // of the machine's loopback that are let through
+  /// PEM, at `certificates_file` if not empty.
+  std::string certificates;
+  /// What the user must be told before commands run.
+  std::function<void(const std::string& warning)> warn;
   Limits limits;
   /// Where the result goes: a tar (pax) of everything in the root except mounts, proc, sys, dev and stubs
   /// made for mounts.
@@ -60,6 +67,9 @@ struct Request {
   /// Ends the run within a moment when it becomes true.
   const std::atomic<bool>* cancelled = nullptr;
 };
+
+/// Where a sandbox has `Request::certificates`.
+inline constexpr const char* certificates_file = "/dev/minibuild/ca-certificates.crt";
 
 /// How a run ended.
 struct Outcome {

@@ -157,6 +157,14 @@ struct Trim {
 
 using Environment = std::vector<std::pair<std::string, std::string>>;  // in the order written
 
+/// What a stage may take of the machine; 0: the default of sandbox::Limits. Not part of its key.
+struct Limits {
+  uint64_t memory = 0;  // bytes
+  uint64_t processes = 0;
+  uint64_t disk = 0;  // bytes
+  uint64_t time = 0;  // seconds
+};
+
 struct Stage {
   std::string name;
   Base base;
@@ -168,6 +176,7 @@ struct Stage {
   std::vector<Secret> secrets;
   std::vector<std::string> caches;  // absolute paths
   bool network = false;             // full: the host's; none: loopback only
+  Limits limits;
   std::vector<Step> run;
   Position position;
 };
