@@ -44,10 +44,10 @@ struct Target {
   const SpecFile& file;
   tree::FileTree& tree;
   int64_t mtime = 0;
-  tree::Accounts accounts;                   // for owners by name
-  std::vector<CopyOrigin>* origins = nullptr;    // filled if given
-  std::set<std::string>* written = nullptr;  // filled if given: every path that the spec itself puts there
-  std::vector<PendingClosure> closures{};    // of the entries so far
+  tree::Accounts accounts;                     // for owners by name
+  std::vector<CopyOrigin>* origins = nullptr;  // filled if given
+  std::set<std::string>* written = nullptr;    // filled if given: every path that the spec itself puts there
+  std::vector<PendingClosure> closures{};      // of the entries so far
 };
 
 /// Copies what `copy` selects of `root`. Throws an Error at the entry's place in the spec if nothing is

@@ -196,14 +196,18 @@ mkdir seen && echo before > seen/f && mkdir seen/d && echo before > seen/d/g
 cat > seen/minibuild.yaml << 'E2'
 minibuild: 1
 image: registry.example.com/team/stale:1
-stages: { s: { base: host, copy: [{ from: f, to: /f }, { from: d, to: /d/ }], run: "mkdir /out; cp /f /d/g /out; sleep 2" } }
+stages: { s: { base: host, copy: [{ from: f, to: /f }, { from: d, to: /d/ }], run: "mkdir /out; cp /f /d/g /out; echo started; sleep 3" } }
 copy: [{ stage: s, from: /out, to: /out }]
 user: 65532
 entrypoint: [/x]
 E2
-(sleep 1.2; echo after > seen/f; echo after > seen/d/g; echo "# after" >> seen/minibuild.yaml) &
+touch seen.log
+(
+  for _ in $(seq 300); do grep -q started seen.log && break; sleep 0.1; done
+  echo after > seen/f; echo after > seen/d/g; echo "# after" >> seen/minibuild.yaml
+) &
 specification=$(sha256sum < seen/minibuild.yaml | cut -c1-64)
-build seen/minibuild.yaml --provenance -o oci:seen.oci -o dir:seen.out > /dev/null
+"$MINIBUILD" build --progress plain seen/minibuild.yaml --provenance -o oci:seen.oci -o dir:seen.out > /dev/null 2> seen.log
 wait
 statement=$(grep -l '"https://in-toto.io/Statement/v1"' seen.oci/blobs/sha256/*)
 resource() { jq -r ".predicate.buildDefinition.resolvedDependencies[] | select(.name == \"$1\") | .digest.$2" "$statement"; }
