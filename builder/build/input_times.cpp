@@ -19,6 +19,20 @@ int64_t after(int64_t newest_seconds, int64_t now) {
   return newest + second <= now ? newest + second : std::max(now, newest + 1);
 }
 
+bool saw(const Seen& seen, const std::string& path, const InputState& input) {
+  const auto known = seen.inputs.find(path);
+  return known != seen.inputs.end() && known->second.content == input.content;
+}
+
+// What of `seen` says anything of these inputs: nothing if it was made with other tools or through other
+// links.
+const Seen* that_counts(const std::optional<Seen>& seen, const InputTimesQuestion& question) {
+  if (!seen || seen->base != question.base) return nullptr;
+  for (const auto& [path, input] : question.inputs)
+    if (input.link && !saw(*seen, path, input)) return nullptr;
+  return &*seen;
+}
+
 }  // namespace
 
 std::string to_text(const Seen& seen) {
@@ -51,20 +65,17 @@ std::optional<Seen> parse_seen(std::string_view text) {
 }
 
 InputTimes input_times(const InputTimesQuestion& question) {
+  std::vector<const Seen*> kept;
+  for (const std::optional<Seen>& seen : question.kept) kept.push_back(that_counts(seen, question));
   InputTimes times;
   for (const auto& [path, input] : question.inputs) {
-    int64_t time = question.epoch * second;
+    int64_t time = shown_time(question.epoch) * second;
     if (input.below == InputState::Below::same) time = input.below_mtime * second;
     if (input.below == InputState::Below::other)
       time = std::max(time, after(question.newest_below, question.now));
-    for (const std::optional<Seen>& seen : question.kept) {
-      int64_t since = question.now;
-      if (seen && seen->base == question.base)
-        if (const auto known = seen->inputs.find(path);
-            known != seen->inputs.end() && known->second.content == input.content)
-          since = known->second.since;
-      time = std::max(time, since);
-    }
+    for (const Seen* seen : kept)
+      time = std::max(
+          time, seen != nullptr && saw(*seen, path, input) ? seen->inputs.at(path).since : question.now);
     times.emplace(path, time);
   }
   return times;

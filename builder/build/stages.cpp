@@ -37,7 +37,7 @@ struct Input {
   base::Hash hash;
 };
 
-constexpr std::string_view stage_version = "stage 3";
+constexpr std::string_view stage_version = "stage 4";
 
 const char* const host_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -390,7 +390,9 @@ class StageRun {
     const auto add = [&](const std::string& path) {
       const auto [it, is_new] = states.try_emplace(path);
       if (!is_new) return false;
-      it->second.content = content_of(tree_, path, *tree_.find(path));
+      const tree::Node& node = *tree_.find(path);
+      it->second.content = content_of(tree_, path, node);
+      it->second.link = node.type == tree::NodeType::symlink;
       const tree::Node* below = base_.tree.find(path);
       const std::string parent(tree::directory_of(path));
       if (below != nullptr && content_of(base_.tree, path, *below) == it->second.content) {
@@ -519,10 +521,20 @@ class StageRun {
     return times;
   }
 
+  // The tree with the times that a run would have shown, for stages that stand on this one.
+  tree::FileTree as_shown() const {
+    tree::FileTree out = tree_;
+    for (const auto& [path, state] : input_states()) {
+      tree::Node& node = *out.find(path);
+      node.mtime = shown_time(node.mtime);
+    }
+    return out;
+  }
+
   oci::Digest execute() {
     base::AtomicFile file(context_.cache.temporary_directory() + "/stage", 0644);
     if (stage_.run.empty() && set_up_.empty()) {
-      archive::write_tar(tree_, file);
+      archive::write_tar(as_shown(), file);
     } else {
       const base::TemporaryDirectory work(context_.cache.work_directory(), "stage");
       StageLog log(forms(), [&](std::string_view line) { context_.progress.output(stage_.name, line); });

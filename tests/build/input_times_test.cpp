@@ -62,6 +62,25 @@ TEST(InputTimes, AreAsNewAsTheInputIsToWhatIsThere) {
   }
 }
 
+// Java takes the time 0 for a file that is not there; zip archives begin with 1980.
+TEST(InputTimes, AreNeverZero) {
+  const std::map<std::string, InputState> inputs = {{"src/main.c", {one}}};
+  EXPECT_EQ(input_times({inputs, tools, 0, {}, 0, now}).at("src/main.c"), 315'532'800 * second);
+}
+
+// A program sees the time of what the link leads to.
+TEST(InputTimes, AreNewWhenALinkLeadsElsewhere) {
+  std::map<std::string, InputState> inputs = {{"src/main.c", {one}}, {"src/current", {two}}};
+  inputs["src/current"].link = true;
+  Seen same = seen(tools, one, 1500 * second);
+  same.inputs["src/current"] = {two, 1400 * second};
+  EXPECT_EQ(input_times({inputs, tools, 0, {same}, 7, now}).at("src/main.c"), 1500 * second);
+  Seen elsewhere = same;
+  elsewhere.inputs["src/current"].content = one;
+  EXPECT_EQ(input_times({inputs, tools, 0, {elsewhere}, 7, now}).at("src/main.c"), now);
+  EXPECT_EQ(input_times({inputs, tools, 0, {seen(tools, one, 1500 * second)}, 7, now}).at("src/main.c"), now);
+}
+
 TEST(InputTimes, WhatWasSeenSurvivesBeingWritten) {
   Seen before = seen(tools, one, 1500 * second + 7);
   before.inputs["a b/ünd c"] = {two, 0};

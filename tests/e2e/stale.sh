@@ -138,6 +138,36 @@ same "the first run has the epoch's times" "$(xargs < times.1/t)" "86400 86400"
 build times/minibuild.yaml -o dir:times.2 --no-cache > /dev/null
 same "and so has one with emptied caches" "$(xargs < times.2/t)" "86400 86400"
 
+# No time is 0: Java takes that for a file that is not there, and zip archives begin with 1980.
+mkdir -p zero/src && echo x > zero/src/file
+cat > zero/minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/stale:1
+stages:
+  sources: { base: host, copy: [{ from: src, to: /src/ }], files: [{ file: /src/written, content: x }] }
+  s:
+    base: { stage: sources }
+    copy: [{ from: src, to: /more/ }]
+    workdir: /src
+    run: python3 -m zipfile -c /all.zip /src /more && mkdir /out && stat -c '%Y' /src /src/* /more/file > /out/t
+copy: [{ stage: s, from: /out/t, to: /t }]
+user: 65532
+entrypoint: [/t]
+E2
+build zero/minibuild.yaml -o dir:zero.out > /dev/null
+same "inputs are not of 1970" "$(xargs < zero.out/t)" "315532800 315532800 315532800 315532800"
+same "what ships is" "$(stat -c %Y zero.out/t)" 0
+
+# A link that leads elsewhere makes what is behind it new, however old that file is.
+spec link << 'E2'
+mkdir -p /out && printf '/kept/app: /src/current\n\tcp $< $@\n' > /kept/Makefile && make -s -f /kept/Makefile && cp /kept/app /out/
+E2
+echo one > link/src/one && echo two > link/src/two && ln -s one link/src/current
+build link/minibuild.yaml -o dir:link.1 > /dev/null
+ln -sfn two link/src/current
+build link/minibuild.yaml -o dir:link.2 > /dev/null
+same "make: a link that leads elsewhere" "$(cat link.1/app link.2/app | xargs)" "one two"
+
 # Two stages with one kept directory take turns: neither takes what the other made for its own.
 mkdir -p shared/a shared/b
 cat > shared/minibuild.yaml << 'E2'
