@@ -32,6 +32,7 @@ class Trimming {
     for (const spec::AccountUser& user : subject_.spec.users)
       if (user.shell) keep_path(tree::normalise(*user.shell));
     keep_needed();
+    keep_layout();
     return take_away();
   }
 
@@ -98,6 +99,20 @@ class Trimming {
     static const tree::FileTree nothing;
     for (const tree::ClosureEntry& entry : tree::elf_closure(starts, root, nothing, {}).entries)
       kept_.insert(entry.path);
+  }
+
+  // The links of a merged /usr, by which everybody names what is behind them: /bin/sh is in /usr/bin.
+  void keep_layout() {
+    for (const char* link : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}) {
+      const tree::Node* node = tree_.find(link);
+      if (node == nullptr || node->type != tree::NodeType::symlink) continue;
+      bool anything = false;
+      tree::for_each_below(
+          tree_, tree_.resolve(link, true), [&](const std::string& path, const tree::Node& below) {
+            anything |= below.type != tree::NodeType::directory && (kept_.contains(path) || !is_ours(path));
+          });
+      if (anything) kept_.insert(link);
+    }
   }
 
   Trimmed take_away() {

@@ -323,6 +323,7 @@ same "trim: what the spec wrote stays" "$(cat own.dir/usr/share/zoneinfo/UTC own
 our own
 own.dir/usr/share/doc/sed/ours"
 same "trim: and what it needs" "$(cd own.dir/usr/bin && ls bash dash gzip sed 2>&1 | xargs)" "bash dash gzip sed"
+same "trim: by the names that scripts and accounts use" "$(readlink own.dir/bin) $(test -x own.dir/bin/sh && test -x own.dir/bin/bash && echo yes)" "usr/bin yes"
 same "trim: and os-release with its link" "$(readlink own.dir/etc/os-release) $(grep -c ^ID= own.dir/usr/lib/os-release)" "../usr/lib/os-release 1"
 check "trim: names what was asked for and is gone, and parts" grep -qE "^trim: took out .*nothing is left of what 'packages' asks for: tzdata.*; files of: .*grep \\([0-9]+ of [0-9]+\\)" own.log
 same "trim: all of it is in the metadata" "$(jq -r '.images[0].trimmed[] | select(.package == "tzdata") | .whole, (.files | index("/usr/share/zoneinfo/Europe/Berlin") != null)' own.json | xargs)" "true true"
