@@ -195,6 +195,16 @@ bool runs_on(const tree::ElfFile& elf, uint16_t machine, const oci::Platform& pl
          (platform.architecture == "arm64" && elf.machine == 40);
 }
 
+// Nothing for what is not an ELF file, or is a damaged one.
+std::optional<tree::ElfFile> elf_of(const tree::Node& node, const std::string& path) {
+  if (node.type != tree::NodeType::file) return std::nullopt;
+  try {
+    return tree::read_elf(node.content, path);
+  } catch (const base::Error&) {
+    return std::nullopt;
+  }
+}
+
 void examine_entrypoint(const Subject& subject, Found& found) {
   const std::vector<std::string>& words =
       subject.config.entrypoint.empty() ? subject.config.cmd : subject.config.entrypoint;
@@ -242,10 +252,19 @@ void examine_entrypoint(const Subject& subject, Found& found) {
   const std::string line = head.substr(2, head.find('\n') - 2);
   const std::string_view trimmed = base::trim(line);
   const std::string interpreter(trimmed.substr(0, trimmed.find_first_of(" \t")));
-  if (resolve(subject.tree, tree::normalise(interpreter)) == nullptr)
-    report(fmt::format("the entrypoint {} needs the interpreter {}, which is not in the image",
-                       base::printable(program), base::printable(interpreter)),
-           "add the package that has it, or copy a program that needs none");
+  const tree::Node* runs = resolve(subject.tree, tree::normalise(interpreter));
+  if (runs == nullptr)
+    return report(fmt::format("the entrypoint {} needs the interpreter {}, which is not in the image",
+                              base::printable(program), base::printable(interpreter)),
+                  "add the package that has it, or copy a program that needs none");
+  if (const auto other = elf_of(*runs, interpreter);
+      other && !runs_on(*other, machine, subject.config.platform)) {
+    report(fmt::format("the entrypoint {} needs the interpreter {}, which is for another processor than {}",
+                       base::printable(program), base::printable(interpreter),
+                       oci::to_string(subject.config.platform)),
+           "copy the one for the platform of the image");
+    found.back().own_level = Level::error;
+  }
 }
 
 bool is_hexadecimal(const std::string& text) {

@@ -74,6 +74,9 @@ done
 spec foreign "copy: [$(from /out/bin/foreign /app/)]" 'entrypoint: [/app/foreign]'
 same "an entrypoint for another processor" "$(status foreign)" 3
 check "says so" grep -q 'error: the entrypoint /app/foreign is for another processor than linux/amd64' foreign.log
+spec interpreted "copy: [$(from /out/bin/foreign /app/)]" 'files: [{ file: /start, mode: "0755", content: "#!/app/foreign -x\n" }]' 'entrypoint: [/start]'
+same "an interpreter for another processor" "$(status interpreted)" 3
+check "says whose" grep -q 'error: the entrypoint /start needs the interpreter /app/foreign, which is for another processor than linux/amd64' interpreted.log
 spec beside "copy: [$(from /out/bin /app ", $libraries, exclude: [main]")]" 'entrypoint: [/app/plain]'
 same "one beside it" "$(status beside)" 0
 
