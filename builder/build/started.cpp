@@ -138,6 +138,8 @@ class Finder {
   // `exact`: nothing but the program itself and what follows from it is looked for.
   void visit(const std::vector<std::string>& words, bool sets_paths, bool exact, int depth) {
     if (words.empty() || depth > max_depth) return;
+    if (is_one_of(words.front(), {".", "source"}) && words.size() > 1)
+      return visit_sourced(words[1], sets_paths, depth);
     const std::string path = find(words.front());
     if (path.empty()) {
       // A builtin of shells that runs others.
@@ -202,6 +204,16 @@ class Finder {
         return;
       }
     }
+  }
+
+  // What a script reads with `.` runs as its own lines do.
+  void visit_sourced(const std::string& word, bool sets_paths, int depth) {
+    const std::string path = word.starts_with('/') ? word : command_.workdir + "/" + word;
+    std::string real;
+    const tree::Node* script = resolved(path, &real);
+    if (script == nullptr || script->content.size > max_script || !scripts_.insert(real).second) return;
+    pass(tree::normalise(path));
+    visit_text(tree::read_content(script->content, max_script), sets_paths, depth);
   }
 
   // True if the script tells loaders where to look.

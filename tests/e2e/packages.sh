@@ -306,7 +306,7 @@ same "trim: nothing is missing" "$(grep -c missing-library trimmed.log)" 0
 same "trim: what is kept" "$(paths oci:keeping.oci | grep -cE '^/usr/share/(zoneinfo/Etc/UTC|doc/grep/README|doc/tzdata/copyright)$') $(paths oci:keeping.oci | grep -c zoneinfo/Europe)" "3 0"
 # What the spec itself brings stays, with what it needs; nothing is there only because a package had it.
 echo "our own" > own && printf '#!/usr/bin/sed -f\np\n' > own.sed
-spec own 'packages: [base-files, grep, sed, gzip, dash, bash, tzdata, { name: dpkg, omit: true }, { name: debconf, omit: true }]
+spec own 'packages: [base-files, coreutils, grep, sed, gzip, dash, bash, tzdata, { name: dpkg, omit: true }, { name: debconf, omit: true }]
 trim: true
 entrypoint: [/usr/bin/grep]
 accounts: { users: [{ name: u, uid: 7, shell: /bin/bash }] }
@@ -317,12 +317,13 @@ copy:
 files:
   - { symlink: /app/zip, target: /usr/bin/gzip }
   - { directory: /usr/share/doc/sed/ours }
-  - { file: /app/start, mode: "0755", content: "#!/bin/sh\nexec true\n" }'
+  - { file: /app/start, mode: "0755", content: "#!/bin/sh\n. /app/functions\nexec true\n" }
+  - { file: /app/functions, content: "calls() { ls /; }\n" }'
 made own -o oci:own.oci:1 -o dir:own.dir --metadata-file own.json > /dev/null
 same "trim: what the spec wrote stays" "$(cat own.dir/usr/share/zoneinfo/UTC own.dir/usr/share/doc/gzip/own; ls -d own.dir/usr/share/doc/sed/ours)" "our own
 our own
 own.dir/usr/share/doc/sed/ours"
-same "trim: and what it needs" "$(cd own.dir/usr/bin && ls bash dash gzip sed 2>&1 | xargs)" "bash dash gzip sed"
+same "trim: and what it needs" "$(cd own.dir/usr/bin && ls bash dash gzip ls sed 2>&1 | xargs)" "bash dash gzip ls sed"
 same "trim: by the names that scripts and accounts use" "$(readlink own.dir/bin) $(test -x own.dir/bin/sh && test -x own.dir/bin/bash && echo yes)" "usr/bin yes"
 same "trim: and os-release with its link" "$(readlink own.dir/etc/os-release) $(grep -c ^ID= own.dir/usr/lib/os-release)" "../usr/lib/os-release 1"
 check "trim: names what was asked for and is gone, and parts" grep -qE "^trim: took out .*nothing is left of what 'packages' asks for: tzdata.*; files of: .*grep \\([0-9]+ of [0-9]+\\)" own.log
