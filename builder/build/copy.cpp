@@ -85,6 +85,13 @@ std::string source_name(const spec::Copy& copy, const std::string& path) {
   return path;
 }
 
+// The same in a message.
+std::string quoted_source(const spec::Copy& copy, const std::string& path) {
+  if (copy.download && !copy.download->extract) return fmt::format("'{}'", copy.download->url);
+  const bool in_root = copy.stage || copy.image || copy.download;
+  return base::printable(fmt::format("'{}{}'{}", in_root ? "/" : "", path, place_of(copy)));
+}
+
 // One `copy` entry at work.
 class Copier {
  public:
@@ -126,9 +133,9 @@ class Copier {
   void refuse_unreadable(const std::string& path) const {
     if (root_.is_unreadable(path))
       fail(fmt::format(
-          "cannot copy '{}': its commands may not read it: on this machine other users own it; leave it "
+          "cannot copy {}: its commands may not read it: on this machine other users own it; leave it "
           "out with 'exclude', or let the stage see a copy of it",
-          base::printable(source_name(copy_, path))));
+          quoted_source(copy_, path)));
   }
 
   void refuse_unreadable_above(const std::string& path) const {
@@ -213,8 +220,8 @@ class Copier {
   // Names that mean something else in a layer, or that no reader takes.
   void check_name(const std::string& path, const std::string& source_path) const {
     if (const std::string why = why_not_in_image(path); !why.empty())
-      fail(fmt::format("cannot copy '{}': {}; rename it, or leave it out with 'exclude'",
-                       base::printable(source_name(copy_, source_path)), why));
+      fail(fmt::format("cannot copy {}: {}; rename it, or leave it out with 'exclude'",
+                       quoted_source(copy_, source_path), why));
   }
 
   void put_directory(const std::string& path, const Node* source) {
@@ -241,13 +248,13 @@ class Copier {
 
   void put(const std::string& path, const Node& source, const std::string& source_path) {
     if (source.type != NodeType::file && source.type != NodeType::symlink)
-      fail(fmt::format("cannot copy '{}': it is a {}; only files, directories and links can be copied",
-                       source_name(copy_, source_path), source.type == NodeType::fifo ? "FIFO" : "device"));
+      fail(fmt::format("cannot copy {}: it is a {}; only files, directories and links can be copied",
+                       quoted_source(copy_, source_path), source.type == NodeType::fifo ? "FIFO" : "device"));
     check_name(path, source_path);
     const std::string real = place_in_target(path);
     const Node* there = target_.tree.find(real);
     if (there != nullptr && there->type == NodeType::directory)
-      fail(fmt::format("cannot copy '{}' to /{}: a directory is there", source_name(copy_, source_path),
+      fail(fmt::format("cannot copy {} to /{}: a directory is there", quoted_source(copy_, source_path),
                        path));
     Node node = source;
     node.link_group = 0;

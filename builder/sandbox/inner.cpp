@@ -170,7 +170,7 @@ int first_process(const Orders& orders) {
     tell("done");
     return 0;
   }
-  ::sethostname("minibuild", 9);
+  ::sethostname(host_name.data(), host_name.size());
   if (!orders.shared) bring_up_loopback();
   {
     base::FdSource source(tree_fd, "the stage's file system");

@@ -10,6 +10,7 @@
 
 #include <climits>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -297,7 +298,8 @@ class Mounter {
     own_file("etc/passwd",
              "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     own_file("etc/group", "root:x:0:\nnogroup:x:65534:\n");
-    own_file("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n");
+    // The host's own name too: Java and others ask for its address.
+    own_file("etc/hosts", fmt::format("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 {}\n", host_name));
     own_file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
   }
 
@@ -323,7 +325,12 @@ class Mounter {
 
   void mount_proc() {
     stubs_.directory(root_.get(), "proc");
-    mount_or_fail("/proc", "proc", at("proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    if (::mount("proc", at("proc").c_str(), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
+      fail("cannot mount /proc in the sandbox: {}{}", base::errno_text(),
+           errno == EPERM ? "; a container that hides parts of its /proc cannot have another: start it with "
+                            "--security-opt systempaths=unconfined (Docker), --security-opt unmask=ALL "
+                            "(Podman) or procMount: Unmasked (Kubernetes)"
+                          : "");
     for (const char* path : {"proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus", "proc/fs"})
       if (::mount(at(path).c_str(), at(path).c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0)
         make_read_only(at(path), false);
@@ -399,7 +406,8 @@ class Mounter {
     if (::fchdir(root_.get()) != 0 || ::chdir(staged_root) != 0)
       fail("cannot enter the sandbox's root: {}", base::errno_text());
     if (::syscall(SYS_pivot_root, ".", ".") != 0)
-      fail("cannot change to the sandbox's root: {}", base::errno_text());
+      fail("{}cannot change to the sandbox's root: {}", errno == EPERM ? namespaces_refused : "",
+           base::errno_text());
     if (::umount2(".", MNT_DETACH) != 0) fail("cannot leave the host's root: {}", base::errno_text());
     if (::chdir("/") != 0) fail("cannot enter the sandbox's root: {}", base::errno_text());
   }
@@ -427,9 +435,16 @@ void mount_all(const Orders& orders, Stubs& stubs) { Mounter(orders, stubs).run(
 void unmount_all() {
   std::vector<std::string> targets = mount_points();
   std::erase(targets, "/");
-  for (auto it = targets.rbegin(); it != targets.rend(); ++it)
-    if (::umount2(it->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
-      fail("cannot unmount {} in the sandbox: {}", *it, base::errno_text());
+  // What the machine has mounted below a directory of its own is locked to that in a user namespace: it goes
+  // with it, not before.
+  std::map<std::string, std::string> left;
+  for (auto it = targets.rbegin(); it != targets.rend(); ++it) {
+    if (::umount2(it->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+      std::erase_if(left, [&](const auto& one) { return one.first.starts_with(*it + "/"); });
+    else
+      left.emplace(*it, base::errno_text());
+  }
+  if (!left.empty()) fail("cannot unmount {} in the sandbox: {}", left.begin()->first, left.begin()->second);
 }
 
 }  // namespace minibuild::sandbox

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "builder/sandbox/orders.h"
@@ -15,6 +16,8 @@ void stage_directories(const Orders& orders);
 /// The same in the new user namespace, when it was done before it: all mounts are private here too.
 void make_mounts_private();
 
+/// What the machine is called inside.
+inline constexpr std::string_view host_name = "minibuild";
 /// Where the staged things are.
 inline constexpr const char* staged_root = "/tmp/root";
 /// The root once more, without what is mounted in it.

@@ -414,7 +414,9 @@ void prepare_directory(const std::string& path, bool as_root) {
   struct stat st {};
   if (as_root && ::lstat(path.c_str(), &st) == 0 && st.st_uid != first_id &&
       ::lchown(path.c_str(), first_id, first_id) != 0)
-    fail("cannot give {} to the sandbox: {}", path, base::errno_text());
+    fail("cannot give {} to the sandbox: {}{}", path, base::errno_text(),
+         errno == EPERM ? "; root needs CAP_CHOWN, CAP_SETUID and CAP_SETGID for that; else be another user"
+                        : "");
 }
 
 }  // namespace

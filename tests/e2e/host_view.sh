@@ -79,7 +79,7 @@ try "files of all" 0 "copy: [{ stage: s, from: $opt/open, to: /a }, { stage: t, 
   { stage: s, from: $usr, to: /d, exclude: [secret, hard, of-the-group, locked, lib] }]"
 same "they are what they were" "$(tar -xOf out.tar a/fine b c/fine d/open/fine | xargs)" "fine fine fine fine"
 try "what may not be read is named" 1 "copy: [{ stage: s, from: $usr, to: /x }]"
-check "with its path" grep -qE "cannot copy '$usr/[a-z-]+ of the stage s': its commands may not read it" log
+check "with its path" grep -qE "cannot copy '$usr/[a-z-]+' from the stage 's': its commands may not read it" log
 try "the shown parts of /etc" 0 'copy: [{ stage: s, from: /etc/os-release, to: /x }, { stage: s, from: /etc/ssl/certs, to: /certs }]'
 same "are this machine's" "$(tar -xOf out.tar x | sha256sum)" "$(sha256sum < /etc/os-release)"
 finish

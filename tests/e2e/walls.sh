@@ -246,8 +246,37 @@ E3
 python3 /tmp/a.py | sort | uniq -c > answers"
   same "nobody answers" "$(xargs < sockets/answers)" "7 ConnectionRefusedError 1 OSError"
   same "and nobody was reached" "$(xargs < reached)" ready
+
+  # What is mounted below them is seen, and its sockets are not; the stage ends as others do. In a mount namespace of its own,
+  # which a user namespace of ours then gets as locked mounts.
+  mkdir "$place/mounted" "$more/mounted"
+  if unshare -m true 2> /dev/null; then
+    in_mounts() {
+      mount -t tmpfs -o mode=755 none "$place/mounted" && mount -t tmpfs -o mode=755 none "$more/mounted" || return
+      mkdir "$place/mounted/inner" && mount -t tmpfs -o mode=755 none "$place/mounted/inner"
+      echo in > "$place/mounted/inner/file"; echo more > "$more/mounted/file"
+      python3 -c 'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])' "$place/mounted/socket"
+      stage mounted '' "cat $place/mounted/inner/file $more/mounted/file > files; test -S $place/mounted/socket || echo covered > socket"
+    }
+    export -f in_mounts stage
+    export place more MINIBUILD
+    check "a stage where something is mounted below /opt and /usr" unshare -m bash -c in_mounts
+    same "sees what is mounted" "$(xargs < mounted/files)" "in more"
+  else
+    echo "not run: mounts below /opt and /usr: no mount namespace to make them in"
+  fi
 else
   echo "not run: sockets of the host: only root can put some below /opt and /usr"
 fi
+
+# A container's /proc with parts that are hidden: the kernel gives no other one, and the message says how to have it.
+if unshare -U -r -m -p -f --mount-proc mount -t tmpfs none /proc/sys 2> /dev/null; then
+  unshare -U -r -m -p -f --mount-proc sh -c 'mount -t tmpfs none /proc/sys; "$1" build --progress none advice/minibuild.yaml -o dir:none --cache-dir "$PWD/none" 2>&1' sh "$MINIBUILD" > advice.log
+  check "the advice where parts of /proc are hidden" grep -q "systempaths=unconfined" advice.log
+fi
+
+# The machine has a name, and the name an address: Java and others ask for it.
+stage name '' 'python3 -c "import socket; print(socket.gethostname(), socket.gethostbyname(socket.gethostname()), socket.gethostbyname(\"localhost\"))" > answer'
+same "the host's own name" "$(cat name/answer)" "minibuild 127.0.0.1 127.0.0.1"
 
 finish
