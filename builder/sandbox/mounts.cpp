@@ -206,23 +206,20 @@ class Mounter {
  private:
   static std::string at(const std::string& path) { return std::string(staged_root) + "/" + path; }
 
-  void bind_read_only(const std::string& source, const std::string& path, bool allow_exec = true) {
-    if (is_dir(source))
-      stubs_.directory(root_.get(), path);
-    else
-      stubs_.file(root_.get(), path);
-    mount_or_fail("/" + path, source, at(path), nullptr, MS_BIND | MS_REC);
-    make_read_only(at(path), allow_exec);
+  void bind_file_read_only(const std::string& source, const std::string& path) {
+    stubs_.file(root_.get(), path);
+    mount_or_fail("/" + path, source, at(path), nullptr, MS_BIND);
+    make_read_only(at(path), false);
   }
 
   // A directory of the host whose sockets and pipes lead to nobody: neither a read-only mount nor the owner
   // of a file keeps a command from connecting to a socket that everybody may write to. Seen through an
   // overlay they are other sockets and pipes, without a process behind them, those too that are made later.
-  void show_host_directory(const std::string& path) {
+  void show_host_directory(const std::string& path, bool allow_exec = true) {
     stubs_.directory(root_.get(), path);
-    if (!overlay("/" + path, at(path))) {
+    if (!overlay("/" + path, at(path), allow_exec)) {
       mount_or_fail("/" + path, "/" + path, at(path), nullptr, MS_BIND | MS_REC);
-      make_read_only(at(path), true);
+      make_read_only(at(path), allow_exec);
       return cover_sockets(path);
     }
     // What is mounted in it an overlay does not show.
@@ -234,16 +231,16 @@ class Mounter {
       const std::string target = at(mounted.substr(1));
       struct stat st {};
       if (::stat(mounted.c_str(), &st) != 0) continue;  // below another mount, or not for the sandbox's users
-      if (S_ISDIR(st.st_mode) && overlay(mounted, target)) continue;
+      if (S_ISDIR(st.st_mode) && overlay(mounted, target, allow_exec)) continue;
       if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) continue;
       if (::mount(mounted.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) continue;
-      make_read_only(target, true);
+      make_read_only(target, allow_exec);
       if (S_ISDIR(st.st_mode)) cover_sockets(mounted.substr(1));
     }
   }
 
   // False if the kernel or the file system will not have it.
-  bool overlay(const std::string& source, const std::string& target) {
+  bool overlay(const std::string& source, const std::string& target, bool allow_exec) {
     ::mkdir(empty_directory, 0755);
     const base::Fd fd(::open(source.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     // By its descriptor: colons and commas in a path would mean something.
@@ -251,7 +248,7 @@ class Mounter {
     if (!fd ||
         ::mount("overlay", target.c_str(), "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options.c_str()) != 0)
       return false;
-    make_read_only(target, true);
+    make_read_only(target, allow_exec);
     return true;
   }
 
@@ -289,8 +286,9 @@ class Mounter {
     }
     for (const std::string& path : host_settings()) {
       struct stat st {};
-      if (::stat(("/" + path).c_str(), &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
-        bind_read_only("/" + path, path, false);
+      if (::stat(("/" + path).c_str(), &st) != 0) continue;
+      if (S_ISDIR(st.st_mode)) show_host_directory(path, false);
+      if (S_ISREG(st.st_mode)) bind_file_read_only("/" + path, path);
     }
   }
 
@@ -318,9 +316,7 @@ class Mounter {
       base::write_all(fd.get(), text, "/" + path);
       ::fchmod(fd.get(), mode);
     }
-    stubs_.file(root_.get(), path);
-    mount_or_fail("/" + path, source, at(path), nullptr, MS_BIND);
-    make_read_only(at(path), false);
+    bind_file_read_only(source, path);
   }
 
   void mount_proc() {

@@ -206,12 +206,15 @@ fi
 
 # Sockets and pipes of the host: below what `base: host` shows, whatever they are bound as, and when.
 if [ "$(id -u)" = 0 ] && place=$(mktemp -d /opt/walls-XXXXXX) && more=$(mktemp -d /usr/local/walls-XXXXXX); then
-  trap 'for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null; done; rm -rf "$place" "$more"; chmod -R u+rwX "$SCRATCH" 2> /dev/null; rm -rf "$SCRATCH"' EXIT
+  # So are directories of /etc that tools read.
+  settings=/etc/ssl/certs/${place##*/}
+  trap 'for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null; done; rm -rf "$place" "$more" "$settings"; chmod -R u+rwX "$SCRATCH" 2> /dev/null; rm -rf "$SCRATCH"' EXIT
   chmod 755 "$place" "$more"
   cat > listeners.py << 'E2'
 import os, select, socket, sys
-place, more = sys.argv[1:3]
+place, more, settings = sys.argv[1:4]
 os.umask(0)
+of_etc = socket.socket(socket.AF_UNIX); of_etc.bind(settings); of_etc.listen(5)
 stream = socket.socket(socket.AF_UNIX); stream.bind(place + "/stream"); stream.listen(5)
 os.chdir(more); relative = socket.socket(socket.AF_UNIX); relative.bind("relative"); relative.listen(5)
 moved = socket.socket(socket.AF_UNIX); moved.bind(place + "/before"); moved.listen(5); os.rename(place + "/before", place + "/moved")
@@ -220,7 +223,7 @@ datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); datagram.bind(more 
 packet = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); packet.bind(place + "/packet"); packet.listen(5)
 os.mkfifo(place + "/pipe", 0o666); pipe = os.open(place + "/pipe", os.O_RDONLY | os.O_NONBLOCK)
 print("ready", flush=True)
-waiting = [stream, relative, moved, datagram, packet, pipe]
+waiting = [of_etc, stream, relative, moved, datagram, packet, pipe]
 while True:
     for one in select.select(waiting, [], [])[0]: print("reached", one, flush=True)
 E2
@@ -231,20 +234,21 @@ for path, kind in [l.split() for l in """'"$place"'/stream 1
 '"$more"'/linked 1
 '"$more"'/datagram 2
 '"$place"'/packet 5
+'"$settings"' 1
 /usr/../'"$place"'/stream 1""".splitlines()]:
     s = socket.socket(socket.AF_UNIX, int(kind))
     try: s.connect(path); s.send(b"from a stage"); print("reached", path)
     except OSError as e: print(type(e).__name__)
 try: os.write(os.open("'"$place"'/pipe", os.O_WRONLY | os.O_NONBLOCK), b"from a stage"); print("reached the pipe")
 except OSError as e: print(type(e).__name__)'
-  python3 listeners.py "$place" "$more" > reached 2>&1 &
+  python3 listeners.py "$place" "$more" "$settings" > reached 2>&1 &
   pids+=($!)
   for _ in $(seq 100); do grep -q ready reached && break; sleep 0.1; done
   stage sockets '' "cat > /tmp/a.py << 'E3'
 $attempts
 E3
 python3 /tmp/a.py | sort | uniq -c > answers"
-  same "nobody answers" "$(xargs < sockets/answers)" "7 ConnectionRefusedError 1 OSError"
+  same "nobody answers" "$(xargs < sockets/answers)" "8 ConnectionRefusedError 1 OSError"
   same "and nobody was reached" "$(xargs < reached)" ready
 
   # What is mounted below them is seen, and its sockets are not; the stage ends as others do. In a mount namespace of its own,
