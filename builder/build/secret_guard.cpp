@@ -1,5 +1,9 @@
 #include "minibuild/build/secret_guard.h"
 
+#include <map>
+#include <set>
+#include <tuple>
+
 #include "builder/build/inputs.h"
 #include "builder/build/secret_gate.h"
 #include "minibuild/base/text.h"
@@ -111,9 +115,12 @@ class Texts {
   }
 };
 
+using Seen = std::set<std::tuple<std::string, std::string, std::map<std::string, std::string>>>;
+
 void guard(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
-           const trust::SecretForms& forms, int depth) {
+           const trust::SecretForms& forms, Seen& seen, int depth) {
   if (depth > 16) return;  // the build says that specs stand on each other
+  if (!seen.insert({path, oci::to_string(platform), set}).second) return;  // two ways to one spec
   if (depth > 0) set = declared_of(path, std::move(set), platform);
   const SpecFile file = load_spec(path, set, platform);
   refuse_secrets(forms, file, set);
@@ -124,7 +131,7 @@ void guard(const std::string& path, std::map<std::string, std::string> set, cons
                    fmt::format("{}, once its arguments are put in: {}", file.spec.file, one.where));
   const auto below = [&](const spec::Base& base) {
     if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
-      guard(beside(file, other->path), set, platform, forms, depth + 1);
+      guard(beside(file, other->path), set, platform, forms, seen, depth + 1);
   };
   below(file.spec.base);
   for (const spec::Stage& stage : file.spec.stages) below(stage.base);
@@ -138,9 +145,10 @@ void guard_secrets(const std::string& spec_path, const Options& options) {
   try {
     for (const auto& [name, value] : options.set)
       refuse_secrets(*forms, name + "=" + value, "a value of --set");
+    Seen seen;
     for (const oci::Platform& platform : platforms_of(spec_path, options))
-      guard(spec_path, options.set, platform, *forms, 0);
-    guard(spec_path, options.set, oci::host_platform(), *forms, 0);
+      guard(spec_path, options.set, platform, *forms, seen, 0);
+    guard(spec_path, options.set, oci::host_platform(), *forms, seen, 0);
     if (const std::optional<Lock> lock = read_lock(spec_path))
       refuse_secrets(*forms, to_json(*lock), lock_path(spec_path));
   } catch (const base::Error& error) {

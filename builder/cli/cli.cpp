@@ -41,6 +41,7 @@ void watch_signals() {
   ::sigaction(SIGHUP, nullptr, &before);
   if (before.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);  // not under nohup
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // past `ulimit -f` a write fails with its cause, which is told
 }
 
 // `minibuild SPEC` and `minibuild -o DEST` mean `minibuild build …`.

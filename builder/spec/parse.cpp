@@ -476,6 +476,11 @@ class Parser {
   }
 
   void check_stages() {
+    // All that goes along stages has an end that way; what a person or a generator writes is far from it.
+    if (constexpr size_t most = 500; spec_.stages.size() > most) {
+      reader_.error(spec_.stages[most].position, fmt::format("the spec has more than {} stages", most));
+      return;
+    }
     const auto check_base = [this](const Base& base) {
       if (const auto* stage = std::get_if<BaseStage>(&base.what)) check_reference(stage->name, base.position);
     };
