@@ -632,6 +632,11 @@ class Resolver {
           "{} {} of '{}' is not taken: '{}' comes first and has {}; to take it: {{ name: {}, "
           "source: {} }}, or give the sources a 'priority'",
           one.name, one.version, one.source, one.taken_source, one.taken_version, one.name, one.source));
+    for (const packages::StandIn& one : solution.stand_ins)
+      warn(
+          fmt::format("{} of '{}' meets what {} needs, {}, for which a source before it has {}; if that is "
+                      "meant: {{ name: {}, source: {} }}",
+                      one.name, one.source, one.needed_by, one.dependency, one.usual, one.name, one.source));
     return locked(solution, problem.format, file, entries.front().position);
   }
 

@@ -632,7 +632,9 @@ class Solving {
       ::solver_set_flag(solver.get(), SOLVER_FLAG_IGNORE_RECOMMENDED, apk_ ? 0 : 1);
       if (::solver_solve(solver.get(), all.get()) == 0) {
         Solution solution;
-        solution.packages = chosen(solver.get());
+        const std::vector<Id> all_chosen = chosen(solver.get());
+        solution.packages = selected(all_chosen);
+        solution.stand_ins = stand_ins(all_chosen);
         solution.passed_over = passed_over(solution.packages);
         return solution;
       }
@@ -663,6 +665,36 @@ class Solving {
     return all;
   }
 
+  // Of dependencies that one of `all` meets, those for which a source before its own has something else.
+  std::vector<StandIn> stand_ins(const std::vector<Id>& all) {
+    std::vector<StandIn> found;
+    const auto is_there = [&](Id p) {
+      return ::pool_id2solvable(pool_.get(), p)->repo == pool_->installed ||
+             std::find(all.begin(), all.end(), p) != all.end();
+    };
+    const auto is_told = [&](const std::string& name) {
+      return std::any_of(problem_.requests.begin(), problem_.requests.end(), [&](const Request& request) {
+        return request.name == name && !request.source.empty();
+      });
+    };
+    for (const Id p : all)
+      for (const std::string& text : facts_of(p).depends) {
+        const Id dep = require_id(text);
+        if (dep == 0) continue;
+        Id met = 0;
+        Id usual = 0;
+        for (const Id one : providers(dep)) {
+          if (Id& first = is_there(one) ? met : usual; first == 0 || rank_of(one) < rank_of(first))
+            first = one;
+        }
+        if (met == 0 || usual == 0 || rank_of(usual) >= rank_of(met) || rank_of(p) >= rank_of(met)) continue;
+        if (is_told(facts_of(met).name)) continue;
+        found.push_back({facts_of(met).name, loaded_of(met)->index->source, facts_of(p).name, dep_text(dep),
+                         solvable_text(usual)});
+      }
+    return found;
+  }
+
   // The sources that have a package which the one that is asked for lacks.
   std::string others(Id name) {
     const auto it = passed_.find(name);
@@ -689,7 +721,7 @@ class Solving {
         base::join(all, ", "), text, it->second.front().index->source);
   }
 
-  std::vector<Selected> chosen(Solver* solver) {
+  std::vector<Id> chosen(Solver* solver) {
     Queue_ decisions;
     ::solver_get_decisionqueue(solver, decisions.get());
     std::vector<Id> all;
@@ -698,6 +730,11 @@ class Solving {
       if (p > 0 && p != SYSTEMSOLVABLE && ::pool_id2solvable(pool_.get(), p)->repo != pool_->installed)
         all.push_back(p);
     }
+    std::sort(all.begin(), all.end(), [&](Id a, Id b) { return facts_of(a).name < facts_of(b).name; });
+    return all;
+  }
+
+  std::vector<Selected> selected(const std::vector<Id>& all) {
     const std::map<Id, std::string> why = reasons(all);
     std::vector<Selected> selected;
     for (const Id p : all) {
@@ -706,8 +743,6 @@ class Solving {
       check_names(facts, *loaded.index);
       selected.push_back({facts, loaded.index->source, loaded.index->url + "/" + facts.filename, why.at(p)});
     }
-    std::sort(selected.begin(), selected.end(),
-              [](const Selected& a, const Selected& b) { return a.facts.name < b.facts.name; });
     return selected;
   }
 
@@ -727,8 +762,7 @@ class Solving {
   }
 
   // Why each package is there: breadth first from what was asked for, so that the shortest way is told.
-  std::map<Id, std::string> reasons(std::vector<Id> all) {
-    std::sort(all.begin(), all.end(), [&](Id a, Id b) { return facts_of(a).name < facts_of(b).name; });
+  std::map<Id, std::string> reasons(const std::vector<Id>& all) {
     std::map<Id, std::string> why;
     std::vector<Id> queue;
     const auto give = [&](Id dep, const std::string& reason) {

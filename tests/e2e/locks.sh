@@ -18,6 +18,10 @@ def repository(directory, key, packages, times=1700000000):
 repository("D", "distro", [("openssl", "3.1.0-r0", []), ("app", "1.0-r0", ["openssl"]), ("tool", "1.0-r0", [])])
 repository("D2", "distro", [("openssl", "3.0.0-r0", []), ("app", "2.0-r0", ["openssl"]), ("tool", "1.0-r0", [])])
 repository("V", "vendor", [("openssl", "9.9.9-r0", []), ("vendor-tool", "1.0-r0", ["openssl"])])
+# One that brings along, under another name, what the distribution's packages need.
+own = sys.argv[2]
+make_repository("W", [make_package("other-ssl", "9.9.9-r0", {"usr/share/other": "w\n"}, arch=own, provides=["so:libssl.so.3=9"]), make_package("other-tool", "1.0-r0", {"usr/share/ot": "w\n"}, arch=own, depends=["other-ssl"])], keys["vendor"])
+make_repository("P", [make_package("ssl", "3.0.0-r0", {"usr/share/ssl": "p\n"}, arch=own, provides=["so:libssl.so.3=3"]), make_package("needs", "1.0-r0", {"usr/share/needs": "p\n"}, arch=own, depends=["so:libssl.so.3"])], keys["distro"])
 E3
 # spec NAME PACKAGES [MORE]
 spec() {
@@ -111,6 +115,16 @@ same "priority" "$(versions order)" "app 1.0-r0 openssl 9.9.9-r0 vendor-tool 1.0
 both order '[app, { name: tool, source: nobody }]'
 "$B" lock order.yaml > out 2>&1
 same "a source that is not there" "$? $(grep -c "there is no source 'nobody'; 'sources' has: distro, vendor" out)" "2 1"
+
+# What a package of another name provides.
+stand_in() {
+  printf 'minibuild: 1\nsources:\n  distro: { apk: "file://%s/P", keys: [distro.rsa.pub] }\n  vendor: { apk: "file://%s/W", keys: [vendor.rsa.pub] }\npackages: %s\nuser: 65532\n' "$SCRATCH" "$SCRATCH" "$1" > stand.yaml
+  rm -f stand.lock.json
+  "$B" lock stand.yaml 2>&1 | grep -c "warning: other-ssl of 'vendor' meets what needs needs, so:libssl.so.3, for which a source before it has ssl 3.0.0-r0"
+}
+same "a stand-in is told" "$(stand_in '[needs, other-tool]')" 1
+same "one that the spec names is not" "$(stand_in '[needs, other-tool, { name: other-ssl, source: vendor }]')" 0
+same "nor is there one without need" "$(stand_in '[needs]')" 0
 
 # --- Back in time.
 spec back '[app, openssl]'

@@ -55,9 +55,20 @@ struct PassedOver {
   std::string taken_source;
 };
 
+/// A package of a later source, there for reasons of its own, that meets what a package of an earlier one
+/// would have met.
+struct StandIn {
+  std::string name;
+  std::string source;
+  std::string needed_by;
+  std::string dependency;
+  std::string usual;  // what the earlier source has for it
+};
+
 struct Solution {
   std::vector<Selected> packages;  // by name; without what is installed already
   std::vector<PassedOver> passed_over{};
+  std::vector<StandIn> stand_ins{};
   std::optional<Unsolvable> failure;
 };
 
