@@ -1,7 +1,7 @@
 #include "builder/build/inputs.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 #include <tuple>
 
 #include "builder/build/stages.h"
@@ -22,37 +22,21 @@ class Finder {
 
  private:
   enum class Part { image, stages };
-  // What was looked at, and how many builds it takes.
-  std::map<std::tuple<std::string, std::string, Part, std::map<std::string, std::string>>, size_t> seen_;
-  static constexpr size_t most_builds = 256;
+  std::set<std::tuple<std::string, std::string, Part, std::map<std::string, std::string>>> seen_;
 
-  // Returns how many specs are built for this one: each as often as there are ways to it. Each of those is a
-  // build of its own, so few specs that stand twice on the next would make more than ever end.
-  size_t look_at(const std::string& path, std::map<std::string, std::string> set,
-                 const oci::Platform& platform, int depth, Part part) {
-    if (depth > 16) return 0;  // the build says that specs stand on each other
-    // Two ways to one spec are one to look at. Its count is 0 until it is known: in a circle, the build says
-    // so.
-    const auto [known, is_new] = seen_.try_emplace({path, oci::to_string(platform), part, set}, 0);
-    if (!is_new) return known->second;
-    size_t& builds = known->second;
+  void look_at(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
+               int depth, Part part) {
+    if (depth > 16) return;  // the build says that specs stand on each other
+    if (!seen_.insert({path, oci::to_string(platform), part, set}).second) return;  // two ways to one spec
     if (depth > 0) set = declared_of(path, std::move(set), platform);
     const SpecFile file = load_spec(path, set, platform);
     sources.try_emplace(path, file.source);
     const auto base = [&](const spec::Base& one) {
       if (const auto* image = std::get_if<spec::BaseImage>(&one.what))
         add(file, image->location, one.position, platform, image->verify_keys, image->verify_identity);
-      if (const auto* other = std::get_if<spec::BaseSpec>(&one.what)) {
-        size_t below = 1;
-        for (const Part one_part : {Part::image, Part::stages})
-          below += look_at(beside(file, other->path), set, platform, depth + 1, one_part);
-        builds += below;
-        if (builds > most_builds)
-          fail_at(file, one.position, minibuild::base::Code::usage,
-                  fmt::format("more than {} specs would be built for this one, since each way to a spec is a "
-                              "build of it; let fewer stages stand on the same spec",
-                              most_builds));
-      }
+      if (const auto* other = std::get_if<spec::BaseSpec>(&one.what))
+        for (const Part below : {Part::image, Part::stages})
+          look_at(beside(file, other->path), set, platform, depth + 1, below);
     };
     const auto copies = [&](const std::vector<spec::Copy>& list) {
       for (const spec::Copy& copy : list) {
@@ -63,13 +47,12 @@ class Finder {
     if (part == Part::image) {
       base(file.spec.base);
       copies(file.spec.copy);
-      return builds;
+      return;
     }
     for (const spec::Stage& stage : file.spec.stages) {
       base(stage.base);
       copies(stage.copy);
     }
-    return builds;
   }
 
   OutsideInput* known(const std::string& name) {

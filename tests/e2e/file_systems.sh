@@ -142,18 +142,19 @@ open("aliases.yaml", "w").write("minibuild: 1\nlabels:\n  a: &a '%s'\n" % big + 
 open("laughs.yaml", "w").write("minibuild: 1\na: &a0 [x, x]\n" + "".join("a%d: &a%d [*a%d, *a%d]\n" % (i, i, i - 1, i - 1) for i in range(1, 60)))
 open("chain.yaml", "w").write("minibuild: 1\nstages:\n" + "".join("  s%d: { base: { stage: s%d }, run: ['true'] }\n" % (i, i + 1) for i in range(3000)) + "  s3000: { base: scratch }\n")
 for i in range(12):
-    open("on%d.yaml" % i, "w").write("minibuild: 1\nuser: 65532\nbase: ./on%d.yaml\nstages: { a: { base: ./on%d.yaml, run: ['true'] }, b: { base: ./on%d.yaml, run: ['true'] } }\ncopy: [{ stage: a, from: /x, to: /x }, { stage: b, from: /x, to: /y }]\n" % (i + 1, i + 1, i + 1))
+    open("on%d.yaml" % i, "w").write("minibuild: 1\nuser: 65532\nbase: ./on%d.yaml\nstages: { a: { base: ./on%d.yaml }, b: { base: ./on%d.yaml } }\ncopy: [{ stage: a, from: /x, to: /x }, { stage: b, from: /x, to: /y }]\n" % (i + 1, i + 1, i + 1))
 open("on12.yaml", "w").write("minibuild: 1\nuser: 65532\nfiles: [{ file: /x, content: x }]\n")
 E2
-for name in grows command aliases laughs chain on0; do
+for name in grows command aliases laughs chain; do
   timeout 20 "$MINIBUILD" check $name.yaml > got.log 2>&1
   same "$name: exit status" "$?" 2
 done
 same "arguments that multiply" "$("$MINIBUILD" check grows.yaml 2>&1 | grep -o 'error: .*')" "error: the values of arguments make the spec grow by more than 16 MiB"
 same "aliases that multiply" "$("$MINIBUILD" check laughs.yaml 2>&1 | grep -o 'error: .*')" "error: with what aliases repeat the spec has more than 200000 values"
 same "stages without end" "$("$MINIBUILD" check chain.yaml 2>&1 | grep -o 'error: .*')" "error: the spec has more than 500 stages"
-for command in build plan "build --secret id=a,env=ON_SECRET"; do
-  same "specs on specs that multiply, $command" "$(ON_SECRET=much-too-secret timeout 20 "$MINIBUILD" $command on0.yaml 2>&1 | grep -o 'error: .* specs')" "error: more than 256 specs"
+for command in "check" "plan" "build -o dir:on" "build --secret id=a,env=ON_SECRET -o dir:on"; do
+  ON_SECRET=much-too-secret timeout 60 "$MINIBUILD" $command on0.yaml > got.log 2>&1
+  same "specs on specs that multiply are looked at once each, $command" "$?" 0
 done
 
 # A limit on the size of files is a failed write, not a death without a word.
