@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <memory>
@@ -321,7 +322,9 @@ void pack_tree_sparsely(int directory, int file) {
   sink.finish();
 }
 
-void drop_special_modes(int directory) {
+void settle_kept(int directory) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
   std::vector<std::string> open = {""};
   while (!open.empty()) {
     const std::string path = std::move(open.back());
@@ -340,6 +343,10 @@ void drop_special_modes(int directory) {
       } else if (S_ISREG(st.st_mode) && (st.st_mode & (S_ISUID | S_ISGID)) != 0 &&
                  ::fchmodat(::dirfd(dir.get()), entry->d_name, st.st_mode & 01777U, 0) != 0) {
         fail("cannot take setuid off a file of a kept directory: {}", base::errno_text());
+      }
+      if (st.st_mtim.tv_sec > now.tv_sec) {
+        const timespec times[2] = {now, now};
+        ::utimensat(::dirfd(dir.get()), entry->d_name, times, AT_SYMLINK_NOFOLLOW);
       }
     }
   }

@@ -21,7 +21,8 @@ void pack_tree(int directory, base::Sink& sink);
 /// there than it took in the stage.
 void pack_tree_sparsely(int directory, int file);
 
-/// Takes setuid and setgid off all files below a directory, following nothing.
-void drop_special_modes(int directory);
+/// What is kept for later runs, following nothing: files lose setuid and setgid, and times that lie ahead
+/// become the present, since nothing could be newer than they.
+void settle_kept(int directory);
 
 }  // namespace minibuild::sandbox

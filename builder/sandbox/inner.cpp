@@ -199,7 +199,7 @@ int first_process(const Orders& orders) {
     if (const base::Fd kept(::open(("/" + tree::normalise(orders.caches[i].first)).c_str(),
                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
         kept)
-      drop_special_modes(kept.get());
+      settle_kept(kept.get());
   unmount_all();
   if (ok) {
     stubs.remove(clean.get());

@@ -67,6 +67,18 @@ log again/minibuild.yaml -o dir:again.1 > again.log
 word again 2
 same "make: only the edited file is compiled again" "$(log again/minibuild.yaml -o dir:again.2 | grep compiles)" "s | compiles /src/word.c"
 
+# What a tool dates ahead (here an object of 2040) is not newer than the next edit.
+spec ahead << 'E2'
+mkdir -p /out && cd /kept
+printf 'app: main.o word.o\n\tcc -o $@ $^\n%%.o: /src/%%.c\n\tcc -c -o $@ $<\n' > Makefile
+make -s 2> /dev/null && touch -d 2040-01-01 *.o app && cp app /out/
+E2
+program ahead && word ahead 1
+build ahead/minibuild.yaml -o dir:ahead.1 > /dev/null
+word ahead 2
+build ahead/minibuild.yaml -o dir:ahead.2 > /dev/null
+same "objects that are dated ahead" "$(ahead.1/app) $(ahead.2/app)" "1 2"
+
 if command -v ninja > /dev/null; then
   spec ninja << 'E2'
 mkdir -p /out && cd /kept
