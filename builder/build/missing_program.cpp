@@ -55,7 +55,7 @@ std::string program_not_found(const std::string& command, const std::vector<std:
         is_it = true;
       }
     if (!is_it) continue;
-    const size_t space = text.find_last_of(" ");
+    const size_t space = text.find_last_of(' ');
     return std::string(space == std::string_view::npos ? text : text.substr(space + 1));
   }
   const std::string_view text = base::trim(command);

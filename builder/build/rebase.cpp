@@ -194,12 +194,10 @@ void look_at_trees(const Trees& trees, const oci::ImageConfig& image, const oci:
       continue;
     }
     if (same_node(&node, old, cache)) continue;
-    if (!is_directory && there == nullptr)
-      elsewhere.push_back(path);
-    else if (!is_directory && old != nullptr && !same_node(old, now, cache))
+    if (!is_directory && there != nullptr && old != nullptr && !same_node(old, now, cache))
       replaced.push_back(path);
     // Through a link of the old base, which is a directory of the new one: nobody looks there any more.
-    else if (const std::string real = trees.after.resolve(path, true); real != path)
+    else if ((!is_directory && there == nullptr) || trees.after.resolve(path, true) != path)
       elsewhere.push_back(path);
   }
   if (!hidden.empty())

@@ -246,7 +246,9 @@ std::optional<std::map<std::string, std::string>> read_keystore(const std::strin
     at += size;
     return std::string(body.substr(at - size, size));
   };
-  if (number(4) != 0xfeedfeedU || number(4) != 2) return std::nullopt;
+  const uint64_t magic = number(4);
+  const uint64_t version = number(4);
+  if (magic != 0xfeedfeedU || version != 2) return std::nullopt;
   std::map<std::string, std::string> entries;
   for (uint64_t left = number(4); left > 0 && good; --left) {
     if (number(4) != 2) return std::nullopt;

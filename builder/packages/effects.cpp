@@ -750,7 +750,7 @@ class Following final : public ScriptHost {
     std::map<std::string, std::string> values;
     std::vector<std::string> operands;
     bool has(const std::string& name) const { return values.contains(name); }
-    std::string get(const std::string& name, std::string usual) const {
+    std::string get(const std::string& name, const std::string& usual) const {
       const auto it = values.find(name);
       return it == values.end() ? usual : it->second;
     }
@@ -1001,14 +1001,17 @@ class Following final : public ScriptHost {
     if (modes) {
       if (!mode_of(what, &some)) return false;
     } else if (name == "chgrp") {
-      if (!(gid = gid_of(what))) return false;
+      gid = gid_of(what);
+      if (!gid) return false;
     } else {
       size_t colon = what.find(':');
       if (colon == std::string::npos && book_.user(what) == nullptr) colon = what.find('.');
       const std::string user = what.substr(0, colon);
-      if (!user.empty() && !(uid = uid_of(user))) return false;
-      if (colon != std::string::npos && colon + 1 < what.size() && !(gid = gid_of(what.substr(colon + 1))))
-        return false;
+      if (!user.empty()) uid = uid_of(user);
+      if (!user.empty() && !uid) return false;
+      const bool has_group = colon != std::string::npos && colon + 1 < what.size();
+      if (has_group) gid = gid_of(what.substr(colon + 1));
+      if (has_group && !gid) return false;
     }
     std::vector<std::string> places;
     for (size_t i = 1; i < options.operands.size(); ++i) {
