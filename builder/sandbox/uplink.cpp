@@ -36,6 +36,7 @@ constexpr const char* pasta_server = "169.254.1.1";
 constexpr const char* slirp_server = "10.0.2.3";
 // Below the tmpfs of stage_directories.
 constexpr const char* ready_file = "/tmp/own/pasta-is-ready";
+constexpr const char* space_file = "/tmp/own/network";
 constexpr int most_seconds = 10;
 constexpr int ready_fd = 3;
 
@@ -217,7 +218,13 @@ void Uplink::supervise(const std::string& space) {
   const int status = ::fcntl(status_.get(), F_DUPFD_CLOEXEC, 200);
   ::close_range(3, static_cast<unsigned>(status) - 1, 0);
   std::string why;
-  for (const Program& program : programs(space, ports_)) {
+  // pasta gives up what it does not need before it opens the namespace, and then may not look into another
+  // process.
+  const base::Fd place(::open(space_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  const bool bound = place && ::unshare(CLONE_NEWNS) == 0 &&
+                     ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                     ::mount(space.c_str(), space_file, nullptr, MS_BIND, nullptr) == 0;
+  for (const Program& program : programs(bound ? space_file : space, ports_)) {
     const int said = ::memfd_create("said", MFD_CLOEXEC);
     const pid_t child = ::fork();
     if (child == 0) become(program, said, status);
@@ -291,11 +298,14 @@ std::string Uplink::name_servers(const std::string& text) const {
     const bool own = !bytes.empty() &&
                      (is_loopback(bytes) ||
                       std::find(own_addresses_.begin(), own_addresses_.end(), bytes) != own_addresses_.end());
-    if (!own)
+    // The first server is the one that forwarders ask: two questions at once to it by pasta's usual way lose
+    // one.
+    const bool first = bytes.size() == 4 && !forwarded;
+    if (!own && !first)
       out += line + "\n";
     else if (!forwarded)
       out += fmt::format("nameserver {}\n", forwarder_);
-    forwarded = forwarded || own;
+    forwarded = forwarded || own || first;
   }
   return out;
 }
