@@ -358,7 +358,7 @@ def no_end():
     # A helper that never answers; ended after twice the time-out.
     os.makedirs("bin", exist_ok=True)
     with open("bin/docker-credential-sleeps", "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\nexec sleep 100\n")
+        file.write("#!/bin/sh\nexec sleep 98\n")
     os.chmod("bin/docker-credential-sleeps", 0o755)
     os.environ["PATH"] = DIRECTORY + "/bin:" + os.environ["PATH"]
     registry = Server(lambda _: BASIC)

@@ -193,7 +193,8 @@ entrypoint: [/app/greet]'
     # The same program lacks its libraries one base below, and the build says so.
     on "$family" base 'copy: [{ from: greet, to: /app/ }]
 entrypoint: [/app/greet]'
-    check "$family/base: it lacks libstdc++" grep -qE "missing-library: warning: /app/greet needs libstdc\+\+\.so\.6, .* 'libstdc\+\+6'" on.log
+    check "$family/base: it lacks libstdc++" grep -qF "error: /app/greet needs libstdc++.so.6, which is not in the image [missing-library]" on.log
+    check "$family/base: which a package has" grep -qF "fix: add 'libstdc++6' to 'packages'" on.log
   done
   for family in distroless distroless-debian12; do
     [ -n "${built[$family-python3]:-}" ] || continue
