@@ -149,7 +149,7 @@ class Finder {
     std::string real;
     const tree::Node& node = *resolved(path, &real);
     pass(path);
-    const std::string_view name = tree::name_of(tree::normalise(words.front()));
+    const std::string name(tree::name_of(tree::normalise(words.front())));
     bool script = false;
     if (is_elf(node)) {
       add(real, sets_paths);
