@@ -201,7 +201,7 @@ same "a broken feed" "$? $(grep -c "cannot read $U/json: it is not JSON" err)" "
 check "the feed as it was, and the other" cmp <(pairs oci:image-status:1) <(pairs oci:image-status:1 --db tracker1.json --db osv1/osv.json)
 rm www/json
 update --from "$U/json"
-same "a feed that is gone" "$? $(grep -c '404' err)" "1 1"
+same "a feed that is gone" "$? $(grep -c ' 404 ' err)" "1 1"
 check "still there" cmp <(pairs oci:image-status:1) <(pairs oci:image-status:1 --db tracker1.json)
 cp tracker2.json www/json
 MINIBUILD_ADVISORY_FEEDS="$U/json" check "feeds from the environment" update
