@@ -1,6 +1,8 @@
 #include "minibuild/trust/published_files.h"
 
 #include <algorithm>
+#include <cctype>
+#include <initializer_list>
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/sha256.h"
@@ -117,6 +119,45 @@ std::optional<Publisher> PublishedFiles::of_python(const std::string& path) {
   return std::nullopt;
 }
 
+const oci::Json& PublishedFiles::json_of(const std::string& path) {
+  const auto [it, is_new] = lists_.try_emplace(path);
+  if (is_new) it->second = object_of(text_of(path));
+  return it->second;
+}
+
+// `path` is that of a package below node_modules. npm lists each with its place, where it came from and the
+// hash of its archive; pnpm puts what came from a registry below `.pnpm/NAME@VERSION`; Yarn lists names with
+// ranges, and the archives' URLs.
+bool PublishedFiles::is_fetched(const std::string& path, const std::string& name) {
+  constexpr std::string_view part = "/node_modules/";
+  const std::string whole = "/" + path;
+  for (size_t at = whole.find(part); at != std::string::npos; at = whole.find(part, at + 1)) {
+    const std::string root = whole.substr(1, at + part.size() - 1);
+    const oci::Json& npm = json_of(root + ".package-lock.json");
+    if (const auto all = npm.find("packages"); all != npm.end() && all->is_object()) {
+      const auto one = all->find(whole.substr(at + 1));
+      if (one != all->end() && one->is_object() && !text_in(*one, "integrity").empty()) {
+        const std::string from = text_in(*one, "resolved");
+        return from.empty() || from.starts_with("https://") || from.starts_with("http://");
+      }
+    }
+    const oci::Json& yarn = json_of(root + ".yarn-integrity");
+    if (const auto all = yarn.find("lockfileEntries"); all != yarn.end() && all->is_object())
+      for (const auto& [key, from] : all->items())
+        if (key.starts_with(name + "@") && from.is_string() &&
+            from.get<std::string>().starts_with("https://") &&
+            from.get<std::string>().find("/" + name + "/-/") != std::string::npos)
+          return true;
+    std::string flat = name;  // as pnpm writes it
+    std::replace(flat.begin(), flat.end(), '/', '+');
+    const std::string place = root + ".pnpm/" + flat + "@";
+    if (path.starts_with(place) && path.size() > place.size() && is_there(root + ".modules.yaml") &&
+        std::isdigit(static_cast<unsigned char>(path[place.size()])) != 0)
+      return true;
+  }
+  return false;
+}
+
 std::optional<Publisher> PublishedFiles::of_npm(const std::string& path) {
   constexpr std::string_view part = "/node_modules/";
   const size_t at = ("/" + path).rfind(part);
@@ -130,7 +171,7 @@ std::optional<Publisher> PublishedFiles::of_npm(const std::string& path) {
   if (text_in(json, "name").empty() || version.empty() ||
       (secluded != json.end() && *secluded != oci::Json(false)))
     return std::nullopt;
-  return Publisher{name + " " + version, false};
+  return Publisher{name + " " + version, false, is_fetched(path.substr(0, begin) + name, name)};
 }
 
 std::optional<Publisher> PublishedFiles::of_cargo(const std::string& path) {
@@ -220,6 +261,14 @@ bool is_mild(const std::string& rule, const std::string& path, const Publisher& 
                                        "fixtures"sv, "example"sv, "examples"sv,  "doc"sv,
                                        "docs"sv,     "demo"sv,    "spec"sv,      "specs"sv,
                                        "sample"sv,   "samples"sv, "testing"sv,   "benchmark"sv};
+  const auto is_one_of = [&](std::initializer_list<std::string_view> ends) {
+    return std::any_of(ends.begin(), ends.end(), [&](std::string_view end) { return path.ends_with(end); });
+  };
+  // What is read, not run.
+  if (is_one_of({".md", ".markdown", ".rst", ".adoc", ".d.ts", ".d.mts", ".d.cts"})) return true;
+  if (publisher.fetched && is_one_of({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".map",
+                                      ".html", ".css", ".wasm", ".node"}))
+    return true;
   const std::vector<std::string> parts = base::split(path, '/');
   return std::any_of(parts.begin(), parts.end() - 1, [](const std::string& part) {
     return std::find(directories.begin(), directories.end(), part) != directories.end();

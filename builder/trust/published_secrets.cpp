@@ -67,6 +67,24 @@ constexpr auto published = std::to_array<std::string_view>({
     "3dac4cddb25c8d228040f193fb9c94bd6d3e68717931128ac7328f0d7d77f135",
     "45d8b610bf8a17e07c2de5c7b6638281930aaa017413dd6a35956f2317a344f5",
     "e500013ba7317f226cda7f78b168d529337b3ffd593946ffe540993962fdba79",
+    // Azure's emulator of storage: the key of its one account, in every SDK
+    "d23ec663104ed346222216cdb0ac470def8f9d0285adff9a4489e758d7efc148",
+    // GitHub's API: keys in the examples of its description, in clients made of it
+    "9aadd6704f3786b4f6310dd8ce68088c18f281b090516ab6569a13f64908f955",
+    "b23bc3a787e832dfe27fa431d8c10b82d0edafcac8f3c7c4f57bcb30761e5e43",
+    "ec134b905079df07cf2cc4363a76354d6c1e6e720fc201a28ade9ad80005a15a",
+    // Twilio's API: a key in the description of credentials
+    "d243a93e10db3442aff7fc5c20c737dc0e88324605183900e217f2cb716961f3",
+    // HTTP signatures: the key of the examples of its draft
+    "eaa0298d3a319eee524f4d63ab1ae2a5b15c389efc5dcd5a7e4bfacd35a1964d",
+    // ssh2: a key by which it tries whether Ed25519 works
+    "59c474eb774b51ec47d1e66af3d90ebaf38f1b17fcfefd9ceaa38decd2154535",
+    // dotenv: addresses in its messages, in every program that is bundled with it
+    "0d1d5bfb13ed6b80640d0313eb86fcf673d954ed21824c29cc75e098bd4cc42a",
+    "d0863bbb240d72f8c05e5b271e141ea63ec3cfe485a45662043ec8f027a14579",
+    // ethers: keys for everybody of two providers
+    "225865989e14cd24d9b87686a891e9b92e1275b64933edfdc4a357d03618a397",
+    "40d644d1ee61aa76150e9f22dfe8a5a7845798b1e91c86beae7b2ffdf3deba03",
     // gsutil: a key of its tests
     "5f2ca53e369a1269d9040e53ae1a55c7a6b97e310d8c22a4efcb7725b0926d68",
     "225516e90fea21c5def3c5d68c6c6a4bee5c4d28b81534701aaad6846b96e3b2",

@@ -119,6 +119,16 @@ bool is_name(std::string_view v) {
   return words == 0 || (digits <= 2 && mixed * 2 <= words && v.size() / words >= 3) || digits == 0;
 }
 
+// A regular expression, or a colour: `[A-Za-z0-9._~+/-]+=*`, `\\(?:[^\\r\\n]|[\\da-f]{1,6}`,
+// `rgba(255,231,130,0.4)`.
+bool is_pattern(std::string_view v) {
+  for (const std::string_view part : {"[A-Z"sv, "[a-z"sv, "[0-9"sv, "[^"sv, "(?:"sv, "(?!"sv, "(?="sv})
+    if (v.find(part) != std::string_view::npos) return true;
+  for (const std::string_view function : {"rgb("sv, "rgba("sv, "hsl("sv, "hsla("sv})
+    if (v.starts_with(function)) return true;
+  return false;
+}
+
 bool is_path_or_url(std::string_view v) {
   return v.find("://") != std::string_view::npos || v.front() == '/' || v.starts_with("./") ||
          v.starts_with("../") || v.starts_with("~/") || (v.size() > 2 && v[1] == ':' && in("\\/"sv, v[2])) ||
@@ -131,7 +141,8 @@ bool is_secret_value(std::string_view v) {
   if (!std::all_of(v.begin(), v.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; })) return false;
   const std::optional<std::string> plain = base::unbase64(v);
   if (plain && base::is_utf8(*plain) && is_stock_password(*plain)) return false;
-  return !is_stock_password(v) && !is_path_or_url(v) && !is_uuid(v) && !is_checksum(v) && !is_name(v);
+  return !is_stock_password(v) && !is_path_or_url(v) && !is_uuid(v) && !is_checksum(v) && !is_name(v) &&
+         !is_pattern(v);
 }
 
 // Moves over one quote, which may be escaped; its size, or 0.

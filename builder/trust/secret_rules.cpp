@@ -237,11 +237,14 @@ std::vector<SecretRule> by_context() {
        .end = base64},
       {.id = "npm-auth",
        .keywords = {"_authtoken", "_password", "_auth="},
-       .pattern = R"re((?i)(?:_authToken|_password|_auth)\s{0,4}=\s{0,4}["']?([A-Za-z0-9+/_.-]{8,}={0,2}))re",
+       .pattern =
+           R"re((?i)(?:^|[^.\w])(?:_authToken|_password|_auth)\s{0,4}=\s{0,4}["']?([A-Za-z0-9+/_.-]{8,}={0,2}))re",
        .entropy = 3.0,
        .description = "credentials of an npm registry",
        .advice = revoke,
+       .before = 1,  // `this._auth=` is code
        .after = 512,
+       .boundary = false,
        .end = any,
        .fold = true,
        .check = password,

@@ -25,7 +25,8 @@ spec() {
 program() { printf '#include <stdio.h>\nint word(void);\nint main(void) { printf("%%d\\n", word()); return 0; }\n' > "$1/src/main.c"; }
 word() { echo "int word(void) { return $2; }" > "$1/src/word.c"; }
 
-# edited TOOL [EDIT [RUN]], in the directory of that name: build, edit, build again: the new one ships. EDIT DIRECTORY NUMBER writes the source, RUN FILE says its number.
+# edited TOOL [EDIT [RUN]], in the directory of that name: build, edit, build again: the new one ships. EDIT DIRECTORY NUMBER writes the
+# source, RUN FILE says its number.
 edited() {
   local tool=$1 edit=${2:-word} run=${3:-run}
   "$edit" "$tool" 1
@@ -45,8 +46,6 @@ back() {
   build "$tool/minibuild.yaml" -o "dir:$tool.3" > /dev/null
   same "$tool: the old text gives the old program" "$("$run" "$tool.3/app")" 1
 }
-
-run() { "$1"; }
 
 # emptied TOOL: --no-cache empties what is kept, reproduce begins with nothing.
 emptied() {

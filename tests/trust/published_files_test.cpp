@@ -24,7 +24,8 @@ std::string line_of(const std::string& name, const std::string& text) {
 std::string publisher(const std::map<std::string, std::string>& files, const std::string& path) {
   const tree::FileTree tree = tree_of(files);
   const auto found = PublishedFiles(tree).publisher_of(path);
-  return found ? found->package + (found->exact ? " exact" : "") : "none";
+  return found ? found->package + (found->exact ? " exact" : "") + (found->fetched ? " fetched" : "")
+               : "none";
 }
 
 TEST(PublishedFiles, KnowsWhatInstallersLeave) {
@@ -41,6 +42,25 @@ TEST(PublishedFiles, KnowsWhatInstallersLeave) {
       {"app/node_modules/own/package.json", R"({"name":"own","version":"1.0.0","private":true})"},
       {"app/node_modules/none/x.js", "x"},
       {"app/package.json", R"({"name":"app","version":"1.0.0"})"}};
+  const std::string description = R"({"name":"a","version":"1.2.3"})";
+  const std::map<std::string, std::string> lists = {
+      {"n/node_modules/a/package.json", description},
+      {"n/node_modules/a/node_modules/b/package.json", description},
+      {"n/node_modules/link/package.json", description},
+      {"n/node_modules/tarball/package.json", description},
+      {"n/node_modules/more/package.json", description},
+      {"n/node_modules/.package-lock.json", R"({"packages":{
+        "node_modules/a":{"integrity":"sha512-A","resolved":"https://registry.example.com/a.tgz"},
+        "node_modules/a/node_modules/b":{"integrity":"sha512-A"},
+        "node_modules/link":{"resolved":"../link","link":true},
+        "node_modules/tarball":{"integrity":"sha512-A","resolved":"file:../a.tgz"}}})"},
+      {"y/node_modules/@a/b/package.json", description},
+      {"y/node_modules/own/package.json", description},
+      {"y/node_modules/.yarn-integrity", R"({"lockfileEntries":{
+        "@a/b@^1.0.0":"https://registry.example.com/@a/b/-/b-1.2.3.tgz#00","own@file:../own":""}})"},
+      {"p/node_modules/.modules.yaml", ""},
+      {"p/node_modules/.pnpm/@a+b@1.2.3/node_modules/@a/b/package.json", description},
+      {"p/node_modules/.pnpm/own@file+own/node_modules/own/package.json", description}};
   const base::Hash hash = base::Sha256().update("fn").finish();
   const std::map<std::string, std::string> cargo = {
       {"v/rand/src/lib.rs", "fn"},
@@ -67,6 +87,15 @@ TEST(PublishedFiles, KnowsWhatInstallersLeave) {
       {npm, "app/node_modules/own/x.js", "none"},
       {npm, "app/node_modules/none/x.js", "none"},
       {npm, "app/node_modules/.cache/x.js", "none"},
+      {lists, "n/node_modules/a/x.js", "a 1.2.3 fetched"},
+      {lists, "n/node_modules/a/node_modules/b/x.js", "b 1.2.3 fetched"},
+      {lists, "n/node_modules/link/x.js", "link 1.2.3"},
+      {lists, "n/node_modules/tarball/x.js", "tarball 1.2.3"},
+      {lists, "n/node_modules/more/x.js", "more 1.2.3"},
+      {lists, "y/node_modules/@a/b/x.js", "@a/b 1.2.3 fetched"},
+      {lists, "y/node_modules/own/x.js", "own 1.2.3"},
+      {lists, "p/node_modules/.pnpm/@a+b@1.2.3/node_modules/@a/b/x.js", "@a/b 1.2.3 fetched"},
+      {lists, "p/node_modules/.pnpm/own@file+own/node_modules/own/x.js", "own 1.2.3"},
       {npm, "app/src/x.js", "none"},
       {cargo, "v/rand/src/lib.rs", "rand exact"},
       {cargo, "v/rand/src/more.rs", "none"},
@@ -90,7 +119,14 @@ TEST(PublishedFiles, KeysWithoutAHashStayErrors) {
   EXPECT_TRUE(is_mild("assignment", "/app/node_modules/a/x.js", named));
   EXPECT_TRUE(is_mild("url-password", "/app/node_modules/a/x.js", named));
   EXPECT_TRUE(is_mild("private-key", "/app/node_modules/a/test/key.pem", named));
+  EXPECT_TRUE(is_mild("private-key", "/app/node_modules/a/README.md", named));
+  EXPECT_TRUE(is_mild("private-key", "/app/node_modules/a/types.d.ts", named));
   EXPECT_FALSE(is_mild("private-key", "/app/node_modules/a/key.pem", named));
+  const Publisher fetched{"a 1", false, true};
+  EXPECT_TRUE(is_mild("private-key", "/app/node_modules/a/lib/x.js", fetched));
+  EXPECT_TRUE(is_mild("github-token", "/app/node_modules/a/dist/x.mjs", fetched));
+  EXPECT_FALSE(is_mild("private-key", "/app/node_modules/a/key.pem", fetched));
+  EXPECT_FALSE(is_mild("github-token", "/app/node_modules/a/config.json", fetched));
   EXPECT_FALSE(is_mild("github-token", "/app/node_modules/a/x.js", named));
 }
 

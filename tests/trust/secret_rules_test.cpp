@@ -129,6 +129,10 @@ TEST(SecretRules, KnowsWhatDocumentationUses) {
                                  "nextToken: 'q8W3eR7tY1uI9oP2'",
                                  "password = 'correct horse 7 Battery'",
                                  "PRIVATE KEY-----",
+                                 "{this._options=t,this._auth=s.getImmediate({optional:!0})}",
+                                 "const TOKEN_STRINGS = \"[A-Za-z0-9._~+/-]+=*\";",
+                                 "esctoken = '\\\\\\\\(?:[^\\\\r\\\\n]|[\\\\da-f]{1,6})';",
+                                 "tokens.dark = \"rgba(255,231,130,0.4)\";",
                                  "email://a:b@c"})
     EXPECT_EQ(found("/srv/a", text + "\n"), "") << text;
 }
