@@ -10,7 +10,7 @@ FORBIDDEN = {"util", "utils", "common", "core", "misc", "helper", "helpers", "ma
 # Where a third-party library may be used: the room that exists for it.
 ONLY_IN = {"zstd.h": {"archive"}, "libdeflate.h": {"archive"}, "zlib.h": {"archive", "packages"}, "libfyaml.h": {"spec"},
            "openssl/": {"base", "packages", "trust"}, "CLI/": {"cli"}, "curl/": {"registry"}, "archive.h": {"archive"}, "archive_entry.h": {"archive"},
-           "solv/": {"packages"}, "rnp/": {"packages"}, "re2/": {"trust"}, "sqlite3.h": {"trust"}, "sodium": {"trust"}, "p11-kit/": {"trust"}}
+           "solv/": {"packages"}, "rnp/": {"packages"}, "re2/": {"tree", "trust"}, "sqlite3.h": {"trust"}, "sodium": {"trust"}, "p11-kit/": {"trust"}}
 
 
 def main() -> int:

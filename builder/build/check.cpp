@@ -31,9 +31,10 @@ void look_at(const SpecFile& file, const spec::Copy& copy, spec::Diagnostics& di
     return;
   }
   if (copy.stage || copy.download) return;
-  const std::string from = tree::normalise(copy.from);
-  const std::string start = tree::is_glob(from) ? tree::glob_prefix(from) : from;
-  if (!base::exists(file.spec.directory + "/" + start))
+  const auto on_disk = [&](const std::string& path) { return file.spec.directory + "/" + path; };
+  const tree::GlobPlace wanted = tree::place_of_glob(
+      tree::normalise(copy.from), [&](const std::string& path) { return base::exists(on_disk(path)); });
+  if (!base::exists(on_disk(wanted.start)))
     report(fmt::format("cannot copy '{}': it is not there", copy.from));
 }
 

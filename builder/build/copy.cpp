@@ -19,38 +19,94 @@ using tree::NodeType;
 
 namespace {
 
-tree::IgnoreList read_ignore_file(const std::string& directory) {
-  for (const char* name : {".minibuildignore", ".dockerignore"}) {
-    const std::string path = directory + "/" + name;
-    if (base::exists(path)) return tree::IgnoreList::parse(base::read_file(path, size_t{1} << 20));
-  }
-  return {};
+// What `copy` takes, as a place and a pattern below it; a download is one file, whatever its name is.
+tree::GlobPlace split_from(const spec::Copy& copy, const std::function<bool(const std::string&)>& is_there) {
+  const std::string from = tree::normalise(copy.from);
+  if (copy.download && !copy.download->extract) return {from, {}};
+  return tree::place_of_glob(from, is_there);
+}
+
+// Why nothing matches a pattern, with the reason that people overlook.
+std::string why_no_match(const std::string& pattern) {
+  std::string why = fmt::format("nothing matches the pattern '{}'", base::printable(pattern));
+  if (pattern.find('[') != std::string::npos)
+    why += "; '[' begins a set of characters, '\\[' is the character itself";
+  return why;
+}
+
+bool matches_any(const tree::FileTree& tree, const tree::GlobPlace& wanted, std::string* which = nullptr) {
+  bool found = false;
+  tree::for_each_below(tree, wanted.start, [&](const std::string& path, const Node&) {
+    if (found ||
+        !tree::glob_match(wanted.rest, path.substr(wanted.start.empty() ? 0 : wanted.start.size() + 1)))
+      return;
+    found = true;
+    if (which != nullptr) *which = path;
+  });
+  return found;
 }
 
 }  // namespace
 
-LocalSource::LocalSource(const SpecFile& file)
-    : file_(file), ignore_(read_ignore_file(file.spec.directory)) {}
+LocalSource::LocalSource(const SpecFile& file) : file_(file) {
+  for (const char* name : {".minibuildignore", ".dockerignore"}) {
+    const std::string path = file.spec.directory + "/" + name;
+    if (!base::exists(path)) continue;
+    ignore_name_ = name;
+    const std::string text = base::read_file(path, size_t{1} << 20);
+    std::vector<tree::IgnoreProblem> problems;
+    ignore_ = tree::IgnoreList::parse(text, problems);
+    spec::Diagnostics diagnostics;
+    for (const tree::IgnoreProblem& problem : problems)
+      diagnostics.push_back({spec::Severity::error,
+                             "ignore-file",
+                             {problem.line, problem.column},
+                             fmt::format("malformed pattern: {}", problem.what)});
+    ignore_errors_ = spec::render_text(diagnostics, path, text);
+    if (ignore_errors_.ends_with('\n')) ignore_errors_.pop_back();
+    return;
+  }
+}
 
 Root LocalSource::select(const spec::Copy& copy) const {
+  if (!ignore_errors_.empty()) throw base::Error(Code::usage, ignore_errors_);
+  const auto refuse = [&](const std::string& why) {
+    fail_at(file_, copy.position, Code::failed, fmt::format("cannot copy '{}': {}", copy.from, why));
+  };
   const std::string top = base::real_path(file_.spec.directory);
-  const std::string written = tree::normalise(copy.from);
-  const std::string start = tree::is_glob(written) ? tree::glob_prefix(written) : written;
-  const std::string place = base::real_path(top + (start.empty() ? "" : "/" + start));
+  const auto on_disk = [&](const std::string& path) { return top + (path.empty() ? "" : "/" + path); };
+  const tree::GlobPlace wanted =
+      split_from(copy, [&](const std::string& path) { return base::exists(on_disk(path)); });
+  const std::string& start = wanted.start;
+  const std::string place = base::real_path(on_disk(start));
   if (place != top && !place.starts_with(top == "/" ? "/" : top + "/"))
-    fail_at(file_, copy.position, Code::failed,
-            fmt::format("cannot copy '{}': it is a link that leads out of the spec's directory", copy.from));
+    refuse("it is a link that leads out of the spec's directory");
   tree::FileTree tree;
   const std::string inside = place == top ? "" : place.substr(top.size() + (top == "/" ? 0 : 1));
   std::optional<Node> node = scan_path(place);
-  if (!node || (!start.empty() && ignore_.ignores(inside) &&
-                (node->type != NodeType::directory || ignore_.ignores_all_below(inside)))) {
-    const char* why = node ? "the ignore file leaves it out" : "it is not there";
-    fail_at(file_, copy.position, Code::failed, fmt::format("cannot copy '{}': {}", copy.from, why));
-  }
+  if (!node)
+    refuse(base::exists(place)                   ? "it is a socket"
+           : start == tree::normalise(copy.from) ? "it is not there"
+                                                 : fmt::format("'{}' is not there", start));
+  if (!start.empty() && ignore_.ignores(inside) &&
+      (node->type != NodeType::directory || ignore_.ignores_all_below(inside)))
+    refuse(fmt::format("{} leaves it out", ignore_name_));
   if (!start.empty()) tree.put(start, *node, 0);
   if (node->type == NodeType::directory) scan_directory(place, ignore_, inside, start, tree);
+  if (!wanted.rest.empty() && !ignore_.empty() && !matches_any(tree, wanted)) {
+    tree::FileTree all;
+    std::string one;
+    if (node->type == NodeType::directory) scan_directory(place, {}, inside, start, all);
+    if (matches_any(all, wanted, &one))
+      refuse(
+          fmt::format("{} leaves out all that it matches, such as '{}'", ignore_name_, base::printable(one)));
+  }
   return Root(std::move(tree));
+}
+
+tree::GlobPlace source_place(const spec::Copy& copy, Root& root) {
+  return split_from(copy,
+                    [&](const std::string& path) { return root.find(root.resolve(path, false)) != nullptr; });
 }
 
 std::string why_not_in_image(std::string_view path) {
@@ -109,10 +165,11 @@ class Copier {
   }
 
   void run() {
+    wanted_ = source_place(copy_, root_);
     const std::vector<std::string> matches = select();
     if (matches.empty()) {
       refuse_unreadable_above(tree::normalise(copy_.from));
-      fail(fmt::format("cannot copy '{}'{}: nothing is there", copy_.from, place_of(copy_)));
+      fail(fmt::format("cannot copy '{}'{}: {}", copy_.from, place_of(copy_), why_nothing()));
     }
     if (matches.size() > 1 && !copy_.to.ends_with('/'))
       fail(fmt::format(
@@ -145,23 +202,30 @@ class Copier {
 
   // Paths in the root. A `from` that names a link is followed; links that a glob matches stay links.
   std::vector<std::string> select() {
-    const std::string from = tree::normalise(copy_.from);
-    if (!tree::is_glob(from)) {
-      const std::string path = root_.resolve(from, true);
-      if (!path.empty() && root_.find(path) == nullptr) return {};
-      return {path};
+    const std::string start = root_.resolve(wanted_.start, true);
+    if (wanted_.rest.empty()) {
+      if (!start.empty() && root_.find(start) == nullptr) return {};
+      return {start};
     }
-    const std::string start = tree::glob_prefix(from);
-    const std::string real_start = root_.resolve(start, true);
-    root_.load_below(real_start);
+    root_.load_below(start);
     std::vector<std::string> found;
-    tree::for_each_below(root_.tree(), real_start, [&](const std::string& path, const Node&) {
+    tree::for_each_below(root_.tree(), start, [&](const std::string& path, const Node&) {
       const bool inside_match = !found.empty() && tree::is_within(path, found.back());
-      const std::string as_written =
-          tree::join_path(start, path.substr(real_start.empty() ? 0 : real_start.size() + 1));
-      if (!inside_match && tree::glob_match(from, as_written)) found.push_back(path);
+      if (!inside_match && tree::glob_match(wanted_.rest, path.substr(start.empty() ? 0 : start.size() + 1)))
+        found.push_back(path);
     });
     return found;
+  }
+
+  std::string why_nothing() {
+    const std::string start = root_.resolve(wanted_.start, true);
+    if (start.empty() || root_.find(start) != nullptr) return why_no_match(wanted_.rest);
+    const std::string own = root_.resolve(wanted_.start, false);
+    const Node* link = root_.find(own);
+    const std::string what =
+        wanted_.rest.empty() ? "it" : fmt::format("'{}'", base::printable(wanted_.start));
+    if (link == nullptr || link->type != NodeType::symlink) return what + " is not there";
+    return fmt::format("{} is a link to '{}', which is not there", what, base::printable(link->target));
   }
 
   bool selected(const std::string& relative, const Node& node) const {
@@ -177,8 +241,7 @@ class Copier {
     const std::string to = tree::normalise(copy_.to);
     if (node != nullptr && node->type != NodeType::directory) {
       // A link that `from` names is followed, but the file keeps the name that was written.
-      const std::string written = tree::normalise(copy_.from);
-      const std::string name(tree::name_of(tree::is_glob(written) ? match : written));
+      const std::string name(tree::name_of(wanted_.rest.empty() ? wanted_.start : match));
       if (!selected(name, *node)) return;
       const bool into = copy_.to.ends_with('/') || to.empty() || is_directory_in_target(to);
       put(into ? tree::join_path(to, name) : to, *node, match);
@@ -282,6 +345,7 @@ class Copier {
 
   const spec::Copy& copy_;
   Root root_;
+  tree::GlobPlace wanted_;
   Target& target_;
   tree::IgnoreList include_;
   tree::IgnoreList exclude_;

@@ -24,7 +24,12 @@ class LocalSource {
  private:
   const SpecFile& file_;
   tree::IgnoreList ignore_;
+  std::string ignore_name_;    // of the file; empty if there is none
+  std::string ignore_errors_;  // rendered
 };
+
+/// Where in `root` the entry begins to take, and the pattern of what it takes below (empty: that place).
+tree::GlobPlace source_place(const spec::Copy& copy, Root& root);
 
 /// Where a copied node came from, as the spec's reader knows it: `src/main.c`, `stage build: /out/app`.
 struct CopyOrigin {

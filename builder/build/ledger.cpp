@@ -121,8 +121,8 @@ void note_copy(Ledger& ledger, const SpecFile& file, const spec::Copy& copy, Roo
   own.closure = false;
   tree::FileTree tree;
   Target target{file, tree, 0, {}, nullptr};
-  const std::string from = tree::normalise(copy.from);
-  const tree::Node* top = tree::is_glob(from) ? nullptr : root.find(root.resolve(from, true));
+  const tree::GlobPlace wanted = source_place(copy, root);
+  const tree::Node* top = wanted.rest.empty() ? root.find(root.resolve(wanted.start, true)) : nullptr;
   const bool is_file = top != nullptr && top->type == tree::NodeType::file;
   apply_copy(own, std::move(root), target);
   std::map<std::string, base::Hash> hashes;

@@ -167,7 +167,7 @@ PackageEntry read_entry(Reader& reader, const YamlNode& node) {
                  "missing-key");
   const auto globs = [&](const char* key) {
     const YamlNode* list = node.find(key);
-    return list == nullptr ? std::vector<std::string>() : reader.globs(*list, fmt::format("'{}'", key));
+    return list == nullptr ? std::vector<std::string>() : reader.ignore_list(*list, fmt::format("'{}'", key));
   };
   entry.only = globs("only");
   entry.except = globs("except");
@@ -244,7 +244,7 @@ Trim read_trim(Reader& reader, const YamlNode& node) {
   }
   if (!reader.check_map(node, "'trim'", {{"keep"}, {}}, "{ keep: [usr/share/zoneinfo/**] }")) return trim;
   trim.on = true;
-  if (const YamlNode* keep = node.find("keep")) trim.keep = reader.globs(*keep, "'keep'");
+  if (const YamlNode* keep = node.find("keep")) trim.keep = reader.ignore_list(*keep, "'keep'");
   return trim;
 }
 

@@ -44,7 +44,11 @@ void read_from(Reader& reader, const YamlNode& node, bool in_root, Copy& copy) {
     return reader.error(node.position,
                         fmt::format("'from' holds a control character: '{}'", base::printable(*from)));
   if (const std::string why = tree::glob_error(*from); !why.empty())
-    return reader.error(node.position, fmt::format("'from' is the malformed pattern '{}': {}", *from, why));
+    return reader.error(
+        node.position,
+        fmt::format("'from' is the malformed pattern '{}': {}; a '\\' before it makes a character "
+                    "mean itself",
+                    *from, why));
   if (in_root) return;
   if (from->starts_with('/'))
     return reader.error(node.position, fmt::format("'from' must be a path beside the spec, got '{}'; files "
@@ -62,11 +66,48 @@ void read_from(Reader& reader, const YamlNode& node, bool in_root, Copy& copy) {
   }
 }
 
+// `%20` as a space; what is no such escape stays.
+std::string percent_decoded(std::string_view text) {
+  const auto digit = [](char c) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    return digits.find(c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
+  };
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escape = text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) != std::string::npos &&
+                        digit(text[i + 2]) != std::string::npos;
+    out += escape ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
+    if (escape) i += 2;
+  }
+  return out;
+}
+
 // The last part of the URL's path; empty if there is none.
-std::string file_of_url(std::string_view url) {
+std::string end_of_url(std::string_view url) {
   url = url.substr(0, url.find_first_of("?#"));
   const size_t path = url.find('/', url.find("://") + 3);
   return path == std::string_view::npos ? "" : std::string(url.substr(url.rfind('/') + 1));
+}
+
+bool is_file_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && std::none_of(name.begin(), name.end(), [](char c) {
+    return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+}
+
+// A file of a server has the name that the URL's end stands for: `a%20b` is `a b`.
+void name_download(Reader& reader, const YamlNode& url, Copy& copy) {
+  const std::string end = end_of_url(copy.download->url);
+  const std::string name = percent_decoded(end);
+  if (copy.download->url.empty()) return;  // told already
+  if (!is_file_name(end))
+    return reader.error(url.position, "'url' names no file: it ends with '/', or has no path");
+  if (!is_file_name(name) && copy.to.ends_with('/'))
+    return reader.error(url.position,
+                        fmt::format("'url' ends with '{}', which stands for a name that no file can have; "
+                                    "write the file's name at the end of 'to'",
+                                    end));
+  copy.from = "/" + (is_file_name(name) ? name : end);
 }
 
 Download read_download(Reader& reader, const YamlNode& node) {
@@ -158,7 +199,7 @@ Copy read_copy(Reader& reader, const YamlNode& node) {
   else if (from != nullptr)
     read_from(reader, *from, copy.stage || copy.download || node.find("image") != nullptr, copy);
   else if (copy.download)
-    copy.from = copy.download->extract ? "/" : "/" + file_of_url(copy.download->url);
+    copy.from = "/";
   else
     reader.error(node.position, "an entry of 'copy' needs 'from'; write { from: src, to: /src }",
                  "missing-key");
@@ -167,10 +208,11 @@ Copy read_copy(Reader& reader, const YamlNode& node) {
   else
     reader.error(node.position, "an entry of 'copy' needs 'to'; write { from: src, to: /src }",
                  "missing-key");
-  if (copy.download && !copy.download->extract && copy.from == "/" && !copy.download->url.empty())
-    reader.error(node.find("url")->position, "'url' names no file: it ends with '/', or has no path");
-  if (const YamlNode* include = node.find("include")) copy.include = reader.globs(*include, "'include'");
-  if (const YamlNode* exclude = node.find("exclude")) copy.exclude = reader.globs(*exclude, "'exclude'");
+  if (copy.download && !copy.download->extract) name_download(reader, *node.find("url"), copy);
+  if (const YamlNode* include = node.find("include"))
+    copy.include = reader.ignore_list(*include, "'include'");
+  if (const YamlNode* exclude = node.find("exclude"))
+    copy.exclude = reader.ignore_list(*exclude, "'exclude'");
   if (const YamlNode* mode = node.find("mode")) copy.mode = reader.mode(*mode, "'mode'");
   if (const YamlNode* mode = node.find("dir-mode")) copy.directory_mode = reader.mode(*mode, "'dir-mode'");
   if (const YamlNode* owner = node.find("owner")) copy.owner = reader.user(*owner, "'owner'").value_or("");

@@ -236,6 +236,15 @@ std::vector<std::string> Reader::globs(const YamlNode& node, std::string_view wh
   return out;
 }
 
+std::vector<std::string> Reader::ignore_list(const YamlNode& node, std::string_view what) {
+  const std::vector<std::string> out = globs(node, what);
+  for (const std::string& pattern : out)
+    if (tree::glob_error(pattern).empty())
+      if (const std::string why = tree::ignore_error(pattern); !why.empty())
+        error(node.position, fmt::format("{} has the pattern '{}': {}", what, base::printable(pattern), why));
+  return out;
+}
+
 std::vector<std::string> Reader::absolute_paths(const YamlNode& node, std::string_view what) {
   std::vector<std::string> out;
   if (node.kind != YamlNode::Kind::sequence) {

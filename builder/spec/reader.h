@@ -41,6 +41,8 @@ class Reader {
   std::optional<std::string> absolute_path(const YamlNode& node, std::string_view what);
   std::vector<std::string> texts(const YamlNode& node, std::string_view what, std::string_view example);
   std::vector<std::string> globs(const YamlNode& node, std::string_view what);
+  // Patterns of a tree::IgnoreList.
+  std::vector<std::string> ignore_list(const YamlNode& node, std::string_view what);
   std::vector<std::string> absolute_paths(const YamlNode& node, std::string_view what);
   /// `name`, `uid`, `name:group` or `uid:gid`.
   std::optional<std::string> user(const YamlNode& node, std::string_view what);

@@ -96,7 +96,8 @@ std::vector<std::string> components(std::string_view text) {
   return parts;
 }
 
-// `**` is tried again from its last place only, as `*` within a component.
+// `**` is tried again from its last place only, as `*` within a component. A name that is written just so
+// matches, whatever is in it: `[id].tsx`.
 bool match_components(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
   size_t p = 0;
   size_t t = 0;
@@ -106,7 +107,7 @@ bool match_components(const std::vector<std::string>& pattern, const std::vector
     if (p < pattern.size() && pattern[p] == "**") {
       star = p++;
       star_path = t;
-    } else if (p < pattern.size() && match_component(pattern[p], path[t])) {
+    } else if (p < pattern.size() && (pattern[p] == path[t] || match_component(pattern[p], path[t]))) {
       ++p;
       ++t;
     } else if (star) {
@@ -121,6 +122,19 @@ bool match_components(const std::vector<std::string>& pattern, const std::vector
   if (ends_open) return false;
   while (p < pattern.size() && pattern[p] == "**") ++p;
   return p == pattern.size();
+}
+
+// The name that a component stands for in which `\` takes away all meaning; empty if some is left.
+std::string unescaped(std::string_view component) {
+  std::string name;
+  for (size_t i = 0; i < component.size(); ++i) {
+    if (component[i] == '\\' && i + 1 < component.size())
+      ++i;
+    else if (std::string_view("*?[\\").find(component[i]) != std::string_view::npos)
+      return {};
+    name += component[i];
+  }
+  return name;
 }
 
 bool starts_like_glob(std::string_view text) { return text.find_first_of("*?[\\") != std::string_view::npos; }
@@ -153,56 +167,22 @@ bool glob_match(std::string_view pattern, std::string_view path) {
   return match_components(components(pattern), components(path));
 }
 
-std::string glob_prefix(std::string_view pattern) {
-  std::string prefix;
-  for (const std::string& part : components(pattern)) {
-    if (starts_like_glob(part)) break;
-    prefix = join_path(prefix, part);
-  }
-  return prefix;
-}
-
-IgnoreList::IgnoreList(const std::vector<std::string>& patterns) {
-  for (std::string_view pattern : patterns) {
-    const bool except = pattern.starts_with('!');
-    if (except) pattern.remove_prefix(1);
-    const std::string glob = base::join(components(base::trim(pattern)), "/");
-    // `.` and `/` stand for everything.
-    patterns_.push_back({glob.empty() ? "**" : glob, except});
-  }
-}
-
-IgnoreList IgnoreList::parse(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  std::vector<std::string> patterns;
-  for (const std::string& line : base::split(text, '\n')) {
-    if (line.starts_with('#')) continue;
-    const std::string_view pattern = base::trim(line);
-    if (!pattern.empty() && pattern != "!") patterns.emplace_back(pattern);
-  }
-  return IgnoreList(patterns);
-}
-
-bool IgnoreList::ignores(std::string_view path) const {
-  bool ignored = false;
-  const std::vector<std::string> parts = components(path);
-  for (const Pattern& pattern : patterns_) {
-    if (pattern.except != ignored) continue;  // it would change nothing
-    const std::vector<std::string> glob = components(pattern.glob);
-    for (size_t n = parts.size(); n > 0; --n) {
-      if (match_components(glob, {parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(n)})) {
-        ignored = !pattern.except;
+GlobPlace place_of_glob(std::string_view pattern, const std::function<bool(const std::string&)>& is_there) {
+  GlobPlace place;
+  const std::vector<std::string> parts = components(pattern);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const bool has_wildcard = parts[i].find_first_of("*?") != std::string::npos;
+    std::string name = parts[i];
+    if (starts_like_glob(name) && (has_wildcard || !is_there(join_path(place.start, name)))) {
+      name = unescaped(name);
+      if (name.empty()) {
+        place.rest = base::join({parts.begin() + static_cast<std::ptrdiff_t>(i), parts.end()}, "/");
         break;
       }
     }
+    place.start = join_path(place.start, name);
   }
-  return ignored;
-}
-
-bool IgnoreList::ignores_all_below(std::string_view path) const {
-  if (!ignores(path)) return false;
-  return std::none_of(patterns_.begin(), patterns_.end(),
-                      [](const Pattern& pattern) { return pattern.except; });
+  return place;
 }
 
 }  // namespace minibuild::tree

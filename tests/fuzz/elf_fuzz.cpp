@@ -1,6 +1,7 @@
 // ELF files and globs: no input leads anywhere but to a value or an Error.
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "minibuild/base/error.h"
 #include "minibuild/tree/elf.h"
@@ -18,7 +19,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (middle != std::string::npos) {
     tree::glob_error(bytes.substr(0, middle));
     tree::glob_match(bytes.substr(0, middle), bytes.substr(middle + 1));
-    tree::IgnoreList::parse(bytes).ignores(bytes.substr(middle + 1));
+    tree::ignore_error(bytes.substr(0, middle));
+    std::vector<tree::IgnoreProblem> problems;
+    tree::IgnoreList::parse(bytes, problems).ignores(bytes.substr(middle + 1));
   }
   return 0;
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "minibuild/base/error.h"
+
 namespace minibuild::tree {
 namespace {
 
@@ -65,15 +67,40 @@ TEST(GlobError, NamesWhatIsWrong) {
   EXPECT_EQ(glob_error(""), "it is empty");
 }
 
-TEST(GlobPrefix, IsWhereTheSearchBegins) {
-  EXPECT_EQ(glob_prefix("a/b/*.c"), "a/b");
-  EXPECT_EQ(glob_prefix("*.c"), "");
-  EXPECT_EQ(glob_prefix("./a//b"), "a/b");
+TEST(GlobMatch, TakesANameThatIsWrittenJustSo) {
+  EXPECT_TRUE(glob_match("app/[id].tsx", "app/[id].tsx"));
+  EXPECT_TRUE(glob_match("app/*/[...rest]/page.tsx", "app/x/[...rest]/page.tsx"));
+  EXPECT_TRUE(glob_match("app/[id].tsx", "app/d.tsx"));
+  EXPECT_FALSE(glob_match("app/[id].tsx", "app/x.tsx"));
+}
+
+TEST(PlaceOfGlob, IsWhereTheSearchBegins) {
+  const auto place = [](const char* pattern) {
+    const GlobPlace found = place_of_glob(pattern, [](const std::string& path) {
+      return path == "[id]" || path == "[id]/[a].txt" || path == "x*y" || path == "a\\b";
+    });
+    return found.start + " then " + found.rest;
+  };
+  EXPECT_EQ(place("a/b/*.c"), "a/b then *.c");
+  EXPECT_EQ(place("*.c"), " then *.c");
+  EXPECT_EQ(place("./a//b"), "a/b then ");
+  EXPECT_EQ(place("[id]/[a].txt"), "[id]/[a].txt then ");
+  EXPECT_EQ(place("[id]/[b].txt"), "[id] then [b].txt");
+  EXPECT_EQ(place("x*y"), " then x*y");
+  EXPECT_EQ(place("\\[b\\]/\\*"), "[b]/* then ");
+  EXPECT_EQ(place("a\\b"), "a\\b then ");
+}
+
+IgnoreList list_of(std::string_view text) {
+  std::vector<IgnoreProblem> problems;
+  IgnoreList list = IgnoreList::parse(text, problems);
+  EXPECT_TRUE(problems.empty()) << text;
+  return list;
 }
 
 TEST(IgnoreList, LastMatchDecides) {
   const IgnoreList list =
-      IgnoreList::parse("# build results\n*.o\nnode_modules\n\n docs/ \n!docs/keep.md\n!important.o\n");
+      list_of("# build results\n*.o\nnode_modules\n\n docs/ \n!docs/keep.md\n!important.o\n");
   EXPECT_TRUE(list.ignores("a.o"));
   EXPECT_FALSE(list.ignores("sub/a.o"));
   EXPECT_FALSE(list.ignores("important.o"));
@@ -82,10 +109,80 @@ TEST(IgnoreList, LastMatchDecides) {
   EXPECT_TRUE(list.ignores("docs/other.md"));
   EXPECT_FALSE(list.ignores("docs/keep.md"));
   EXPECT_FALSE(list.ignores("# build results"));
-  EXPECT_FALSE(list.ignores_all_below("docs"));
-  EXPECT_TRUE(IgnoreList::parse("docs").ignores_all_below("docs"));
-  EXPECT_TRUE(IgnoreList::parse("*\n!src").ignores("x"));
-  EXPECT_FALSE(IgnoreList::parse("*\n!src").ignores("src/a"));
+  EXPECT_TRUE(list_of("*\n!src").ignores("x"));
+  EXPECT_FALSE(list_of("*\n!src").ignores("src/a"));
+}
+
+TEST(IgnoreList, PassesOverDirectoriesInWhichNothingIsExcepted) {
+  EXPECT_FALSE(list_of("docs\n!docs/keep.md").ignores_all_below("docs"));
+  EXPECT_TRUE(list_of("docs").ignores_all_below("docs"));
+  EXPECT_TRUE(list_of("docs\nx\n!x/y").ignores_all_below("docs"));
+  EXPECT_FALSE(list_of("docs\n!docs/**").ignores_all_below("docs/a"));
+  EXPECT_FALSE(list_of("docs\n!**/keep").ignores_all_below("docs"));
+}
+
+// Docker's own reader is asked in e2e/ignore_files.sh; these are what people wrote and met.
+TEST(IgnoreList, OdditiesAreThoseOfDocker) {
+  struct {
+    const char* lines;
+    const char* path;
+    bool ignored;
+  } const table[] = {
+      {"**.md", "a/b.md", true},
+      {"a**b", "a/x/b", true},
+      {"a**b", "axb", false},
+      {"**/a", "a", true},
+      {"a/**", "a", false},
+      {".", "a", false},
+      {"/", "a", false},
+      {"*\n!.", "a", true},
+      {"d/../a", "a", true},
+      {"../a", "a", false},
+      {"/../a", "a", true},
+      {"[!a]", "!", true},
+      {"[!a]", "b", false},
+      {"[^a]", "b", true},
+      {"\\d", "7", true},
+      {"\\*", "*", true},
+      {"\xEF\xBB\xBF"
+       "a\r\n",
+       "a", true},
+      {"! a", "a", false},
+      {"a*\n! a", "a", false},
+      {"*", "\xFF", true},
+      {"?", "\xFF", true},
+  };
+  for (const auto& one : table)
+    EXPECT_EQ(list_of(one.lines).ignores(one.path), one.ignored) << one.lines << " of " << one.path;
+}
+
+TEST(IgnoreList, TellsWhereALineIsMalformed) {
+  const auto told = [](std::string_view text) {
+    std::vector<IgnoreProblem> problems;
+    IgnoreList::parse(text, problems);
+    std::string out;
+    for (const IgnoreProblem& one : problems)
+      out += std::to_string(one.line) + ":" + std::to_string(one.column) + " " + one.what + "\n";
+    return out;
+  };
+  EXPECT_EQ(told("a\n\xC3\xBC[b\n!\n  !/x/[]a]\nb\\\n"),
+            "2:2 a '[' has no ']'\n"
+            "3:1 '!' has no pattern behind it\n"
+            "4:8 ']' begins no character of the set; '\\]' is one\n"
+            "5:2 it ends with '\\'\n");
+  EXPECT_EQ(told("*/[z-a]\n"), "1:4 the range 'z-a' ends before it begins\n");
+  EXPECT_EQ(told("a\\8\n"), "1:2 '\\8' is not understood\n");
+  EXPECT_EQ(told(std::string(70000, 'a')), "1:1 the line has 70000 bytes, want at most 65536\n");
+}
+
+TEST(IgnoreList, OfASpecHasItsOwnComplementsAndNoSilentDot) {
+  EXPECT_TRUE(IgnoreList({"[!a]*"}).ignores("b"));
+  EXPECT_FALSE(IgnoreList({"[!a]*"}).ignores("a"));
+  EXPECT_EQ(ignore_error("[]]"), "");
+  EXPECT_NE(ignore_error("."), "");
+  EXPECT_NE(ignore_error("!"), "");
+  EXPECT_NE(ignore_error("[z-a]"), "");
+  EXPECT_THROW(IgnoreList({"/"}), base::Error);
 }
 
 }  // namespace
