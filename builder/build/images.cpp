@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 #include "builder/build/naming.h"
 #include "builder/build/side_by_side.h"
@@ -175,7 +176,7 @@ std::vector<store::FoundAttachment> listed(registry::Client& client, const oci::
     oci::Reference tagged = repository;
     tagged.digest.reset();
     tagged.tag = tag;
-    if (const auto there = client.find_manifest(tagged)) found.push_back({*there, tag});
+    if (const auto there = client.find_digest_tag(tagged, subject)) found.push_back({*there, tag});
   }
   return found;
 }
@@ -186,12 +187,13 @@ class Push {
        const Registries& registries)
       : target_(std::move(target)), product_(product), cache_(cache), registries_(registries) {}
 
-  // Only what belongs to the images.
-  void attach() {
+  // Only what belongs to the images. Gives the subjects for which the registry lists nothing.
+  std::set<oci::Digest> attach() {
     if (!registries_.client || registries_.offline) fail("--offline forbids pushing");
     registry::Client& to = registries_.client();
     send_blobs(to, false);
     for (const store::Attachment& attachment : product_.set->attachments) put_attachment(to, attachment);
+    return unlisted_;
   }
 
   void run() {
@@ -209,6 +211,7 @@ class Push {
       send_blobs(to, true);
       put_all(to);
     }
+    tell_unlisted();
   }
 
  private:
@@ -270,7 +273,8 @@ class Push {
     side_by_side(all.size(), to.parallel(), [&](size_t i) {
       const Piece& piece = all[i];
       if (!all_again && to.has_blob(target_, piece.descriptor.digest)) return;
-      const bool neighbour = piece.origin && piece.origin->host == target_.host &&
+      // What it said to have mounted it may lack, too.
+      const bool neighbour = !all_again && piece.origin && piece.origin->host == target_.host &&
                              piece.origin->repository != target_.repository;
       if (neighbour && to.mount_blob(target_, piece.descriptor.digest, piece.origin->repository)) {
         const std::lock_guard lock(mutex);
@@ -300,8 +304,7 @@ class Push {
     oci::Reference there = target_;
     there.tag = name.starts_with("sha256:") ? "" : name;
     there.digest = name.starts_with("sha256:") ? std::optional(descriptor.digest) : std::nullopt;
-    const auto found = to.find_manifest(there);
-    if (found && found->digest == descriptor.digest) return;
+    if (to.has_manifest(there, descriptor.digest)) return;
     to.put_manifest(target_, name, descriptor.media_type, bytes);
   }
 
@@ -311,7 +314,21 @@ class Push {
     if (is_there(to, attachment)) return;
     const bool noted =
         to.put_manifest(target_, name, attachment.descriptor.media_type, attachment.manifest_json);
-    if (!noted && attachment.tag.empty()) list_attachment(to, attachment);
+    if (attachment.tag.empty() && !to.list_referrer(target_, attachment.subject, entry_of(attachment), noted))
+      unlisted_.insert(attachment.subject);
+  }
+
+  // What nobody finds is not there. What cosign's tags have is found by them.
+  void tell_unlisted() const {
+    for (const oci::Digest& subject : unlisted_) {
+      const std::string why = unlisted_text(subject);
+      const std::vector<store::Attachment>& all = product_.set->attachments;
+      const bool is_tagged = std::any_of(all.begin(), all.end(), [&](const store::Attachment& one) {
+        return one.subject == subject && !one.tag.empty();
+      });
+      if (!is_tagged) fail("{}", why);
+      if (registries_.note) registries_.note(target_.host + "/" + target_.repository, why);
+    }
   }
 
   bool is_there(registry::Client& to, const store::Attachment& attachment) const {
@@ -324,41 +341,37 @@ class Push {
     oci::Reference tagged = target_;
     tagged.digest.reset();
     tagged.tag = attachment.tag;
-    const auto found = to.find_manifest(tagged);
-    return found && found->digest == digest;
+    return to.has_manifest(tagged, digest);
   }
 
-  // For a registry without the referrers API: the list under the subject's tag (distribution-spec, "Referrers
-  // Tag Schema").
-  void list_attachment(registry::Client& to, const store::Attachment& attachment) {
-    oci::Reference tagged = target_;
-    tagged.digest.reset();
-    tagged.tag = "sha256-" + oci::hex(attachment.subject);
-    oci::Json index = {
-        {"schemaVersion", 2}, {"mediaType", oci::media_type::index}, {"manifests", oci::Json::array()}};
-    if (to.find_manifest(tagged)) index = oci::parse_json(to.manifest(tagged).bytes, oci::to_string(tagged));
+  // What the API or the list under the subject's tag says of it (distribution-spec, "Listing Referrers").
+  static oci::Json entry_of(const store::Attachment& attachment) {
     const std::string digest = oci::to_string(attachment.descriptor.digest);
-    if (!index.contains("manifests") || !index["manifests"].is_array())
-      fail("{} is not an index", oci::to_string(tagged));
-    for (const oci::Json& entry : index["manifests"])
-      if (entry.is_object() && entry.value("digest", "") == digest) return;
     const oci::Json manifest = oci::parse_json(attachment.manifest_json, digest);
     oci::Json entry = {{"mediaType", attachment.descriptor.media_type},
                        {"digest", digest},
-                       {"size", attachment.descriptor.size}};
-    entry["artifactType"] = store::artifact_type_of(attachment.manifest_json);
+                       {"size", attachment.descriptor.size},
+                       {"artifactType", store::artifact_type_of(attachment.manifest_json)}};
     if (manifest.contains("annotations")) entry["annotations"] = manifest["annotations"];
-    index["manifests"].push_back(std::move(entry));
-    to.put_manifest(target_, tagged.tag, std::string(oci::media_type::index), index.dump());
+    return entry;
   }
 
   oci::Reference target_;
   const store::Product& product_;
   store::Cache& cache_;
   const Registries& registries_;
+  std::set<oci::Digest> unlisted_;
 };
 
 }  // namespace
+
+std::string unlisted_text(const oci::Digest& subject) {
+  return fmt::format(
+      "the registry lists nothing that belongs to {}: it has no referrers API, and keeps no list under the "
+      "tag "
+      "sha256-{}; what has the digest as its subject is not found there",
+      oci::to_string(subject), oci::hex(subject));
+}
 
 store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
                            store::Cache& cache, const Registries& registries, Layers fetched) {
@@ -422,17 +435,19 @@ std::string lists_name(const oci::ImageLocation& location) {
   return reference.host + "/" + reference.repository;
 }
 
-void attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
-            store::Cache& cache, const Registries& registries) {
-  naming("write", location, [&] {
-    if (location.transport == oci::Transport::oci_layout)
-      return store::add_attachments(location.path, attachments, cache);
+std::set<oci::Digest> attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
+                             store::Cache& cache, const Registries& registries) {
+  return naming("write", location, [&]() -> std::set<oci::Digest> {
+    if (location.transport == oci::Transport::oci_layout) {
+      store::add_attachments(location.path, attachments, cache);
+      return {};
+    }
     if (location.transport != oci::Transport::registry)
       fail("only registries and OCI layouts can be added to; copy it to one of these first");
     store::ImageSet set;
     set.attachments = std::move(attachments);
     const store::Product product{&set, {}, nullptr, 0};
-    Push(oci::parse_reference(location.path), product, cache, registries).attach();
+    return Push(oci::parse_reference(location.path), product, cache, registries).attach();
   });
 }
 

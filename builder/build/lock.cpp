@@ -36,9 +36,8 @@ LockedImage ask_image(const Use& use, const Options& options) {
   if (options.registries.offline)
     fail("its digest is not in the lock file, and --offline forbids asking for it");
   if (!options.registries.client) fail("no registry can be reached from here");
-  const auto found = options.registries.client().find_manifest(oci::parse_reference(use.name));
-  if (!found) fail("there is no such image");
-  return {use.name, found->digest, found->media_type, found->size};
+  const oci::Descriptor found = options.registries.client().resolve(oci::parse_reference(use.name));
+  return {use.name, found.digest, found.media_type, found.size};
 }
 
 LockedDownload ask_download(const Use& use, const Options& options, store::Cache& cache) {

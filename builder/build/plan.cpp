@@ -4,6 +4,7 @@
 
 #include "builder/build/download.h"
 #include "builder/build/inputs.h"
+#include "builder/build/naming.h"
 #include "builder/build/packages.h"
 #include "builder/build/stages.h"
 #include "minibuild/base/error.h"
@@ -138,10 +139,10 @@ class Planner {
     if (input.needs_lock && !locked.contains(input.name)) {
       PlanStep step{"resolve", input.name, "not in the lock file", {}, true};
       if (options_.registries.client && !options_.registries.offline) {
-        const auto found = options_.registries.client().find_manifest(reference);
-        if (!found) base::fail("cannot resolve docker://{}: there is no such image", input.name);
-        step.text += fmt::format("; it names {} now", oci::to_string(found->digest));
-        pinned_.emplace(input.name, found->digest);
+        const oci::Descriptor found = naming("resolve", {oci::Transport::registry, input.name, ""},
+                                             [&] { return options_.registries.client().resolve(reference); });
+        step.text += fmt::format("; it names {} now", oci::to_string(found.digest));
+        pinned_.emplace(input.name, found.digest);
       }
       plan_.push_back(std::move(step));
     }

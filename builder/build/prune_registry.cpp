@@ -63,6 +63,8 @@ class RegistryTarget : public PruneTarget {
         result.tags = 0;
         for (const auto& [digest, count] : told_tags_) result.tags += count;
         const std::vector<oci::Digest> round = next_round(fresh, agreed);
+        if (!doubt_.empty() && (!round.empty() || !dropped_tags(plan).empty()))
+          fail("{}. {}", doubt_, deleted_text(result));
         if (round.empty()) {
           remove_tags(plan, fresh, result, told);
           return result;
@@ -153,19 +155,32 @@ class RegistryTarget : public PruneTarget {
   }
 
   // `lost` gets the names that the registry lists and does not know, but for those that it was told to
-  // delete.
+  // delete. Names that it listed before are asked for, too: where one is still there, the list is a part.
   std::map<std::string, oci::Descriptor> resolve_tags(std::set<std::string>& lost) {
-    std::vector<std::string> names = client_.tags(repository_);
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
+    registry::Client::TagList list = client_.tags(repository_);
+    // A server that gave more at once cuts no shorter list.
+    doubt_ = list.largest_page < largest_page_ ? "" : list.doubt;
+    largest_page_ = std::max(largest_page_, list.largest_page);
+    const std::set<std::string> listed(list.tags.begin(), list.tags.end());
+    std::vector<std::string> names(listed.begin(), listed.end());
+    for (const std::string& tag : listed_before_)
+      if (!listed.contains(tag) && !deleted_tags_.contains(tag)) names.push_back(tag);
+    listed_before_ = listed;
     std::mutex mutex;
     std::map<std::string, oci::Descriptor> found;
     side_by_side(names.size(), client_.parallel(), [&](size_t i) {
       const std::optional<oci::Descriptor> descriptor = client_.find_manifest(tagged(names[i]));
       const std::lock_guard lock(mutex);
+      const bool is_listed = listed.contains(names[i]);
+      if (descriptor && !is_listed)
+        fail(
+            "the registry's list of tags lacks {}, which is there and was listed before: others may be "
+            "missing, and what "
+            "they name would be deleted; try again",
+            names[i]);
       if (descriptor)
         found[names[i]] = *descriptor;
-      else if (!deleted_tags_.contains(names[i]))
+      else if (is_listed && !deleted_tags_.contains(names[i]))
         lost.insert(names[i]);
     });
     return found;
@@ -260,7 +275,13 @@ class RegistryTarget : public PruneTarget {
     }
     const auto found = client_.referrers_by_api(repository_, digest);
     const std::lock_guard lock(mutex);
-    if (!found) no_api_ = true;
+    (found ? has_api_ : no_api_) = true;
+    if (has_api_ && no_api_)
+      fail(
+          "the registry lists what belongs to some manifests, and for {} says that it cannot: what it leaves "
+          "out would be "
+          "taken for nothing; try again",
+          oci::to_string(digest));
     if (!found) return {};
     for (const oci::Descriptor& one : *found) referred_.try_emplace(one.digest, digest);
     return *found;
@@ -376,13 +397,17 @@ class RegistryTarget : public PruneTarget {
   bool ignore_missing_;
   registry::Client& client_;
   bool needs_created_;
-  bool no_api_ = false;
+  bool no_api_ = false;   // of referrers
+  bool has_api_ = false;  // for at least one manifest
   Known known_;
   std::map<oci::Digest, Document> documents_;    // all that was ever read and not deleted
   std::map<oci::Digest, oci::Digest> referred_;  // to what, as the API says
   std::set<oci::Digest> present_;                // in the last reading
   std::set<oci::Digest> deleted_;
   std::set<std::string> deleted_tags_;       // with their manifests
+  std::set<std::string> listed_before_;      // in the last reading
+  size_t largest_page_ = 0;                  // of tags, in all readings
+  std::string doubt_;                        // whether the last reading knows all tags
   std::set<oci::Digest> again_;              // there after they were deleted
   std::set<oci::Digest> lost_indexes_;       // in the last reading
   std::map<oci::Digest, size_t> told_tags_;  // how many went with each

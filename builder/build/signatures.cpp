@@ -172,9 +172,9 @@ std::string reference_of(const oci::ImageLocation& location, const SignOptions& 
 }
 
 // Those that are not beside the image yet.
-std::vector<store::Attachment> unlisted(const OpenedImage& image, const oci::ImageLocation& location,
-                                        const std::vector<store::Attachment>& attachments,
-                                        const Registries& registries) {
+std::vector<store::Attachment> not_listed(const OpenedImage& image, const oci::ImageLocation& location,
+                                          const std::vector<store::Attachment>& attachments,
+                                          const Registries& registries) {
   std::vector<store::Attachment> missing;
   for (const store::Attachment& one : attachments) {
     const auto found = list_attachments(image, location, one.subject, registries);
@@ -188,19 +188,36 @@ std::vector<store::Attachment> unlisted(const OpenedImage& image, const oci::Ima
 
 // Attaches what `missing` gives until it gives nothing. Tags, and lists of referrers where a registry has no
 // API for them, are read, changed and written: who does the same at the same time from another machine takes
-// away what came between. So they are looked at again a moment later.
+// away what came between. So they are looked at again a moment later. Where a registry lists nothing, what
+// has no tag of its own would never be found: an error, unless the same is found by a tag (`is_tagged`).
 void attach_missing(const oci::ImageLocation& location, store::Cache& cache, const Registries& registries,
-                    const std::function<std::vector<store::Attachment>()>& missing) {
+                    bool is_tagged, const std::function<std::vector<store::Attachment>()>& missing) {
   const base::FileLock lock = cache.lock_lists(lists_name(location));
-  for (int attempt = 0; attempt < max_attempts; ++attempt) {
+  std::set<oci::Digest> unlisted;
+  const auto left = [&] {
     std::vector<store::Attachment> attachments = missing();
-    if (attachments.empty()) return;
-    attach(location, std::move(attachments), cache, registries);
+    std::erase_if(attachments, [&](const store::Attachment& one) {
+      return one.tag.empty() && unlisted.contains(one.subject);
+    });
+    return attachments;
+  };
+  for (int attempt = 0; attempt < max_attempts; ++attempt) {
+    std::vector<store::Attachment> attachments = left();
+    if (attachments.empty()) break;
+    unlisted.merge(attach(location, std::move(attachments), cache, registries));
     if (location.transport != oci::Transport::registry) return;
     std::this_thread::sleep_for(settling);
   }
-  if (!missing().empty())
-    fail("others write there at the same time, and took it away {} times; try again", max_attempts);
+  if (!left().empty())
+    fail(
+        "what was put there {} times is not there when it is looked for: others write at the same time and "
+        "take it away, "
+        "or the registry does not keep it; try again",
+        max_attempts);
+  for (const oci::Digest& subject : unlisted) {
+    if (!is_tagged) fail("{}", unlisted_text(subject));
+    if (registries.note) registries.note(oci::to_string(location), unlisted_text(subject));
+  }
 }
 
 }  // namespace
@@ -242,7 +259,7 @@ oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& 
     const std::string reference = reference_of(location, options);
     const std::string predicate(trust::sign_predicate);
     const std::vector<oci::Descriptor> subjects = subjects_of(image, cache);
-    attach_missing(location, cache, registries, [&] {
+    attach_missing(location, cache, registries, options.classic, [&] {
       std::vector<store::Attachment> attachments;
       for (const oci::Descriptor& subject : subjects) {
         const auto there = candidates_of(image, location, subject.digest, {signer.public_key()}, predicate,
@@ -283,8 +300,8 @@ oci::Digest sign_image(const oci::ImageLocation& location,
     for (const oci::Descriptor& subject : subjects_of(image, cache))
       attachments.push_back(trust::keep_artifact(make(subject), subject.digest, cache));
     std::reverse(attachments.begin(), attachments.end());
-    attach_missing(location, cache, registries,
-                   [&] { return unlisted(image, location, attachments, registries); });
+    attach_missing(location, cache, registries, false,
+                   [&] { return not_listed(image, location, attachments, registries); });
     return image.top.digest;
   });
 }
@@ -307,8 +324,8 @@ oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer
              oci::parse_json(one.accepted.predicate, one.name, trust::max_payload) == stated;
     });
     if (!is_stated)
-      attach_missing(location, cache, registries,
-                     [&] { return unlisted(image, location, attachments, registries); });
+      attach_missing(location, cache, registries, false,
+                     [&] { return not_listed(image, location, attachments, registries); });
     return subject.digest;
   });
 }

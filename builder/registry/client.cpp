@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <set>
 
 #include "builder/registry/credential_rule.h"
+#include "builder/registry/pages.h"
+#include "builder/registry/progress.h"
 #include "builder/registry/session.h"
+#include "builder/registry/tag_list.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
 
@@ -19,12 +20,6 @@ using base::fail;
 
 namespace {
 
-constexpr uint64_t chunk = uint64_t{64} << 20;  // of an upload
-constexpr size_t max_pages = 1000;
-// Of what goes over the wire this part at least has to bring a transfer on, so that one which is cut off
-// again and again costs a multiple of its size, and not its square.
-constexpr uint64_t most_in_vain = 16;
-constexpr uint64_t enough_progress = uint64_t{256} << 10;
 constexpr uint64_t writeback = uint64_t{8} << 20;
 
 const std::vector<std::string> accept_manifests = {
@@ -43,73 +38,70 @@ std::string shown(const oci::Reference& reference) {
                      name_of(reference));
 }
 
-std::string media_type_of(const HttpResponse& response) {
+std::string served_type(const HttpResponse& response) {
   const std::string value = response.header("content-type");
-  return std::string(base::trim(std::string_view(value).substr(0, value.find(';'))));
+  return lower_case(base::trim(std::string_view(value).substr(0, value.find(';'))));
 }
 
 // The digest that the registry says the answer has, if it is one that can be checked.
-std::optional<oci::Digest> said_digest(const HttpResponse& response, const std::string& what) {
-  const std::string value = response.header("docker-content-digest");
-  if (!value.starts_with("sha256:")) return std::nullopt;
-  return oci::parse_digest(value, what);
+std::optional<oci::Digest> said_digest(const HttpResponse& response) {
+  try {
+    return oci::parse_digest(response.header("docker-content-digest"), "a header");
+  } catch (const base::Error&) {
+    return std::nullopt;  // none, or of an algorithm that is not known here: the bytes tell
+  }
 }
 
+constexpr std::string_view schema1 = "application/vnd.docker.distribution.manifest.v1";
+
+bool is_document(std::string_view type) { return oci::is_manifest(type) || oci::is_index(type); }
+
 void check_media_type(const std::string& type, const std::string& what) {
-  if (oci::is_manifest(type) || oci::is_index(type)) return;
-  if (type.starts_with("application/vnd.docker.distribution.manifest.v1"))
+  if (is_document(type)) return;
+  if (type.starts_with(schema1))
     fail("{} is in Docker's schema 1, which nobody should use any more; push it again with a current tool",
          what);
   fail("{} has the media type '{}', which is not an image", what, base::printable(type));
 }
 
-// Where a transfer stands that is cut off and taken up again. Only what goes beyond the best so far is
-// progress: a server that always begins anew, and is always cut off, brings none.
-class Progress {
- public:
-  /// Whether an attempt that moved so many bytes brought the transfer on to `now`.
-  bool reached(uint64_t now, uint64_t moved) {
-    const uint64_t gained = now > best_ ? now - best_ : 0;
-    if (gained < enough_progress || gained < moved / most_in_vain) return false;
-    best_ = now;
-    return true;
+// What a document is: it says so itself, or else its Content-Type, or else its form. A Content-Type of files
+// and texts says nothing; one of another kind of manifest says that two readers would see two things
+// (CVE-2021-41190).
+std::string type_of_document(const std::string& bytes, const std::string& served, const std::string& what) {
+  oci::Json json;
+  try {
+    json = oci::parse_json(bytes, what);
+  } catch (const base::Error&) {
+    if (is_document(served)) throw;
+    if (served.starts_with("application/vnd.")) check_media_type(served, what);
+    fail("{} is not an image: what arrived is no JSON (it was served as '{}')", what,
+         base::printable(served));
   }
-
- private:
-  uint64_t best_ = 0;
-};
-
-// Goes from page to page of a list, to its end: at the same host, no page twice, for a limited time.
-class Pages {
- public:
-  Pages(const Place& place, std::string what, const Network& network)
-      : place_(place),
-        what_(std::move(what)),
-        patience_(20 * std::chrono::seconds(network.patience)),
-        until_(std::chrono::steady_clock::now() + patience_) {}
-
-  /// False after the last page; else `call` asks for the next one.
-  bool next(const HttpResponse& response, Call& call) {
-    const std::string link = next_link(response.header("link"));
-    if (link.empty()) return false;
-    const Url url = parse_url(link, &place_.base);
-    if (!url.same_origin(place_.base))
-      fail("{}: the list goes on at another host, {}", what_, base::printable(authority(url)));
-    if (!seen_.insert(url.text).second) fail("{}: the list has no end: a page of it comes twice", what_);
-    if (seen_.size() >= max_pages) fail("{}: the list has more than {} pages", what_, max_pages);
-    if (std::chrono::steady_clock::now() > until_)
-      fail("{}: the list has no end within {} s (--network-timeout waits longer)", what_, patience_.count());
-    call.path = url.text;
-    return true;
+  const bool is_object = json.is_object();
+  const std::string own = is_object && json.contains("mediaType") && json["mediaType"].is_string()
+                              ? json["mediaType"].get<std::string>()
+                              : "";
+  if (!own.empty()) {
+    const bool says = is_document(served) || served.starts_with(schema1);
+    if (says && own != served)
+      fail("{} was served as {}, but says of itself that it is {}", what, served,
+           base::printable(std::string_view(own).substr(0, 100)));
+    check_media_type(own, what);
+    return own;
   }
-
- private:
-  const Place& place_;
-  std::string what_;
-  std::chrono::seconds patience_;
-  std::chrono::steady_clock::time_point until_;
-  std::set<std::string> seen_;
-};
+  if (served.starts_with("application/vnd.")) {
+    check_media_type(served, what);
+    return served;
+  }
+  if (is_object && json.contains("schemaVersion") && json["schemaVersion"] == 1)
+    check_media_type(std::string(schema1), what);
+  if (is_object && json.contains("manifests")) return std::string(oci::media_type::index);
+  if (is_object && json.contains("layers")) return std::string(oci::media_type::manifest);
+  fail(
+      "{} is not an image: it holds neither 'layers' nor 'manifests' and has no mediaType (it was served as "
+      "'{}')",
+      what, base::printable(served));
+}
 
 // The file that takes what arrives is at fault, not who sent it: nobody else is asked.
 class Unwritable : public base::Error {
@@ -248,60 +240,88 @@ std::vector<Client::Route> Client::routes(const std::string& url) { return route
 
 int Client::parallel() const { return std::max(1, session_->network().parallel); }
 
-Client::Document Client::manifest(const oci::Reference& reference, size_t limit) {
+Client::Document Client::read_manifest(const Place& place, const oci::Reference& reference, size_t limit) {
   const std::string what = shown(reference);
-  return at_places(session_->places(reference), [&](const Place& place) {
-    Call call;
-    call.path = "/manifests/" + name_of(reference);
-    call.headers = accept_manifests;
-    call.limit = limit;
-    const HttpResponse response = session_->call(place, call);
-    if (response.status != 200) session_->refuse(place, response, what);
-    Document document;
-    document.bytes = response.body;
-    document.descriptor.media_type = media_type_of(response);
-    document.descriptor.size = document.bytes.size();
-    document.descriptor.digest = oci::digest_of(document.bytes);
-    // A mirror's date says when the mirror got it.
-    if (place.host == session_->origin(reference).host)
-      document.modified = parse_http_date(response.header("last-modified"));
-    check_media_type(document.descriptor.media_type, what);
-    if (reference.digest && document.descriptor.digest != *reference.digest)
-      fail("{}: what arrived has the digest {}", what, oci::to_string(document.descriptor.digest));
-    const auto said = said_digest(response, what);
-    if (said && *said != document.descriptor.digest)
-      fail("{}: what arrived has the digest {}, but the registry says {}", what,
-           oci::to_string(document.descriptor.digest), oci::to_string(*said));
-    // The document's own media type has to agree (CVE-2021-41190).
-    const std::string own = oci::is_index(document.descriptor.media_type)
-                                ? oci::parse_index(document.bytes, what).media_type
-                                : oci::parse_manifest(document.bytes, what).media_type;
-    if (own != document.descriptor.media_type)
-      fail("{} was served as {}, but says of itself that it is {}", what, document.descriptor.media_type,
-           own);
-    return document;
-  });
+  Call call;
+  call.path = "/manifests/" + name_of(reference);
+  call.headers = accept_manifests;
+  call.limit = limit;
+  const HttpResponse response = session_->call(place, call);
+  if (response.status != 200) session_->refuse(place, response, what);
+  Document document;
+  document.bytes = response.body;
+  document.descriptor.size = document.bytes.size();
+  document.descriptor.digest = oci::digest_of(document.bytes);
+  // A mirror's date says when the mirror got it.
+  if (place.host == session_->origin(reference).host)
+    document.modified = parse_http_date(response.header("last-modified"));
+  if (reference.digest && document.descriptor.digest != *reference.digest)
+    fail("{}: what arrived has the digest {}", what, oci::to_string(document.descriptor.digest));
+  const auto said = said_digest(response);
+  if (said && *said != document.descriptor.digest)
+    fail("{}: what arrived has the digest {}, but the registry says {}", what,
+         oci::to_string(document.descriptor.digest), oci::to_string(*said));
+  document.descriptor.media_type = type_of_document(document.bytes, served_type(response), what);
+  // It has to be what it is called, and nothing else besides.
+  if (oci::is_index(document.descriptor.media_type))
+    oci::parse_index(document.bytes, what);
+  else
+    oci::parse_manifest(document.bytes, what);
+  return document;
 }
 
-std::optional<oci::Descriptor> Client::find_manifest(const oci::Reference& reference) {
-  const std::string what = shown(reference);
-  const Place place = session_->origin(reference);
+Client::Document Client::manifest(const oci::Reference& reference, size_t limit) {
+  return at_places(session_->places(reference),
+                   [&](const Place& place) { return read_manifest(place, reference, limit); });
+}
+
+Client::Head Client::look_at_manifest(const Place& place, const oci::Reference& reference) {
   Call call;
   call.method = "HEAD";
   call.path = "/manifests/" + name_of(reference);
   call.headers = accept_manifests;
+  call.spares = true;
   const HttpResponse response = session_->call(place, call);
-  if (response.status == 404) return std::nullopt;
-  if (response.status != 200) session_->refuse(place, response, what);
-  const auto digest = said_digest(response, what);
-  if (!digest) return manifest(reference).descriptor;  // an old registry: only the bytes tell
-  if (reference.digest && *digest != *reference.digest)
-    fail("{}: the registry says that it has the digest {}", what, oci::to_string(*digest));
-  return oci::Descriptor{media_type_of(response),
-                         *digest,
-                         base::parse_number(response.header("content-length")).value_or(0),
-                         {},
-                         {}};
+  const std::string type = served_type(response);
+  const auto digest = said_digest(response);
+  const auto size = base::parse_number(response.header("content-length"));
+  if (response.status != 200 || !digest || !size || !type.starts_with("application/vnd."))
+    return {response.status, std::nullopt};
+  return {response.status, oci::Descriptor{type, *digest, *size, {}, {}}};
+}
+
+std::optional<oci::Descriptor> Client::find_manifest(const oci::Reference& reference) {
+  const Place place = session_->origin(reference);
+  Head head;
+  try {
+    head = look_at_manifest(place, reference);
+  } catch (const ExchangeError& error) {
+    if (!error.worth_a_retry()) throw;
+  }
+  if (head.status == 404) return std::nullopt;
+  if (head.descriptor) {
+    if (reference.digest && head.descriptor->digest != *reference.digest)
+      fail("{}: the registry says that it has the digest {}", shown(reference),
+           oci::to_string(head.descriptor->digest));
+    return head.descriptor;
+  }
+  // HEAD is not known there, or tells too little: the manifest itself does.
+  try {
+    return read_manifest(place, reference, oci::max_json_size).descriptor;
+  } catch (const Refused& refused) {
+    if (refused.status() == 404) return std::nullopt;
+    throw;
+  }
+}
+
+oci::Descriptor Client::resolve(const oci::Reference& reference) {
+  if (auto found = find_manifest(reference)) return std::move(*found);
+  try {
+    return read_manifest(session_->origin(reference), reference, oci::max_json_size).descriptor;
+  } catch (const Refused& refused) {
+    if (refused.status() == 404) fail("there is no such image");
+    throw;
+  }
 }
 
 std::string Client::small_blob(const oci::Reference& repository, const oci::Descriptor& blob) {
@@ -398,224 +418,37 @@ Client::Fetched Client::fetch_url(const std::string& url, const std::optional<oc
   });
 }
 
-std::vector<std::string> Client::tags(const oci::Reference& repository) {
-  const std::string what = repository.host + "/" + repository.repository;
+Client::TagList Client::tags(const oci::Reference& repository) {
+  const std::string name = repository.host + "/" + repository.repository;
+  const std::string what = "the tags of " + name;
   const Place place = session_->origin(repository);
-  std::vector<std::string> tags;
-  Call call;
-  call.path = "/tags/list";
-  Pages pages(place, "the tags of " + what, session_->network());
-  for (;;) {
-    const HttpResponse response = session_->call(place, call);
-    if (response.status != 200) session_->refuse(place, response, what);
-    const oci::Json json = oci::parse_json(response.body, "the tags of " + what);
-    if (!json.is_object()) fail("cannot read the tags of {}: not a JSON object", what);
-    if (const auto list = json.find("tags"); list != json.end() && list->is_array())
-      for (const oci::Json& tag : *list)
-        if (tag.is_string() && oci::is_tag(tag.get<std::string>())) tags.push_back(tag.get<std::string>());
-    if (!pages.next(response, call)) return tags;
-  }
-}
-
-bool Client::has_blob(const oci::Reference& repository, const oci::Digest& digest) {
-  const Place place = session_->origin(repository);
-  Call call;
-  call.method = "HEAD";
-  call.path = "/blobs/" + oci::to_string(digest);
-  call.access = Access::push;  // asked before a push: one token for both
-  const HttpResponse response = session_->call(place, call);
-  if (response.status == 200) return true;
-  if (response.status == 404) return false;
-  session_->refuse(place, response, fmt::format("{}/{}", repository.host, repository.repository));
-}
-
-bool Client::mount_blob(const oci::Reference& repository, const oci::Digest& digest,
-                        const std::string& from) {
-  const Place place = session_->origin(repository);
-  Call call;
-  call.method = "POST";
-  call.sends_body = true;
-  call.access = Access::push;
-  call.also_pull = from;
-  call.path = fmt::format("/blobs/uploads/?mount={}&from={}", percent_encode(oci::to_string(digest)),
-                          percent_encode(from));
-  const HttpResponse response = session_->call(place, call);
-  if (response.status == 202) {  // it would rather have an upload; that one is given up
-    Call cancel;
-    cancel.method = "DELETE";
-    cancel.access = Access::push;
-    cancel.also_pull = from;
-    cancel.once = true;
-    try {
-      const Url url = parse_url(response.header("location"), &place.base);
-      cancel.path = url.text;
-      if (url.same_origin(place.base)) session_->call(place, cancel);
-    } catch (const base::Error& error) {
-      if (error.code() == base::Code::interrupted) throw;
-    }
-  }
-  return response.status == 201;
-}
-
-namespace {
-
-// One upload, from start to end.
-class Upload {
- public:
-  Upload(const Place& place, const oci::Reference& repository, const oci::Descriptor& blob)
-      : place_(place),
-        blob_(blob),
-        what_(fmt::format("{}/{}@{}", repository.host, repository.repository, oci::to_string(blob.digest))) {}
-
-  const std::string& what() const { return what_; }
-
-  Call start() const {
-    Call call = push("POST", "/blobs/uploads/");
-    call.sends_body = true;
-    return call;
-  }
-  Call whole(const std::string& location, int fd, const std::string& bytes) const {
-    Call call = push("PUT", closing(location));
-    call.headers = {"Content-Type: application/octet-stream"};
-    call.sends_body = true;
-    call.body = bytes;
-    call.body_fd = fd;
-    call.body_size = blob_.size;
-    call.once = true;
-    return call;
-  }
-  Call piece(const std::string& location, int fd, uint64_t offset) const {
-    const uint64_t size = std::min(chunk, blob_.size - offset);
-    Call call = push("PATCH", location);
-    call.headers = {"Content-Type: application/octet-stream",
-                    fmt::format("Content-Range: {}-{}", offset, offset + size - 1)};
-    call.body_fd = fd;
-    call.body_offset = offset;
-    call.body_size = size;
-    call.once = true;
-    return call;
-  }
-  Call end(const std::string& location) const {
-    Call call = push("PUT", closing(location));
-    call.sends_body = true;
-    return call;
-  }
-  Call ask(const std::string& location) const {
-    Call call = push("GET", location);
-    call.once = true;
-    return call;
-  }
-  std::string location(const HttpResponse& response) const {
-    const std::string text = response.header("location");
-    if (text.empty()) fail("{}: the registry names no place for the upload", what_);
-    const Url url = parse_url(text, &place_.base);
-    if (place_.base.scheme == "https" && url.scheme != "https")
-      fail("{}: refused to upload over plain http to {}", what_, base::printable(url.host));
-    return url.text;
-  }
-
- private:
-  static Call push(const std::string& method, const std::string& path) {
+  TagServer server;
+  server.pages = [&] {
+    std::vector<TagPage> pages;
     Call call;
-    call.method = method;
-    call.path = path;
-    call.access = Access::push;
-    return call;
-  }
-  std::string closing(const std::string& location) const {
-    return location + (location.find('?') == std::string::npos ? "?" : "&") +
-           "digest=" + percent_encode(oci::to_string(blob_.digest));
-  }
-
-  const Place& place_;
-  const oci::Descriptor& blob_;
-  std::string what_;
-};
-
-// `0-N` of a Range header: how many bytes have arrived; nothing if it says none.
-std::optional<uint64_t> arrived(const HttpResponse& response) {
-  std::string range = response.header("range");
-  if (range.starts_with("bytes=")) range.erase(0, 6);
-  const size_t dash = range.find('-');
-  if (dash == std::string::npos || range.substr(0, dash) != "0") return std::nullopt;
-  const auto last = base::parse_number(std::string_view(range).substr(dash + 1));
-  // docker-registry says 0-0 for nothing and for one byte; one byte is sent again.
-  return last ? std::optional(*last == 0 ? 0 : *last + 1) : std::nullopt;
-}
-
-}  // namespace
-
-void Client::upload_blob(const oci::Reference& repository, const oci::Descriptor& blob,
-                         const std::string& path) {
-  const base::Fd file = base::open_file(path);
-  send(repository, blob, file.get(), {});
-}
-
-void Client::upload_bytes(const oci::Reference& repository, const oci::Descriptor& blob,
-                          const std::string& bytes) {
-  send(repository, blob, -1, bytes);
-}
-
-void Client::send(const oci::Reference& repository, const oci::Descriptor& blob, int fd,
-                  const std::string& bytes) {
-  const Place place = session_->origin(repository);
-  const Upload upload(place, repository, blob);
-  for (int attempt = 1;; ++attempt) {
-    std::string why;
-    int retry_after = 0;
-    try {
-      // Perhaps only the last answer was lost.
-      if (attempt > 1 && has_blob(repository, blob.digest)) return;
-      HttpResponse response = session_->call(place, upload.start());
-      if (response.status != 202) session_->refuse(place, response, upload.what());
-      std::string location = upload.location(response);
-      if (fd < 0 || blob.size <= chunk) {
-        response = session_->call(place, upload.whole(location, fd, bytes));
-      } else {
-        uint64_t done = 0;
-        int failures = 0;
-        Progress progress;
-        while (done < blob.size) {
-          const uint64_t sent = std::min(blob.size - done, chunk);
-          try {
-            response = session_->call(place, upload.piece(location, fd, done));
-            if (response.status == 202) {
-              done = arrived(response).value_or(done + sent);
-              location = upload.location(response);
-              if (done == blob.size) continue;
-              if (progress.reached(done, sent)) {
-                failures = 0;
-                continue;
-              }
-            } else if (response.status < 500 && response.status != 416 && response.status != 429)
-              session_->refuse(place, response, upload.what());
-          } catch (const ExchangeError& error) {
-            if (!error.worth_a_retry()) throw;
-          }
-          if (++failures >= session_->network().attempts)
-            fail("{}: the upload stopped at {} of {} bytes", upload.what(), done, blob.size);
-          session_->pause(failures + 1, response.retry_after);
-          response = session_->call(place, upload.ask(location));
-          if (response.status != 204 && response.status != 202) break;
-          done = arrived(response).value_or(0);
-          if (!response.header("location").empty()) location = upload.location(response);
-        }
-        if (done == blob.size) response = session_->call(place, upload.end(location));
-      }
-      if (response.status == 201) return;
-      const bool again = response.status >= 500 || response.status == 404 || response.status == 429 ||
-                         response.status == 408;
-      if (!again) session_->refuse(place, response, upload.what());
-      why = fmt::format("status {}", response.status);
-      retry_after = response.retry_after;
-    } catch (const ExchangeError& error) {
-      if (!error.worth_a_retry()) throw;
-      why = error.what();
+    call.path = "/tags/list";
+    Pages list(place, what, session_->network());
+    do {
+      const HttpResponse response = session_->call(place, call);
+      if (response.status != 200) session_->refuse(place, response, name);
+      pages.push_back({parse_tags(response.body, what), list.next(response, call)});
+    } while (pages.back().goes_on);
+    return pages;
+  };
+  server.part = [&](const std::string& last, size_t count) -> std::optional<TagPage> {
+    const std::string after = last.empty() ? "" : "last=" + percent_encode(last);
+    std::vector<std::string> queries = {fmt::format("n={}{}{}", count, after.empty() ? "" : "&", after)};
+    if (!after.empty()) queries.push_back(after);  // one that wants a smaller number
+    for (const std::string& query : queries) {
+      Call call;
+      call.path = "/tags/list?" + query;
+      const HttpResponse response = session_->call(place, call);
+      if (response.status == 200)
+        return TagPage{parse_tags(response.body, what), !next_link(response.all_headers("link")).empty()};
     }
-    if (attempt >= session_->network().attempts)
-      fail("cannot upload {}: {}; tried {} times", upload.what(), why, attempt);
-    session_->pause(attempt + 1, retry_after);
-  }
+    return std::nullopt;
+  };
+  return whole_tag_list(server, name);
 }
 
 bool Client::put_manifest(const oci::Reference& repository, const std::string& name,
@@ -630,45 +463,12 @@ bool Client::put_manifest(const oci::Reference& repository, const std::string& n
   call.body = bytes;
   call.access = Access::push;
   const HttpResponse response = session_->call(place, call);
-  if (response.status != 201) session_->refuse(place, response, what);
-  const auto said = said_digest(response, what);
+  if (!response.is_done()) session_->refuse(place, response, what);
+  const auto said = said_digest(response);
   if (said && *said != oci::digest_of(bytes))
     fail("{}: the registry stored it as {}, want {}", what, oci::to_string(*said),
          oci::to_string(oci::digest_of(bytes)));
   return !response.header("oci-subject").empty();
-}
-
-std::optional<std::vector<oci::Descriptor>> Client::referrers_by_api(const oci::Reference& repository,
-                                                                     const oci::Digest& subject) {
-  const std::string what = fmt::format("the referrers of {}/{}@{}", repository.host, repository.repository,
-                                       oci::to_string(subject));
-  const Place place = session_->origin(repository);
-  std::vector<oci::Descriptor> found;
-  Call call;
-  call.path = "/referrers/" + oci::to_string(subject);
-  Pages pages(place, what, session_->network());
-  for (bool first = true;; first = false) {
-    const HttpResponse response = session_->call(place, call);
-    if (response.status != 200) {
-      // Half a list would be taken for the whole.
-      if (!first) session_->refuse(place, response, what);
-      return std::nullopt;
-    }
-    for (oci::Descriptor& entry : oci::parse_index(response.body, what).manifests)
-      found.push_back(std::move(entry));
-    if (!pages.next(response, call)) return found;
-  }
-}
-
-std::vector<oci::Descriptor> Client::referrers(const oci::Reference& repository, const oci::Digest& subject) {
-  if (std::optional<std::vector<oci::Descriptor>> found = referrers_by_api(repository, subject))
-    return std::move(*found);
-  // A registry without that API: its clients keep a list under a tag.
-  oci::Reference list = repository;
-  list.digest.reset();
-  list.tag = "sha256-" + oci::hex(subject);
-  if (!find_manifest(list)) return {};
-  return oci::parse_index(manifest(list).bytes, "the list " + oci::to_string(list)).manifests;
 }
 
 Client::Deletion Client::delete_manifest(const oci::Reference& repository, const std::string& name) {
@@ -681,7 +481,7 @@ Client::Deletion Client::delete_manifest(const oci::Reference& repository, const
   call.path = "/manifests/" + name;
   call.access = Access::remove;
   const HttpResponse response = session_->call(place, call);
-  if (response.status == 202 || response.status == 200 || response.status == 204) return Deletion::done;
+  if (response.is_done()) return Deletion::done;
   if (response.status == 404) return Deletion::missing;
   if (response.status == 405 || response.status == 501 || (response.status == 400 && !by_digest))
     return Deletion::unsupported;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "builder/registry/headers.h"
 #include "minibuild/base/text.h"
 
 namespace minibuild::registry {
@@ -10,9 +11,7 @@ namespace {
 
 std::string without_usual_port(std::string host) {
   if (host.ends_with(":80")) host.resize(host.size() - 3);
-  std::transform(host.begin(), host.end(), host.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return host;
+  return lower_case(host);
 }
 
 }  // namespace

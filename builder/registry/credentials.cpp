@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <optional>
+#include <utility>
 
 #include "builder/registry/headers.h"
 #include "minibuild/base/error.h"
@@ -36,17 +37,28 @@ std::string text_in(const oci::Json& object, const char* name) {
 // docker.io is known by the address of its first API.
 std::vector<std::string> names_of(const std::string& host) {
   if (host == "docker.io") return {"docker.io", "index.docker.io", "registry-1.docker.io"};
-  return {host};
+  return {lower_case(host)};
 }
 
-// `https://host/v1/` and `host/v2` mean the host; other paths are repositories.
+// HOST or HOST/REPOSITORY…, the host in lower case. A URL means its host, as Docker reads it
+// (`https://host/v1/`), and so do `host/v1` and `host/v2`; other paths without a scheme are repositories.
 std::string plain_key(std::string key) {
-  for (const std::string_view scheme : {"https://", "http://"})
-    if (key.starts_with(scheme)) key.erase(0, scheme.size());
-  while (key.ends_with('/')) key.pop_back();
+  const size_t scheme = key.find("://");
+  if (scheme != std::string::npos) key.erase(0, scheme + 3);
+  const size_t slash = std::min(key.find('/'), key.size());
+  std::string path = scheme == std::string::npos ? key.substr(slash) : "";
+  while (path.ends_with('/')) path.pop_back();
   for (const std::string_view version : {"/v1", "/v2"})
-    if (key.ends_with(version)) key.erase(key.size() - version.size());
-  return key;
+    if (path.ends_with(version)) path.erase(path.size() - version.size());
+  return lower_case(key.substr(0, slash)) + path;
+}
+
+// An entry that says nothing, as Docker leaves it beside `credsStore`, is none.
+bool says_something(const oci::Json& entry) {
+  if (!entry.is_object()) return false;
+  for (const char* name : {"auth", "username", "identitytoken", "registrytoken"})
+    if (!text_in(entry, name).empty()) return true;
+  return false;
 }
 
 Credential entry_of(const oci::Json& entry, const std::string& what) {
@@ -56,14 +68,28 @@ Credential entry_of(const oci::Json& entry, const std::string& what) {
   found.password = text_in(entry, "password");
   found.identity_token = text_in(entry, "identitytoken");
   found.registry_token = text_in(entry, "registrytoken");
-  if (const std::string auth = text_in(entry, "auth"); !auth.empty()) {
-    const auto plain = base::unbase64(auth);
+  if (std::string auth = text_in(entry, "auth"); !auth.empty()) {
+    // base64(1) breaks its lines, and some write the alphabet of URLs.
+    std::erase_if(auth, [](char c) { return c == '\n' || c == '\r'; });
+    std::replace(auth.begin(), auth.end(), '-', '+');
+    std::replace(auth.begin(), auth.end(), '_', '/');
+    auto plain = base::unbase64(auth);
+    // Docker pads with zero bytes; who makes it by `echo` has the end of a line in it.
+    while (plain && !plain->empty() &&
+           std::string_view("\0\r\n", 3).find(plain->back()) != std::string_view::npos)
+      plain->pop_back();
+    if (plain && plain->empty()) return found;
     const size_t colon = plain ? plain->find(':') : std::string::npos;
     if (colon == std::string::npos)
-      fail("cannot read {}: an 'auth' is not the base64 form of USER:PASSWORD", what);
+      fail("cannot read {}: an 'auth' is not the base64 form of USER:PASSWORD; log in again, or take it out",
+           what);
     found.user = plain->substr(0, colon);
     found.password = plain->substr(colon + 1);
-    while (!found.password.empty() && found.password.back() == '\0') found.password.pop_back();
+  }
+  // Docker's way to say that the password is for the token server alone.
+  if (found.user == "<token>") {
+    found.user.clear();
+    found.identity_token = std::exchange(found.password, {});
   }
   return found;
 }
@@ -91,14 +117,14 @@ bool read_answer(int fd, const Waiting& waiting, std::string& answer) {
   return true;
 }
 
-// Runs a helper; its answer, or nothing if it has no credentials for the server.
+// Runs a helper; its answer, or nothing if it has no credentials for the server. `file` is who names it.
 std::optional<std::string> ask_helper(const std::string& name, const std::string& server,
-                                      const Waiting& waiting) {
+                                      const std::string& file, const Waiting& waiting) {
   const bool fine = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
   });
-  if (!fine) fail("'{}' is not the name of a credential helper", base::printable(name));
+  if (!fine) fail("{} names '{}', which is not the name of a credential helper", file, base::printable(name));
   const std::string program = "docker-credential-" + name;
   int in[2];
   int out[2];
@@ -118,7 +144,12 @@ std::optional<std::string> ask_helper(const std::string& name, const std::string
   pid_t pid = 0;
   const int error = ::posix_spawnp(&pid, program.c_str(), &actions, nullptr, argv, environ);
   ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) fail("cannot run the credential helper {}: {}", program, base::errno_text(error));
+  if (error != 0)
+    fail(
+        "cannot run the credential helper {}: {}; {} names it for {}: install it so that it is found by "
+        "PATH, or take it "
+        "out of that file",
+        program, base::errno_text(error), file, server);
   out_write = base::Fd();
   if (::write(in_write.get(), server.data(), server.size()) < 0) errno = 0;  // it may know without reading
   in_write = base::Fd();
@@ -130,19 +161,33 @@ std::optional<std::string> ask_helper(const std::string& name, const std::string
   }
   if (!ended && waiting.cancelled != nullptr && *waiting.cancelled)
     throw base::Error(base::Code::interrupted, "interrupted");
-  if (!ended) fail("the credential helper {} gave no answer within {} s", program, waiting.patience);
+  if (!ended)
+    fail("the credential helper {}, which {} names for {}, gave no answer within {} s", program, file, server,
+         waiting.patience);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return answer;
   if (answer.find("credentials not found") != std::string::npos) return std::nullopt;
-  fail("the credential helper {} failed for {}: {}", program, server,
-       base::printable(base::trim(std::string_view(answer).substr(0, 300))));
+  const std::string said = base::printable(base::trim(std::string_view(answer).substr(0, 300)));
+  const std::string ended_how = WIFEXITED(status) ? fmt::format("exit status {}", WEXITSTATUS(status))
+                                                  : fmt::format("signal {}", WTERMSIG(status));
+  fail(
+      "the credential helper {} failed for {}: {} ({}); {} names it: log in again, or take it out of that "
+      "file",
+      program, server, said.empty() ? "it says nothing" : said, ended_how, file);
 }
 
-Credential from_helper(const std::string& name, const std::string& host, const Waiting& waiting) {
+Credential from_helper(const std::string& name, const std::string& host, const std::string& file,
+                       const Waiting& waiting) {
   // Helpers keep Docker Hub under the address of its first API.
   const std::string server = host == "docker.io" ? "https://index.docker.io/v1/" : host;
-  const auto answer = ask_helper(name, server, waiting);
+  const auto answer = ask_helper(name, server, file, waiting);
   if (!answer) return {};
-  return parse_helper_answer(*answer, "the credential helper docker-credential-" + name);
+  return parse_helper_answer(*answer,
+                             fmt::format("the credential helper docker-credential-{} ({})", name, file));
+}
+
+// The name of a helper; empty if there is none.
+std::string helper_in(const oci::Json& value) {
+  return value.is_string() ? std::string(base::trim(value.get<std::string>())) : "";
 }
 
 Credential find_in(const oci::Json& config, const std::string& file, const std::string& host,
@@ -150,8 +195,8 @@ Credential find_in(const oci::Json& config, const std::string& file, const std::
   const std::vector<std::string> names = names_of(host);
   if (const auto helpers = config.find("credHelpers"); helpers != config.end() && helpers->is_object())
     for (const auto& [key, value] : helpers->items())
-      if (value.is_string() && std::find(names.begin(), names.end(), plain_key(key)) != names.end()) {
-        if (Credential found = from_helper(value.get<std::string>(), host, waiting); !found.empty())
+      if (!helper_in(value).empty() && std::find(names.begin(), names.end(), plain_key(key)) != names.end()) {
+        if (Credential found = from_helper(helper_in(value), host, file, waiting); !found.empty())
           return found;
       }
   const oci::Json* best = nullptr;
@@ -162,7 +207,7 @@ Credential find_in(const oci::Json& config, const std::string& file, const std::
       for (const std::string& name : names) {
         const std::string whole = name + "/" + repository;
         const bool fits = prefix == name || prefix == whole || whole.starts_with(prefix + "/");
-        if (fits && value.is_object() && prefix.size() >= best_size) {
+        if (fits && says_something(value) && prefix.size() >= best_size) {
           best = &value;
           best_size = prefix.size();
         }
@@ -170,19 +215,22 @@ Credential find_in(const oci::Json& config, const std::string& file, const std::
     }
   if (best != nullptr)
     if (Credential found = entry_of(*best, file); !found.empty()) return found;
-  if (const std::string store = text_in(config, "credsStore"); !store.empty())
-    return from_helper(store, host, waiting);
+  if (const auto store = config.find("credsStore"); store != config.end() && !helper_in(*store).empty())
+    return from_helper(helper_in(*store), host, file, waiting);
   return {};
 }
 
 }  // namespace
 
 Credential parse_helper_answer(const std::string& text, const std::string& what) {
-  const oci::Json json = oci::parse_json(text, "the answer of " + what);
   Credential found;
   found.source = what;
+  if (base::trim(text).empty()) return found;
+  const oci::Json json = oci::parse_json(text, "the answer of " + what);
   const std::string user = json.is_object() ? text_in(json, "Username") : "";
   const std::string secret = json.is_object() ? text_in(json, "Secret") : "";
+  // Without both it has none for the server, as it may also say by `credentials not found`.
+  if (json.is_object() && user.empty() && secret.empty()) return found;
   if (secret.empty()) fail("cannot use the answer of {}: it has no Secret", what);
   if (user == "<token>") {
     found.identity_token = secret;
@@ -197,8 +245,19 @@ Credential CredentialFiles::find(const std::string& host, const std::string& rep
                                  const std::atomic<bool>* cancelled, int patience) const {
   for (const std::string& file : files_) {
     if (!base::exists(file)) continue;
-    const oci::Json config = oci::parse_json(base::read_file(file, size_t{4} << 20), file);
-    if (!config.is_object()) fail("cannot read {}: it is not a JSON object", file);
+    const std::string text = base::read_file(file, size_t{4} << 20);
+    if (base::trim(text).empty()) continue;
+    const oci::Json config = [&] {
+      try {
+        return oci::parse_json(text, file);
+      } catch (const base::Error& error) {
+        fail("{}; it is looked at for credentials: mend or remove it", error.what());
+      }
+    }();
+    if (config.is_null()) continue;
+    if (!config.is_object())
+      fail("cannot read {}: it is not a JSON object; it is looked at for credentials: mend or remove it",
+           file);
     if (Credential found = find_in(config, file, host, repository, {cancelled, patience}); !found.empty())
       return found;
   }

@@ -35,12 +35,7 @@ struct Scanner {
     rest.remove_prefix(n);
     return out;
   }
-  std::string lower_token() {
-    std::string out = token();
-    for (char& c : out)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-  }
+  std::string lower_token() { return lower_case(token()); }
   // After the opening quote; nothing if it has no end.
   std::optional<std::string> quoted() {
     std::string out;
@@ -88,19 +83,34 @@ std::vector<Challenge> parse_challenges(std::string_view text) {
   return challenges;
 }
 
-std::string next_link(std::string_view text) {
+namespace {
+
+struct Link {
+  std::string target;
+  std::string relations;  // lower case, separated by spaces
+  bool has_relations = false;
+};
+
+// `<target>`, or without the brackets, as some servers write it.
+std::optional<std::string> link_target(Scanner& scanner) {
+  const bool bracketed = scanner.take('<');
+  const size_t end = scanner.rest.find_first_of(bracketed ? ">" : ";, \t");
+  if (bracketed && end == std::string_view::npos) return std::nullopt;
+  std::string target(scanner.rest.substr(0, end));
+  scanner.rest.remove_prefix(std::min(target.size() + (bracketed ? 1 : 0), scanner.rest.size()));
+  return target;
+}
+
+// The links of one header; what follows a malformed one is left out.
+std::vector<Link> parse_links(std::string_view text) {
+  std::vector<Link> links;
   Scanner scanner{text};
-  while (!scanner.rest.empty()) {
-    scanner.spaces();
+  for (scanner.spaces(); !scanner.rest.empty(); scanner.spaces()) {
     if (scanner.take(',')) continue;
-    if (!scanner.take('<')) return {};
-    const size_t end = scanner.rest.find('>');
-    if (end == std::string_view::npos) return {};
-    const std::string target(scanner.rest.substr(0, end));
-    scanner.rest.remove_prefix(end + 1);
-    bool next = false;
-    scanner.spaces();
-    while (scanner.take(';')) {
+    const std::optional<std::string> target = link_target(scanner);
+    if (!target || target->empty()) return links;
+    Link link{*target, "", false};
+    for (scanner.spaces(); scanner.take(';'); scanner.spaces()) {
       scanner.spaces();
       const std::string name = scanner.lower_token();
       scanner.spaces();
@@ -109,18 +119,38 @@ std::string next_link(std::string_view text) {
         scanner.spaces();
         if (scanner.take('"')) {
           const auto quoted = scanner.quoted();
-          if (!quoted) return {};
+          if (!quoted) return links;
           value = *quoted;
         } else {
           value = scanner.token();
         }
       }
-      if (name == "rel" && value == "next") next = true;
-      scanner.spaces();
+      // Of several `rel` the first counts.
+      if (name != "rel" || link.has_relations) continue;
+      link.relations = lower_case(value);
+      link.has_relations = true;
     }
-    if (next) return target;
+    links.push_back(std::move(link));
+    if (!scanner.rest.empty() && scanner.rest.front() != ',') return links;
   }
-  return {};
+  return links;
+}
+
+bool is_next(const Link& link) {
+  const std::vector<std::string> relations = base::split(link.relations, ' ');
+  return std::find(relations.begin(), relations.end(), "next") != relations.end();
+}
+
+}  // namespace
+
+std::string next_link(const std::vector<std::string>& values) {
+  std::string unnamed;
+  for (const std::string& value : values)
+    for (const Link& link : parse_links(value)) {
+      if (is_next(link)) return link.target;
+      if (!link.has_relations && unnamed.empty()) unnamed = link.target;
+    }
+  return unnamed;
 }
 
 std::optional<ContentRange> parse_content_range(std::string_view text) {
@@ -139,6 +169,13 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   range.total = base::parse_number(total);
   if (!range.total || *range.total <= range.last) return std::nullopt;
   return range;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
 }
 
 std::string percent_encode(std::string_view text) {

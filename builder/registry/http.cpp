@@ -7,6 +7,7 @@
 #include <climits>
 
 #include "builder/registry/curl.h"
+#include "builder/registry/headers.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
 
@@ -17,13 +18,6 @@ using base::fail;
 namespace {
 
 constexpr size_t max_headers = size_t{256} << 10;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
@@ -62,13 +56,13 @@ Url parse_url(const std::string& text, const Url* base) {
       api.url_set(url.get(), CURLUPART_URL, text.c_str(), 0) == CURLUE_OK;
   if (!fits) fail("'{}' is not a URL", base::printable(std::string_view(text).substr(0, 300)));
   Url out;
-  out.scheme = lower(part_of(url.get(), CURLUPART_SCHEME));
+  out.scheme = lower_case(part_of(url.get(), CURLUPART_SCHEME));
   if (out.scheme != "http" && out.scheme != "https")
     fail("'{}' is not a URL with http or https", base::printable(std::string_view(text).substr(0, 300)));
   if (!part_of(url.get(), CURLUPART_USER).empty() || !part_of(url.get(), CURLUPART_PASSWORD).empty())
     fail("the URL for {} has a user or a password in it; that is refused",
          base::printable(part_of(url.get(), CURLUPART_HOST)));
-  out.host = lower(part_of(url.get(), CURLUPART_HOST));
+  out.host = lower_case(part_of(url.get(), CURLUPART_HOST));
   out.port = part_of(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   api.url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
   out.text = part_of(url.get(), CURLUPART_URL);
@@ -79,6 +73,13 @@ std::string HttpResponse::header(std::string_view name) const {
   for (const auto& [key, value] : headers)
     if (key == name) return value;
   return {};
+}
+
+std::vector<std::string> HttpResponse::all_headers(std::string_view name) const {
+  std::vector<std::string> values;
+  for (const auto& [key, value] : headers)
+    if (key == name) values.push_back(value);
+  return values;
 }
 
 struct Http::Exchange {
@@ -148,7 +149,7 @@ size_t Http::on_header(const char* data, size_t size, size_t count, void* exchan
   if (line.starts_with("HTTP/")) {
     self.response.headers.clear();  // what came before belongs to an interim answer
   } else if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
-    self.response.headers.emplace_back(lower(line.substr(0, colon)), base::trim(line.substr(colon + 1)));
+    self.response.headers.emplace_back(lower_case(line.substr(0, colon)), base::trim(line.substr(colon + 1)));
   }
   return size * count;
 }

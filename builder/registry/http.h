@@ -57,6 +57,10 @@ struct HttpResponse {
   int retry_after = 0;  // seconds that the answer asks to wait, given as number or date; 0 if it does not
   /// The first header of that name (lower case), or nothing.
   std::string header(std::string_view name) const;
+  /// All headers of that name.
+  std::vector<std::string> all_headers(std::string_view name) const;
+  /// True for any 2xx: what was asked for is done, whichever of them the specification wants.
+  bool is_done() const { return status >= 200 && status < 300; }
 };
 
 /// An exchange that did not come to an answer.

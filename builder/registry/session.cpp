@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "builder/registry/credential_rule.h"
+#include "builder/registry/scopes.h"
 #include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
 
@@ -17,13 +18,18 @@ using base::fail;
 namespace {
 
 constexpr int max_redirects = 5;
+constexpr int enough_to_spare_work = 2;  // attempts
 
 bool is_passing(int status) {
   return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-bool is_redirect(int status) {
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+// Whether a request goes to the place that its answer names. Only 307 and 308 say that a body is to be sent
+// there as well (RFC 9110, section 15.4).
+bool is_redirected(const std::string& method, int status) {
+  if (status == 307 || status == 308) return true;
+  const bool reads = method == "GET" || method == "HEAD";
+  return reads && (status == 301 || status == 302 || status == 303);
 }
 
 // The first error of `{"errors": [{"code": …, "message": …}]}` (distribution-spec, "Error codes").
@@ -52,32 +58,37 @@ std::string error_code(const HttpResponse& response) {
 }
 
 std::string status_text(int status) {
-  switch (status) {
-    case 400:
-      return "400 Bad Request";
-    case 401:
-      return "401 Unauthorized";
-    case 403:
-      return "403 Forbidden";
-    case 404:
-      return "404 Not Found";
-    case 413:
-      return "413 Content Too Large";
-    case 416:
-      return "416 Range Not Satisfiable";
-    case 429:
-      return "429 Too Many Requests";
-    case 500:
-      return "500 Internal Server Error";
-    case 502:
-      return "502 Bad Gateway";
-    case 503:
-      return "503 Service Unavailable";
-    case 504:
-      return "504 Gateway Timeout";
-    default:
-      return std::to_string(status);
-  }
+  static const std::map<int, const char*> names = {{200, "OK"},
+                                                   {201, "Created"},
+                                                   {202, "Accepted"},
+                                                   {204, "No Content"},
+                                                   {206, "Partial Content"},
+                                                   {301, "Moved Permanently"},
+                                                   {302, "Found"},
+                                                   {303, "See Other"},
+                                                   {304, "Not Modified"},
+                                                   {307, "Temporary Redirect"},
+                                                   {308, "Permanent Redirect"},
+                                                   {400, "Bad Request"},
+                                                   {401, "Unauthorized"},
+                                                   {403, "Forbidden"},
+                                                   {404, "Not Found"},
+                                                   {405, "Method Not Allowed"},
+                                                   {406, "Not Acceptable"},
+                                                   {408, "Request Timeout"},
+                                                   {409, "Conflict"},
+                                                   {411, "Length Required"},
+                                                   {413, "Content Too Large"},
+                                                   {415, "Unsupported Media Type"},
+                                                   {416, "Range Not Satisfiable"},
+                                                   {429, "Too Many Requests"},
+                                                   {500, "Internal Server Error"},
+                                                   {501, "Not Implemented"},
+                                                   {502, "Bad Gateway"},
+                                                   {503, "Service Unavailable"},
+                                                   {504, "Gateway Timeout"}};
+  const auto it = names.find(status);
+  return it == names.end() ? fmt::format("status {}", status) : fmt::format("{} {}", status, it->second);
 }
 
 std::string api_host(const std::string& host) { return host == "docker.io" ? "registry-1.docker.io" : host; }
@@ -165,19 +176,24 @@ void Client::Session::pause(int attempt, int retry_after) const {
 }
 
 HttpResponse Client::Session::call(const Place& place, const Call& call) {
+  const int attempts = call.once     ? 1
+                       : call.spares ? std::min(network_.attempts, enough_to_spare_work)
+                                     : network_.attempts;
   for (int attempt = 1;; ++attempt) {
     int retry_after = 0;
     try {
       HttpResponse response = authorized(place, call);
       if (!is_passing(response.status) || call.once) return response;
-      if (attempt >= network_.attempts)
-        fail("{}: {}, {} times{}", place.host, status_text(response.status), attempt,
-             error_text(response).empty() ? "" : " (" + error_text(response) + ")");
+      // Nobody waits for what only spares work.
+      if (call.spares && (attempt >= attempts || response.retry_after > 0)) return response;
+      if (attempt >= attempts)
+        throw Refused(fmt::format("{}: {}, {} times{}", place.host, status_text(response.status), attempt,
+                                  error_text(response).empty() ? "" : " (" + error_text(response) + ")"),
+                      response.status, error_code(response));
       retry_after = response.retry_after;
     } catch (const ExchangeError& error) {
       if (!error.worth_a_retry() || call.once) throw;
-      if (attempt >= network_.attempts)
-        throw ExchangeError(fmt::format("{}, {} times", error.what(), attempt), false);
+      if (attempt >= attempts) throw ExchangeError(fmt::format("{}, {} times", error.what(), attempt), false);
     }
     pause(attempt + 1, retry_after);
   }
@@ -234,10 +250,11 @@ HttpResponse Client::Session::follow(const Place& place, const Call& call,
     request.authorization = may ? authorization.value : "";
     HttpResponse response = http_.perform(request);
     response.from = request.url;
-    const bool reads = call.method == "GET" || call.method == "HEAD";
-    if (!is_redirect(response.status) || !reads) return response;
+    if (!is_redirected(call.method, response.status)) return response;
     if (hop == max_redirects) fail("{}: more than {} redirects", place.host, max_redirects);
-    const Url next = parse_url(response.header("location"), &request.url);
+    const std::string location = response.header("location");
+    if (location.empty()) return response;
+    const Url next = parse_url(location, &request.url);
     if (request.url.scheme == "https" && next.scheme != "https")
       fail("{}: refused to follow a redirect from https to plain http ({})", place.host,
            base::printable(next.host));
@@ -269,15 +286,40 @@ Client::Session::Authorization Client::Session::authorize(const Place& place, co
       const std::vector<Challenge> more = parse_challenges(value);
       challenges.insert(challenges.end(), more.begin(), more.end());
     }
+  // Each that can be met, until one is; why the first could not be is told.
+  std::exception_ptr why;
   for (const Challenge& challenge : challenges) {
-    if (challenge.scheme == "bearer") {
-      if (!who.registry_token.empty()) return {"Bearer " + who.registry_token, true};
-      return {"Bearer " + fetch_token(place, challenge, scope, response, who), !who.empty()};
-    }
     if (challenge.scheme == "basic" && !who.user.empty())
       return {"Basic " + base::base64(who.user + ":" + who.password), true};
+    if (challenge.scheme != "bearer") continue;
+    if (!who.registry_token.empty()) return {"Bearer " + who.registry_token, true};
+    try {
+      return {"Bearer " + fetch_token(place, challenge, scope, response, who), !who.empty()};
+    } catch (const base::Error& error) {
+      if (error.code() == base::Code::interrupted) throw;
+      if (!why) why = std::current_exception();
+    }
   }
+  if (why) std::rethrow_exception(why);
   return {};
+}
+
+// Asks until the server answers with something that does not pass; within its own origin it may say where to
+// ask.
+HttpResponse Client::Session::ask_for_token(HttpRequest request) {
+  int hops = 0;
+  for (int attempt = 1;;) {
+    HttpResponse response = http_.perform(request);
+    const std::string location = response.header("location");
+    if (is_redirected(request.method, response.status) && !location.empty() && hops++ < max_redirects) {
+      const Url next = parse_url(location, &request.url);
+      if (!next.same_origin(request.url)) return response;
+      request.url = next;
+      continue;
+    }
+    if (!is_passing(response.status) || attempt >= network_.attempts) return response;
+    pause(++attempt, response.retry_after);
+  }
 }
 
 // The token server's protocol: docker/distribution, "token authentication" and "oauth2".
@@ -290,46 +332,52 @@ std::string Client::Session::fetch_token(const Place& place, const Challenge& ch
   };
   const std::string realm = parameter("realm");
   if (realm.empty()) fail("{}: its challenge for a token names no realm", place.host);
-  const Url url = parse_url(realm);
+  const Url url = parse_url(realm, &asked.from);
   if (place.base.scheme == "https" && url.scheme != "https")
     fail("{}: refused to ask for a token over plain http at {}", place.host, base::printable(url.host));
   const std::string withheld = why_withheld(place, asked.from, url, Errand::token, network_);
   if (!withheld.empty() && (place.is_file || !who.empty()))
     fail("{}: refused to ask {} for a token: {}", place.host, base::printable(authority(url)), withheld);
-  std::string fields;
-  const auto add = [&fields](const std::string& name, const std::string& value) {
-    if (!value.empty()) fields += (fields.empty() ? "" : "&") + name + "=" + percent_encode(value);
+  const std::string wanted = merged_scopes(scope, parameter("scope"));
+  const auto fields_of = [](const std::vector<std::pair<const char*, std::string>>& values) {
+    std::string fields;
+    for (const auto& [name, value] : values)
+      if (!value.empty())
+        fields += fmt::format("{}{}={}", fields.empty() ? "" : "&", name, percent_encode(value));
+    return fields;
   };
-  HttpRequest request;
-  request.limit = size_t{1} << 20;
-  add("service", parameter("service"));
-  if (!who.identity_token.empty()) {
-    add("scope", scope);
-    add("grant_type", "refresh_token");
-    add("refresh_token", who.identity_token);
-    add("client_id", "minibuild");
-    request.method = "POST";
-    request.headers = {"Content-Type: application/x-www-form-urlencoded"};
-    request.body = fields;
-    request.url = url;
-  } else {
-    for (const std::string& one : base::split(scope, ' ')) add("scope", one);
-    request.url = parse_url(url.text + (url.text.find('?') == std::string::npos ? "?" : "&") + fields);
-    if (!who.user.empty()) request.authorization = "Basic " + base::base64(who.user + ":" + who.password);
+  HttpRequest by_get;
+  by_get.limit = size_t{1} << 20;
+  std::vector<std::pair<const char*, std::string>> values = {{"service", parameter("service")}};
+  for (const std::string& one : base::split(wanted, ' ')) values.emplace_back("scope", one);
+  by_get.url =
+      parse_url(url.text + (url.text.find('?') == std::string::npos ? "?" : "&") + fields_of(values));
+  if (!who.user.empty()) by_get.authorization = "Basic " + base::base64(who.user + ":" + who.password);
+  HttpRequest by_post;
+  by_post.limit = by_get.limit;
+  by_post.method = "POST";
+  by_post.headers = {"Content-Type: application/x-www-form-urlencoded"};
+  by_post.url = url;
+  values = {{"service", parameter("service")}, {"scope", wanted}, {"client_id", "minibuild"}};
+  const bool refreshes = !who.identity_token.empty();
+  values.emplace_back("grant_type", refreshes ? "refresh_token" : "password");
+  values.emplace_back("refresh_token", who.identity_token);
+  if (!refreshes) {
+    values.emplace_back("username", who.user);
+    values.emplace_back("password", who.password);
   }
-  HttpResponse response;
-  for (int attempt = 1;; ++attempt) {
-    response = http_.perform(request);
-    if (!is_passing(response.status) || attempt >= network_.attempts) break;
-    pause(attempt + 1, response.retry_after);
-  }
+  by_post.body = fields_of(values);
+  // Servers have both ways, or one of them.
+  HttpResponse response = ask_for_token(refreshes ? by_post : by_get);
+  const bool other_way = response.status == 404 || response.status == 405;
+  if (other_way && !who.user.empty()) response = ask_for_token(refreshes ? by_get : by_post);
   response.from = place.base;  // the refusal is about the place's credentials
   const std::string where = fmt::format("the token server {} of {}", base::printable(url.host), place.host);
-  if (response.status != 200) refuse(place, response, where);
+  if (!response.is_done()) refuse(place, response, where);
   const oci::Json json = oci::parse_json(response.body, "the answer of " + where);
   for (const char* name : {"token", "access_token"})
     if (json.is_object() && json.contains(name) && json[name].is_string()) {
-      std::string token = json[name].get<std::string>();
+      std::string token(base::trim(json[name].get<std::string>()));
       const bool fine = !token.empty() &&
                         std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
       if (fine) return token;
@@ -339,6 +387,10 @@ std::string Client::Session::fetch_token(const Place& place, const Challenge& ch
 
 void Client::Session::refuse(const Place& place, const HttpResponse& response, const std::string& what) {
   std::string message = fmt::format("{}: {}", what, status_text(response.status));
+  // An answer that is no refusal says nothing by its number alone.
+  if (response.status < 400)
+    message = fmt::format("{}: the registry answered with {}, which tells nothing here", what,
+                          status_text(response.status));
   if (const std::string text = error_text(response); !text.empty()) message += " (" + text + ")";
   if (response.status == 401 || response.status == 403) {
     const Credential who = credential(place);

@@ -46,6 +46,7 @@ struct Call {
   Access access = Access::pull;
   std::string also_pull;  // another repository that is read, for mounts
   bool once = false;      // the caller tries again by itself
+  bool spares = false;    // its answer only spares work: it is not insisted on
   decltype(HttpRequest::sink) sink;
 };
 
@@ -62,7 +63,7 @@ class Client::Session {
   std::vector<Place> places(const std::string& url) const;
   Place origin(const oci::Reference& reference) const;
   /// Runs a call; gives the answer whatever its status is, but for those that were tried again in vain: those
-  /// throw.
+  /// throw, unless the call says otherwise.
   HttpResponse call(const Place& place, const Call& call);
   /// Throws Error with what the registry says, and which credentials were used.
   [[noreturn]] void refuse(const Place& place, const HttpResponse& response, const std::string& what);
@@ -90,6 +91,7 @@ class Client::Session {
   Authorization authorize(const Place& place, const std::string& scope, const HttpResponse& response);
   std::string fetch_token(const Place& place, const Challenge& challenge, const std::string& scope,
                           const HttpResponse& response, const Credential& credential);
+  HttpResponse ask_for_token(HttpRequest request);
 
   Network network_;
   CredentialFiles files_;

@@ -37,10 +37,35 @@ TEST(Challenges, MalformedOnesAreLeftOut) {
 }
 
 TEST(Links, TheNextPage) {
-  EXPECT_EQ(next_link(R"(</v2/a/tags/list?n=2&last=b>; rel="next")"), "/v2/a/tags/list?n=2&last=b");
-  EXPECT_EQ(next_link(R"(<x>; rel=prev, <y>; title="a,b;c" ; rel=next)"), "y");
-  for (const char* none : {"", "<x>", "<x>; rel=last", "x; rel=next", "<x; rel=next", R"(<x>; rel="next)"})
-    EXPECT_EQ(next_link(none), "") << none;
+  struct Case {
+    std::vector<std::string> headers;
+    const char* want;
+  };
+  const Case cases[] = {
+      {{R"(</v2/a/tags/list?n=2&last=b>; rel="next")"}, "/v2/a/tags/list?n=2&last=b"},
+      {{R"(<x>; rel=prev, <y>; title="a,b;c" ; rel=next)"}, "y"},
+      {{R"(<x>; rel="prev")", R"(<y>; rel="next")"}, "y"},
+      {{R"(<x>; REL="Prev NEXT")"}, "x"},
+      {{R"(<x>; rel=next; rel=prev)"}, "x"},
+      {{R"(<x>; rel=prev; rel=next)"}, ""},
+      {{R"(<a,b;c>;rel=next)"}, "a,b;c"},
+      {{R"(<>; rel=next)"}, ""},
+      // Registries leave out `rel`, or the brackets.
+      {{"<x>"}, "x"},
+      {{"<x>; title=y"}, "x"},
+      {{"<x>, <y>; rel=next"}, "y"},
+      {{"<x>; rel=first, <y>"}, "y"},
+      {{"/v2/a?last=b; rel=next"}, "/v2/a?last=b"},
+      {{"/v2/a?last=b"}, "/v2/a?last=b"},
+      {{}, ""},
+      {{""}, ""},
+      {{"<x>; rel=last"}, ""},
+      {{"<x>; rel=nextish"}, ""},
+      {{"<x; rel=next"}, ""},
+      {{R"(<x>; rel="next)"}, ""},
+  };
+  for (const Case& one : cases)
+    EXPECT_EQ(next_link(one.headers), one.want) << (one.headers.empty() ? "none" : one.headers.front());
 }
 
 TEST(ContentRanges, AreReadStrictly) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "minibuild/oci/reference.h"
@@ -67,9 +68,13 @@ std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,
 /// What store::Cache::lock_lists calls a repository or layout.
 std::string lists_name(const oci::ImageLocation& location);
 /// Puts what belongs to images beside them: into the repository of a registry, or into a layout. Throws Error
-/// `cannot write IMAGE: cause`. Whoever read what is there holds lock_lists.
-void attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
-            store::Cache& cache, const Registries& registries);
+/// `cannot write IMAGE: cause`. Whoever read what is there holds lock_lists. Gives the subjects for which the
+/// registry has neither the referrers API nor a list: what names them, and has no tag of its own, is put and
+/// never found.
+std::set<oci::Digest> attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
+                             store::Cache& cache, const Registries& registries);
+/// What to say of such a subject.
+std::string unlisted_text(const oci::Digest& subject);
 
 /// As store::write_output, for registries too: blobs first, then manifests, then the index, the tags last.
 /// What the repository has is not sent; what another repository of the same registry has is mounted. The tag

@@ -24,10 +24,10 @@ class CredentialFiles {
   explicit CredentialFiles(std::vector<std::string> files) : files_(std::move(files)) {}
 
   /// Looks for `HOST[:PORT]/REPOSITORY`: in each file first `credHelpers`, then `auths` (the longest prefix
-  /// of host and repository wins, containers-auth.json(5)), then `credsStore`. Files that are not there are
-  /// passed over. Throws Error naming the file, or the helper with what it wrote to its standard error.
-  /// A helper that does not answer within `patience` seconds is ended; when `cancelled` is set meanwhile the
-  /// error is Error{Code::interrupted}.
+  /// of host and repository wins, containers-auth.json(5)), then `credsStore`. Files that are not there or
+  /// hold nothing (no bytes, `null`, `{}`) are passed over, and so are empty entries and names of helpers.
+  /// Throws Error naming the file, and the helper with what it printed. A helper that does not answer within
+  /// `patience` seconds is ended; when `cancelled` is set meanwhile the error is Error{Code::interrupted}.
   Credential find(const std::string& host, const std::string& repository,
                   const std::atomic<bool>* cancelled = nullptr, int patience = 60) const;
   const std::vector<std::string>& files() const { return files_; }
@@ -36,8 +36,8 @@ class CredentialFiles {
   std::vector<std::string> files_;
 };
 
-/// The value of the JSON that a credential helper prints, or of one entry of `auths`. Throws Error naming
-/// `what`.
+/// The value of the JSON that a credential helper prints; nobody if it prints nothing, or neither a user nor
+/// a secret. Throws Error naming `what`.
 Credential parse_helper_answer(const std::string& text, const std::string& what);
 
 }  // namespace minibuild::registry
