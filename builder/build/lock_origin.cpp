@@ -99,15 +99,23 @@ std::vector<std::string> directories_of(const spec::Source& source) {
 std::string source_of(const LockedPackage& package, const std::vector<std::string>& source_texts) {
   std::string best;
   size_t length = 0;
-  for (const std::string& text : source_texts)
-    for (const char* kind : {" deb ", " apk "}) {
-      const size_t at = text.find(kind);
-      if (at == std::string::npos) continue;
-      const std::string url = text.substr(at + 5, text.find(' ', at + 5) - at - 5);
-      if (url.size() < length || !package.url.starts_with(url + "/")) continue;
-      best = text.substr(0, at);
-      length = url.size();
+  for (const std::string& text : source_texts) {
+    // `NAME deb URL SUITES COMPONENTS`, `NAME apk URL REPOSITORIES`
+    const std::vector<std::string> words = base::split(text, ' ');
+    if (words.size() < 3) continue;
+    std::vector<std::string> directories = {words[2]};
+    // Two sources may be repositories below one URL.
+    if (words[1] == "apk" && words.size() > 3 && !words[3].empty()) {
+      directories.clear();
+      for (const std::string& repository : base::split(words[3], ','))
+        directories.push_back(words[2] + "/" + repository);
     }
+    for (const std::string& directory : directories) {
+      if (directory.size() < length || !package.url.starts_with(directory + "/")) continue;
+      best = words[0];
+      length = directory.size();
+    }
+  }
   return best;
 }
 

@@ -7,8 +7,10 @@
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/build/lock.h"
 #include "minibuild/packages/apk.h"
 #include "minibuild/packages/deb.h"
+#include "minibuild/packages/selection.h"
 
 namespace minibuild::build {
 
@@ -97,6 +99,11 @@ packages::Package read_package(const LockedPackage& locked, Format format, store
 std::string member(const packages::Package& package, const char* name) {
   const auto it = package.file.control.find(name);
   return it == package.file.control.end() ? std::string() : it->second;
+}
+
+packages::Facts facts_of(const packages::Package& package, Format format) {
+  return format == Format::apk ? packages::pkginfo_facts(member(package, ".PKGINFO"))
+                               : packages::deb_facts(member(package, "control"));
 }
 
 }  // namespace
@@ -197,8 +204,7 @@ std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& l
   });
   for (size_t i = 0; i < locked.size(); ++i) {
     packages::Package& package = all[i];
-    package.facts = format == Format::apk ? packages::pkginfo_facts(member(package, ".PKGINFO"))
-                                          : packages::deb_facts(member(package, "control"));
+    package.facts = facts_of(package, format);
     package.facts.size = locked[i].size;
     if (!packages::is_package_name(package.facts.name) ||
         !packages::is_plain_version(package.facts.version) ||
@@ -214,6 +220,73 @@ std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& l
   }
   return all;
 }
+
+std::optional<std::string> wrong_selection(const std::vector<const packages::Facts*>& facts,
+                                           const std::optional<std::vector<packages::Facts>>& present,
+                                           const std::vector<spec::PackageEntry>& entries, Format format) {
+  std::vector<packages::Request> requests;
+  for (const spec::PackageEntry& entry : entries)
+    if (entry.name != "*")
+      requests.push_back({entry.name, entry.op, entry.version, entry.absent, entry.omit, entry.text});
+  const packages::Selection found =
+      packages::examine_selection(facts, present.value_or(std::vector<packages::Facts>()), requests, format);
+  if (present && !found.missing.empty()) {
+    const packages::Gap& gap = found.missing.front();
+    return gap.package.empty()
+               ? fmt::format("no package for '{}', which the spec asks for", gap.needs)
+               : fmt::format("no package for '{}', which {} needs", base::printable(gap.needs), gap.package);
+  }
+  if (found.unneeded.empty()) return std::nullopt;
+  return fmt::format(
+      "'{}'{}, which nothing that the spec asks for needs", found.unneeded.front(),
+      found.unneeded.size() == 1 ? "" : fmt::format(" and {} more", found.unneeded.size() - 1));
+}
+
+std::optional<std::vector<packages::Facts>> known_facts(const LockedPackages& set, Format format,
+                                                        store::Cache& cache) {
+  std::vector<packages::Facts> all;
+  for (const LockedPackage& locked : set.packages) {
+    if (!is_package_cached(locked, cache)) {
+      // Its file is there if it was locked, but not yet used.
+      if (!cache.find_blob(locked.digest)) return std::nullopt;
+      Registries nobody;
+      nobody.offline = true;
+      read_package(locked, format, cache, nobody);
+    }
+    all.push_back(facts_of(cached_package(locked, cache).value(), format));
+  }
+  return all;
+}
+
+namespace {
+
+// That a set of the lock file is neither too much nor too little. What is below is read only if something
+// seems to be missing.
+void check_selection(const SpecFile& file, const LockedPackages& set,
+                     const std::vector<packages::Package>& loaded,
+                     const std::vector<spec::PackageEntry>& entries, const tree::FileTree& base,
+                     const Options& options, store::Cache& cache) {
+  const Format format = format_of(file.spec);
+  std::vector<const packages::Facts*> facts;
+  for (const packages::Package& package : loaded) facts.push_back(&package.facts);
+  std::optional<std::vector<packages::Facts>> present(std::in_place);
+  auto wrong = wrong_selection(facts, present, entries, format);
+  if (!wrong) return;
+  present = packages::installed_packages(base, format);
+  for (const LockedPackages& other : options.packages)
+    if (&other != &set && other.platform == set.platform)
+      for (packages::Package& package : load_packages(other.packages, format, cache, options.registries))
+        present->push_back(std::move(package.facts));
+  wrong = wrong_selection(facts, present, entries, format);
+  if (!wrong) return;
+  const std::string& top = options.top.empty() ? file.spec.file : options.top;
+  fail(
+      "the lock file {} has {}: it was changed since it was made; to resolve anew: minibuild lock {} "
+      "--update",
+      lock_path(top), *wrong, top);
+}
+
+}  // namespace
 
 std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* stage,
                                      const oci::Platform& platform, const tree::FileTree& base, int64_t epoch,
@@ -245,6 +318,7 @@ std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* st
   packaged.id = base::to_hex(id.finish());
   try {
     packaged.packages = load_packages(set->packages, settings.format, cache, options.registries);
+    check_selection(file, *set, packaged.packages, entries, base, options, cache);
     packaged.installation = packages::install(base, packaged.packages, settings);
   } catch (const base::Error& error) {
     if (error.code() == base::Code::interrupted) throw;

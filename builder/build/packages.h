@@ -37,6 +37,17 @@ std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& l
                                              packages::Format format, store::Cache& cache,
                                              const Registries& registries);
 
+/// What a set of a lock file has too much or lacks: `'app' needs 'musl', which is not there`; nothing if it
+/// is what the entries make of it. `facts` are those of its packages, `present` those of what is there
+/// besides; without those only what is too much is told.
+std::optional<std::string> wrong_selection(const std::vector<const packages::Facts*>& facts,
+                                           const std::optional<std::vector<packages::Facts>>& present,
+                                           const std::vector<spec::PackageEntry>& entries,
+                                           packages::Format format);
+/// The facts of a set's packages as far as nothing has to be fetched; nothing otherwise.
+std::optional<std::vector<packages::Facts>> known_facts(const LockedPackages& set, packages::Format format,
+                                                        store::Cache& cache);
+
 /// The packages of an image, or of the stage whose name is given, over `base`: as the lock says, fetched if
 /// the cache lacks them. Nothing if the spec has none there. Those of a stage are unpacked, and wait for
 /// their scripts.

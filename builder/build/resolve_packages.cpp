@@ -637,14 +637,39 @@ class Resolver {
           fmt::format("{} of '{}' meets what {} needs, {}, for which a source before it has {}; if that is "
                       "meant: {{ name: {}, source: {} }}",
                       one.name, one.source, one.needed_by, one.dependency, one.usual, one.name, one.source));
-    return locked(solution, problem.format, file, entries.front().position);
+    std::vector<Facts> facts;
+    std::vector<LockedPackage> all = locked(solution, problem.format, file, entries.front().position, facts);
+    note_replaced(solution, facts, file.spec.sources, problem.format);
+    return all;
+  }
+
+  // Files that go from a package of an earlier source to one of a later one.
+  void note_replaced(const packages::Solution& solution, const std::vector<Facts>& facts,
+                     const std::vector<spec::Source>& sources, Format format) {
+    const std::vector<int> ranks = spec::ranks_of(sources);
+    const auto rank_of = [&](const std::string& name) {
+      for (size_t i = 0; i < sources.size(); ++i)
+        if (sources[i].name == name) return ranks[i];
+      return 0;
+    };
+    for (size_t i = 0; i < facts.size(); ++i)
+      for (size_t j = 0; j < facts.size() && !facts[i].replaces.empty(); ++j) {
+        const packages::Selected& a = solution.packages[i];
+        const packages::Selected& b = solution.packages[j];
+        if (rank_of(a.source) > rank_of(b.source) && packages::does_replace(facts[i], facts[j], format))
+          warn(
+              fmt::format("{} of '{}' takes files that {} of '{}' has as well: it says that it replaces that "
+                          "package; to leave files out of it: {{ name: {}, except: [...] }}",
+                          a.facts.name, a.source, b.facts.name, b.source, a.facts.name));
+      }
   }
 
   // deb: the index has the hashes. apk: the index vouches for the control part, which has that of the data;
-  // the file's own hash is known when it is here.
+  // the file's own hash is known when it is here. `known` is what the index says, and the packages.
   std::vector<LockedPackage> locked(const packages::Solution& solution, Format format, const SpecFile& file,
-                                    spec::Position position) {
+                                    spec::Position position, std::vector<Facts>& known) {
     std::vector<LockedPackage> all(solution.packages.size());
+    known.resize(all.size());
     const auto lock_one = [&](size_t i) {
       const packages::Selected& selected = solution.packages[i];
       LockedPackage& one = all[i];
@@ -656,6 +681,7 @@ class Resolver {
              {},
              selected.facts.size,
              selected.why};
+      known[i] = selected.facts;
       if (format == Format::deb) {
         one.digest = oci::parse_digest("sha256:" + selected.facts.sha256, "the index's hash of " + one.name);
         return;
@@ -675,6 +701,7 @@ class Resolver {
           fail("cannot use {}: it is the package {} {}, want {} {}", one.url, base::printable(facts.name),
                base::printable(facts.version), one.name, one.version);
         one.architecture = facts.architecture;
+        known[i].replaces = facts.replaces;  // indexes do not have it
       } catch (const base::Error&) {
         cache_.forget_blob(one.digest);
         throw;
@@ -746,6 +773,18 @@ spec::Diagnostics examine_locked_packages(const std::string& spec_path, const Op
           add(file, position, spec::Severity::error, "lock",
               fmt::format("the lock file {}{} has {}", path, line_in_lock(path, package.url), *wrong),
               fmt::format("minibuild lock {} --update", spec_path));
+      const packages::Format format = format_of(file.spec);
+      const auto facts = known_facts(*set, format, cache);
+      if (!facts) return;
+      std::vector<const Facts*> chosen;
+      for (const Facts& one : *facts) chosen.push_back(&one);
+      // What a base has that was made elsewhere is not known here.
+      std::optional<std::vector<Facts>> present;
+      if (stage.empty() && std::holds_alternative<spec::BaseScratch>(file.spec.base.what)) present.emplace();
+      if (const auto wrong = wrong_selection(chosen, present, entries, format))
+        add(file, position, spec::Severity::error, "lock",
+            fmt::format("the lock file {} has {}", path, *wrong),
+            fmt::format("minibuild lock {} --update", spec_path));
     };
   };
   std::vector<oci::Platform> others;

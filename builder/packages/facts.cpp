@@ -1,4 +1,5 @@
 #include "minibuild/packages/facts.h"
+#include "minibuild/packages/version.h"
 
 #include <strings.h>
 #include <algorithm>
@@ -250,6 +251,19 @@ Relation apk_relation(std::string_view text) {
   if (relation.op == "==") relation.op = "=";
   relation.version = text.substr(end);
   return relation;
+}
+
+bool does_replace(const Facts& a, const Facts& b, Format format) {
+  return std::any_of(a.replaces.begin(), a.replaces.end(), [&](const std::string& text) {
+    const bool apk = format == Format::apk;
+    const Relation relation = apk ? apk_relation(text) : deb_relation(text);
+    if (relation.name != b.name) return false;
+    if (relation.op.empty()) return true;
+    const int order = apk ? compare_apk_versions(b.version, relation.version)
+                          : compare_deb_versions(b.version, relation.version);
+    return (order < 0 && relation.op.starts_with('<')) || (order > 0 && relation.op.starts_with('>')) ||
+           (order == 0 && relation.op.ends_with('='));
+  });
 }
 
 }  // namespace minibuild::packages

@@ -318,18 +318,7 @@ class Installing {
   }
 
   bool replaces(const Package& a, const Package& b) const {
-    for (const std::string& text : a.facts.replaces) {
-      const Relation relation = settings_.format == Format::apk ? apk_relation(text) : deb_relation(text);
-      if (relation.name != b.facts.name) continue;
-      if (relation.op.empty()) return true;
-      const int order = settings_.format == Format::apk
-                            ? compare_apk_versions(b.facts.version, relation.version)
-                            : compare_deb_versions(b.facts.version, relation.version);
-      if ((order < 0 && relation.op.starts_with('<')) || (order > 0 && relation.op.starts_with('>')) ||
-          (order == 0 && relation.op.ends_with('=')))
-        return true;
-    }
-    return false;
+    return does_replace(a.facts, b.facts, settings_.format);
   }
 
   bool is_kept(size_t number, const std::string& path) const {

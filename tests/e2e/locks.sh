@@ -18,6 +18,8 @@ def repository(directory, key, packages, times=1700000000):
 repository("D", "distro", [("openssl", "3.1.0-r0", []), ("app", "1.0-r0", ["openssl"]), ("tool", "1.0-r0", [])])
 repository("D2", "distro", [("openssl", "3.0.0-r0", []), ("app", "2.0-r0", ["openssl"]), ("tool", "1.0-r0", [])])
 repository("V", "vendor", [("openssl", "9.9.9-r0", []), ("vendor-tool", "1.0-r0", ["openssl"])])
+make_repository("R", [make_package("thief", "1.0-r0", {"usr/share/tool": "thief\n"}, arch=sys.argv[2], replaces=["tool", "other<2"])], keys["vendor"])
+repository("N", "distro", [("app", "1.0-r0", ["openssl"]), ("tool", "1.0-r0", [])])
 # One that brings along, under another name, what the distribution's packages need.
 own = sys.argv[2]
 make_repository("W", [make_package("other-ssl", "9.9.9-r0", {"usr/share/other": "w\n"}, arch=own, provides=["so:libssl.so.3=9"]), make_package("other-tool", "1.0-r0", {"usr/share/ot": "w\n"}, arch=own, depends=["other-ssl"])], keys["vendor"])
@@ -126,6 +128,30 @@ same "a stand-in is told" "$(stand_in '[needs, other-tool]')" 1
 same "one that the spec names is not" "$(stand_in '[needs, other-tool, { name: other-ssl, source: vendor }]')" 0
 same "nor is there one without need" "$(stand_in '[needs]')" 0
 
+# A package of a later source that takes the files of an earlier one's.
+both thief '[tool, thief]' && sed -i 's#/V"#/R"#' thief.yaml
+"$B" lock thief.yaml > out 2>&1
+same "files of another source's package" "$? $(grep -c "warning: thief of 'vendor' takes files that tool of 'distro' has as well" out)" "0 1"
+both thief '[tool, thief]' ', priority: 10' && sed -i 's#/V"#/R"#' thief.yaml
+rm thief.lock.json
+"$B" lock thief.yaml > out 2>&1
+same "not if it comes first" "$? $(grep -c "takes files" out)" "0 0"
+
+# The first source loses a package that another one has.
+both lost '[app, openssl]'
+"$B" lock lost.yaml > /dev/null 2>&1
+mv D D1 && mv N D
+"$B" lock lost.yaml --update > out 2>&1
+same "another source steps in" "$(versions lost) $(grep -c "warning: openssl 9.9.9-r0 comes from the source 'vendor'; what was locked, 3.1.0-r0, came from 'distro'" out)" "app 1.0-r0 openssl 9.9.9-r0 1"
+mv D N && mv D1 D
+# The same where both are repositories below one URL.
+mkdir all && cp -r D all/main && cp -r V all/extra
+printf 'minibuild: 1\nsources:\n  distro: { apk: "file://%s/all", repositories: [main], keys: [distro.rsa.pub] }\n  vendor: { apk: "file://%s/all", repositories: [extra], keys: [vendor.rsa.pub] }\npackages: [app, openssl]\nuser: 1\n' "$SCRATCH" "$SCRATCH" > near.yaml
+"$B" lock near.yaml > /dev/null 2>&1
+rm -r all/main && cp -r N all/main
+"$B" lock near.yaml --update > out 2>&1
+same "repositories below one URL" "$(versions near) $(grep -c "warning: openssl 9.9.9-r0 comes from the source 'vendor'; what was locked, 3.1.0-r0, came from 'distro'" out)" "app 1.0-r0 openssl 9.9.9-r0 1"
+
 # --- Back in time.
 spec back '[app, openssl]'
 "$B" lock back.yaml > /dev/null 2>&1
@@ -166,6 +192,26 @@ build evil.yaml --locked -o oci:evil 2> err
 same "another architecture" "$? $(grep -c "'app' of the architecture s390x, want $arch" err)" "1 1"
 "$B" lock evil.yaml --update > out 2>&1
 check "an update makes it right" cmp evil.lock.json good.json
+
+# Packages that nothing asks for, and such as are not there. jq's expression | what the message has
+"$B" build --progress none evil.yaml -o oci:evil > /dev/null 2>&1
+spec more '[app, tool]'
+"$B" lock more.yaml > /dev/null 2>&1
+"$B" build --progress none more.yaml -o oci:evil > /dev/null 2>&1
+tool=$(jq -c '.packages[0].packages[] | select(.name == "tool")' more.lock.json)
+while IFS='~' read -r change say; do
+  for command in "build --progress none --locked -o oci:evil" "build --progress none -o oci:evil" check; do
+    jq --argjson tool "$tool" "$change" good.json > evil.lock.json
+    "$B" $command evil.yaml > out 2>&1
+    status=$?
+    same "$command: $change" "$status $(grep -c "the lock file evil.lock.json has $say" out)" "$([ "$command" = check ] && echo 2 || echo 1) 1"
+  done
+done << 'E3'
+.packages[0].packages += [$tool]~'tool', which nothing that the spec asks for needs
+del(.packages[0].packages[] | select(.name == "openssl"))~no package for 'openssl', which app needs
+del(.packages[0].packages[] | select(.name == "app"))~no package for 'app', which the spec asks for
+E3
+cp good.json evil.lock.json
 
 # --- Locks that are none: the line is named. sed's expression | what the message has
 while IFS='|' read -r change say; do

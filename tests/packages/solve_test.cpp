@@ -10,6 +10,7 @@
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/packages/selection.h"
 
 namespace minibuild::packages {
 namespace {
@@ -62,7 +63,17 @@ class Repositories {
       problem_.requests.push_back({one.name, one.op, one.version, one.absent, omitted, word,
                                    at == std::string::npos ? "" : word.substr(at + 1)});
     }
-    return solve(problem_);
+    Solution got = solve(problem_);
+    if (!got.failure) expect_whole(got);
+    return got;
+  }
+  // Without a solver's eyes: nothing is missing, and nothing is too much.
+  void expect_whole(const Solution& got) {
+    std::vector<const Facts*> chosen;
+    for (const Selected& one : got.packages) chosen.push_back(&one.facts);
+    const Selection found = examine_selection(chosen, problem_.installed, problem_.requests, problem_.format);
+    for (const Gap& gap : found.missing) ADD_FAILURE() << gap.package << " lacks " << gap.needs;
+    for (const std::string& name : found.unneeded) ADD_FAILURE() << name << " is not needed";
   }
   // `name version` of each, or what clashes.
   std::string operator()(const std::string& requests) {
@@ -105,6 +116,38 @@ class Repositories {
 // Each line `requests => result`.
 void expect_all(Repositories& ask, const std::vector<std::pair<std::string, std::string>>& table) {
   for (const auto& [requests, want] : table) EXPECT_EQ(ask(requests), want) << requests;
+}
+
+TEST(Selection, GapsAndMore) {
+  const auto facts = [](const std::string& text) { return deb_facts(text + "\n"); };
+  const std::vector<Facts> all = {
+      facts("Package: app\nDepends: mta | sendmail, libx (>= 2)"), facts("Package: postfix\nProvides: mta"),
+      facts("Package: libx"), facts("Package: more\nDepends: most"), facts("Package: most\nDepends: more")};
+  const struct {
+    std::vector<size_t> chosen, present;
+    std::string want;
+  } cases[] = {
+      {{0, 1, 2}, {}, ""},
+      {{0, 1}, {}, "app:libx (>= 2) "},
+      {{0, 1}, {2}, ""},
+      {{0, 2}, {}, "app:mta | sendmail "},
+      {{1, 2}, {}, ":app libx postfix "},
+      {{0, 1, 2, 3, 4}, {}, "more most "},
+      {{}, {}, ":app "},
+      {{1, 2}, {0}, ""},
+  };
+  for (const auto& one : cases) {
+    std::vector<const Facts*> chosen;
+    std::vector<Facts> present;
+    for (const size_t i : one.chosen) chosen.push_back(&all[i]);
+    for (const size_t i : one.present) present.push_back(all[i]);
+    const Selection found =
+        examine_selection(chosen, present, {{"app", "", "", false, false, "app"}}, Format::deb);
+    std::string got;
+    for (const Gap& gap : found.missing) got += gap.package + ":" + gap.needs + " ";
+    for (const std::string& name : found.unneeded) got += name + " ";
+    EXPECT_EQ(got, one.want);
+  }
 }
 
 // What the first source has is not taken from the second, in whatever way the second offers it.

@@ -81,4 +81,7 @@ Relation apk_relation(std::string_view text);
 /// The alternatives of one deb dependency, in order.
 std::vector<Relation> deb_alternatives(std::string_view text);
 
+/// Whether `a` may take what `b` has: deb-control(5), "Replaces"; apk's `replaces`.
+bool does_replace(const Facts& a, const Facts& b, Format format);
+
 }  // namespace minibuild::packages
