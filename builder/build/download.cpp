@@ -1,5 +1,9 @@
 #include "builder/build/download.h"
 
+#include <sys/statvfs.h>
+
+#include <algorithm>
+
 #include "minibuild/archive/tar.h"
 #include "minibuild/archive/unpack.h"
 #include "minibuild/base/error.h"
@@ -64,9 +68,17 @@ Downloaded copy_local(const std::string& path, const std::optional<oci::Digest>&
   return {digest, hash.size()};
 }
 
+// What has no known end must not fill the disk; on a small one the message that it is full says more.
+uint64_t limit_for(const std::string& directory, uint64_t limit) {
+  struct statvfs space {};
+  if (::statvfs(directory.c_str(), &space) != 0) return limit;
+  return std::min(limit, std::max(uint64_t{1} << 30, uint64_t{space.f_bavail} * space.f_frsize / 4 * 3));
+}
+
 Downloaded fetch(const std::string& url, const std::optional<oci::Digest>& want, store::Cache& cache,
                  const Registries& registries, uint64_t limit) {
   base::AtomicFile file(cache.temporary_directory() + "/download", 0444);
+  limit = limit_for(cache.temporary_directory(), limit);
   Downloaded done;
   if (const auto path = local_path(url, registries)) {
     done = copy_local(*path, want, limit, file);

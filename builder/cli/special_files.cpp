@@ -9,12 +9,18 @@ bool preserve_special = false;
 const tree::FileTree* tree_for(const oci::ImageLocation& destination, const tree::FileTree* tree,
                                std::optional<store::PlainTree>& place,
                                const std::function<void(const std::string& text)>& warn) {
-  if (tree == nullptr || destination.transport != oci::Transport::directory || preserve_special) return tree;
-  place = store::without_special_files(*tree);
+  if (tree == nullptr || destination.transport != oci::Transport::directory) return tree;
+  place = store::plain_tree(*tree, preserve_special);
+  const std::string name = oci::to_string(destination);
   if (!place->left_out.empty())
     warn(fmt::format(
         "{} is without what would act on this machine: {}; --preserve-special makes it, and tar: holds it",
-        oci::to_string(destination), place->left_out));
+        name, place->left_out));
+  if (!place->attributes.empty())
+    warn(fmt::format(
+        "{} is without extended attributes by which this machine decides who may do what: {}; tar: "
+        "holds them",
+        name, place->attributes));
   return &place->tree;
 }
 

@@ -14,7 +14,8 @@ namespace minibuild::cli {
 extern bool preserve_special;
 
 /// What to write to `destination`: the tree itself, or for dir: one that `place` then holds, without special
-/// files unless the option is given; `warn` is told what is left out. Null stays null.
+/// files unless the option is given, and without foreign extended attributes; `warn` is told what is left
+/// out. Null stays null.
 const tree::FileTree* tree_for(const oci::ImageLocation& destination, const tree::FileTree* tree,
                                std::optional<store::PlainTree>& place,
                                const std::function<void(const std::string& text)>& warn);

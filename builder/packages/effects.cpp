@@ -570,6 +570,25 @@ bool is_harmless(std::string_view name) {
                                                            "wc",
                                                            "whoami",
                                                            "xargs",
+                                                           "alias",
+                                                           "unalias",
+                                                           "declare",
+                                                           "typeset",
+                                                           "let",
+                                                           "getopts",
+                                                           "hash",
+                                                           "shopt",
+                                                           "pushd",
+                                                           "popd",
+                                                           "dirs",
+                                                           "times",
+                                                           "ulimit",
+                                                           "mapfile",
+                                                           "readarray",
+                                                           "caller",
+                                                           "jobs",
+                                                           "fg",
+                                                           "bg",
                                                            "dpkg-architecture",
                                                            "cd",
                                                            "debconf-communicate",
@@ -1099,15 +1118,17 @@ void follow_scripts(const Scene& scene, AccountBook& book) {
       left.insert(left.end(), mine.begin(), mine.end());
     }
     if (left.empty()) continue;
+    // Whole: what matters may stand anywhere.
+    constexpr size_t most = 50;
+    std::string shown;
+    for (size_t i = 0; i < std::min(left.size(), most); ++i)
+      shown += fmt::format("{}'{}'", i == 0 ? "" : ", ", base::printable(left[i].substr(0, 4096)));
+    if (left.size() > most) shown += fmt::format(" and {} more", left.size() - most);
     scene.warnings.push_back(
-        fmt::format("the package {} has a {} script that runs '{}'{}, which is not done for the image; if it "
-                    "matters, do it "
-                    "with 'files', or in a stage and 'copy'",
-                    package.facts.name, where, base::printable(left[0].substr(0, 400)),
-                    left.size() == 1
-                        ? ""
-                        : fmt::format(", '{}'{}", base::printable(left[1].substr(0, 400)),
-                                      left.size() == 2 ? "" : fmt::format(" and {} more", left.size() - 2))));
+        fmt::format("the package {} has a {} script that runs {}, which is not done for the image; if it "
+                    "matters, do it with "
+                    "'files', or in a stage and 'copy'",
+                    package.facts.name, where, shown));
   }
   make_alternatives(scene, alternatives);
 }

@@ -263,6 +263,18 @@ class Parser {
       part.parts.push_back(
           list(brace ? std::set<std::string, std::less<>>{"}"} : std::set<std::string, std::less<>>{}));
       want(brace ? "}" : ")");
+    } else if (is_word("function") && tokens_[at_ + 1].kind == Token::Kind::word) {
+      // bash: `function name {`, with `()` or without
+      part.kind = Part::Kind::function;
+      part.name = tokens_[at_ + 1].text;
+      at_ += 2;
+      if (is_op("(")) {
+        ++at_;
+        want(")");
+      }
+      while (is_op("\n")) ++at_;
+      part.parts.push_back(command());
+      return part;
     } else {
       return simple();
     }
@@ -415,6 +427,13 @@ class Follower {
   Follower(std::vector<std::string> arguments, ScriptHost& host)
       : arguments_(std::move(arguments)), host_(host) {}
 
+  // The functions of the script, wherever they stand: what one calls is no command, even where it cannot be
+  // known whether its definition was reached.
+  void note_functions(const Part& part) {
+    if (part.kind == Part::Kind::function) functions_.try_emplace(part.name, part.parts[0]);
+    for (const Part& one : part.parts) note_functions(one);
+  }
+
   Outcome follow(const Part& part, bool certain) {
     if (left_ || ++steps_ > max_steps) return Outcome::unknown;
     switch (part.kind) {
@@ -441,11 +460,13 @@ class Follower {
         return branch(part, certain);
       case Part::Kind::loop:
         if (follow(part.parts[0], certain) != Outcome::no) follow(part.parts[1], false);
+        broke_ = continued_ = false;
         return Outcome::yes;
       case Part::Kind::each:
         for (const std::string& value : expand_all(part.words)) {
           variables_[part.name] = value;
           follow(part.parts[0], certain && !is_unknown(value));
+          continued_ = false;
           if (broke_) break;
         }
         broke_ = false;
@@ -464,7 +485,7 @@ class Follower {
     Outcome last = Outcome::yes;
     for (const Part& one : part.parts) {
       last = follow(one, certain);
-      if (left_ || returned_ || broke_) break;
+      if (left_ || returned_ || broke_ || continued_) break;
     }
     return last;
   }
@@ -546,6 +567,7 @@ class Follower {
     if (name == "return")
       return returned_ = certain, words.size() > 1 && words[1] != "0" ? Outcome::no : Outcome::yes;
     if (name == "break") return broke_ = certain, Outcome::yes;
+    if (name == "continue") return continued_ = certain, Outcome::yes;
     if (name == "[" || name == "test") {
       words.erase(words.begin());
       if (!words.empty() && name == "[") words.pop_back();
@@ -750,6 +772,7 @@ class Follower {
   bool left_ = false;
   bool returned_ = false;
   bool broke_ = false;
+  bool continued_ = false;
 };
 
 }  // namespace
@@ -762,7 +785,9 @@ void follow_script(const std::string& text, const std::vector<std::string>& argu
       fail("it is not a script of the shell: {}", base::printable(first));
   }
   const Part part = Parser(text).run();
-  Follower(arguments, host).follow(part, true);
+  Follower follower(arguments, host);
+  follower.note_functions(part);
+  follower.follow(part, true);
 }
 
 }  // namespace minibuild::packages

@@ -165,7 +165,8 @@ class Arrival {
     if (expected_.size && bytes.size() > *expected_.size - size_)
       fail("{} has more than the {} bytes that its descriptor says", expected_.what, *expected_.size);
     if (!expected_.size && bytes.size() > expected_.limit - size_)
-      fail("{} has more than {}", expected_.what, base::human_size(expected_.limit));
+      fail("{} has more than {}, the most that is taken of it here", expected_.what,
+           base::human_size(expected_.limit));
     size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t n =
@@ -389,7 +390,7 @@ Client::Fetched Client::fetch(const Place& place, const std::string& path, const
     if (progress.reached(arrival.size(), arrival.received())) failures = 0;
     if (++failures >= session_->network().attempts)
       fail("{}: {}; tried {} times without getting further", expected.what, why, failures);
-    session_->pause(failures + 1, retry_after);
+    session_->pause(failures + 1, retry_after, fmt::format("{}: {}", expected.what, why));
   }
   if (::ftruncate(fd, static_cast<off_t>(arrival.size())) != 0) throw Unwritable(fd, base::errno_text());
   return {arrival.digest(), arrival.size()};

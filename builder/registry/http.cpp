@@ -18,6 +18,9 @@ using base::fail;
 namespace {
 
 constexpr size_t max_headers = size_t{256} << 10;
+constexpr size_t max_url = 16384;
+constexpr int max_interim =
+    20;  // answers such as 100 Continue and 103 Early Hints before the one that counts
 
 std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
@@ -50,8 +53,11 @@ bool Url::same_origin(const Url& other) const {
 Url parse_url(const std::string& text, const Url* base) {
   const Curl& api = curl();
   const std::unique_ptr<CURLU, void (*)(CURLU*)> url(api.url(), api.url_cleanup);
+  if (text.size() >= max_url)
+    fail("'{}…' is no URL that is followed: it has {} bytes, want fewer than {}",
+         base::printable(std::string_view(text).substr(0, 100)), text.size(), max_url);
   const bool fits =
-      text.size() < 16384 && text.find_first_of(std::string_view("\0\r\n ", 4)) == std::string::npos &&
+      text.find_first_of(std::string_view("\0\r\n ", 4)) == std::string::npos &&
       (base == nullptr || api.url_set(url.get(), CURLUPART_URL, base->text.c_str(), 0) == CURLUE_OK) &&
       api.url_set(url.get(), CURLUPART_URL, text.c_str(), 0) == CURLUE_OK;
   if (!fits) fail("'{}' is not a URL", base::printable(std::string_view(text).substr(0, 300)));
@@ -90,6 +96,7 @@ struct Http::Exchange {
   uint64_t sent = 0;
   size_t header_bytes = 0;
   bool too_large = false;
+  int answers = 0;  // interim ones, and the one that counts
   bool too_slow = false;
   std::chrono::steady_clock::time_point since{};  // when the present stretch began; zero: not yet
   uint64_t moved_before = 0;                      // bytes until then
@@ -147,6 +154,7 @@ size_t Http::on_header(const char* data, size_t size, size_t count, void* exchan
     return 0;
   }
   if (line.starts_with("HTTP/")) {
+    if (++self.answers > max_interim) return 0;
     self.response.headers.clear();  // what came before belongs to an interim answer
   } else if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
     self.response.headers.emplace_back(lower_case(line.substr(0, colon)), base::trim(line.substr(colon + 1)));
@@ -265,6 +273,14 @@ HttpResponse Http::perform(const HttpRequest& request) {
   if (network_.cancelled != nullptr && *network_.cancelled)
     throw base::Error(base::Code::interrupted, "interrupted");
   const std::string place = request.url.host + ":" + request.url.port;
+  if (exchange.answers > max_interim)
+    throw ExchangeError(fmt::format("{} sent {} interim answers, such as 100 Continue, and none that counts",
+                                    place, max_interim),
+                        false);
+  if (exchange.header_bytes > max_headers || exchange.result == CURLE_OUT_OF_MEMORY)
+    throw ExchangeError(
+        fmt::format("{} answered with more headers than are read (256 KiB, 100 KiB in a line)", place),
+        false);
   if (exchange.too_large)
     throw ExchangeError(fmt::format("{} answered with more than {}", place, base::human_size(request.limit)),
                         false);
@@ -278,6 +294,7 @@ HttpResponse Http::perform(const HttpRequest& request) {
     throw ExchangeError(fmt::format("the answer of {} was not what was asked for", place), true);
   if (exchange.result != CURLE_OK) {
     const std::string why = exchange.text[0] != '\0' ? exchange.text : curl().easy_strerror(exchange.result);
+    const int status = exchange.response.status;
     switch (exchange.result) {
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CERTPROBLEM:
@@ -289,6 +306,10 @@ HttpResponse Http::perform(const HttpRequest& request) {
         throw ExchangeError(
             fmt::format("{}: {}; if it speaks plain HTTP, add --plain-http {}", place, why, place), false);
       case CURLE_OPERATION_TIMEDOUT:
+        if (status / 100 == 1)
+          throw ExchangeError(fmt::format("{} sent nothing but an interim answer ({}) for {} s", place,
+                                          status, network_.patience),
+                              false);
         throw ExchangeError(fmt::format("{}: no byte came for {} s", place, network_.patience), true);
       default:
         throw ExchangeError(fmt::format("{}: {}", place, why), true);

@@ -109,7 +109,7 @@ bool Client::list_referrer(const oci::Reference& repository, const oci::Digest& 
   const std::string digest = entry.at("digest").get<std::string>();
   // Some say that they noted it and have no API, others need a moment.
   for (int attempt = 1; attempt <= (said ? 3 : 1); ++attempt) {
-    if (attempt > 1) session_->pause(attempt, 0);
+    if (attempt > 1) session_->pause(attempt, 0, "");
     const auto found = unless_it_fails([&] { return referrers_by_api(repository, subject); });
     if (!found) break;
     if (std::any_of(found->begin(), found->end(),

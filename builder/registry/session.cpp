@@ -163,7 +163,12 @@ std::vector<Place> Client::Session::places(const std::string& url) const {
   return found;
 }
 
-void Client::Session::pause(int attempt, int retry_after) const {
+void Client::Session::pause(int attempt, int retry_after, const std::string& what) const {
+  if (retry_after > network_.patience)
+    throw Refused(
+        fmt::format("{}; it wants to be asked again after {} s, want at most {} s (--network-timeout)", what,
+                    retry_after, network_.patience),
+        503, "");
   double seconds = network_.backoff * std::pow(2.0, std::max(0, attempt - 2));
   seconds =
       std::min(std::max(seconds, static_cast<double>(retry_after)), static_cast<double>(network_.patience));
@@ -181,6 +186,7 @@ HttpResponse Client::Session::call(const Place& place, const Call& call) {
                                      : network_.attempts;
   for (int attempt = 1;; ++attempt) {
     int retry_after = 0;
+    std::string what;
     try {
       HttpResponse response = authorized(place, call);
       if (!is_passing(response.status) || call.once) return response;
@@ -191,11 +197,12 @@ HttpResponse Client::Session::call(const Place& place, const Call& call) {
                                   error_text(response).empty() ? "" : " (" + error_text(response) + ")"),
                       response.status, error_code(response));
       retry_after = response.retry_after;
+      what = fmt::format("{}: {}", place.host, status_text(response.status));
     } catch (const ExchangeError& error) {
       if (!error.worth_a_retry() || call.once) throw;
       if (attempt >= attempts) throw ExchangeError(fmt::format("{}, {} times", error.what(), attempt), false);
     }
-    pause(attempt + 1, retry_after);
+    pause(attempt + 1, retry_after, what);
   }
 }
 
@@ -251,9 +258,12 @@ HttpResponse Client::Session::follow(const Place& place, const Call& call,
     HttpResponse response = http_.perform(request);
     response.from = request.url;
     if (!is_redirected(call.method, response.status)) return response;
-    if (hop == max_redirects) fail("{}: more than {} redirects", place.host, max_redirects);
     const std::string location = response.header("location");
-    if (location.empty()) return response;
+    if (location.empty())
+      throw Refused(fmt::format("{}: {} without saying where to (Location)", authority(request.url),
+                                status_text(response.status)),
+                    response.status, "");
+    if (hop == max_redirects) fail("{}: more than {} redirects", place.host, max_redirects);
     const Url next = parse_url(location, &request.url);
     if (request.url.scheme == "https" && next.scheme != "https")
       fail("{}: refused to follow a redirect from https to plain http ({})", place.host,
@@ -318,7 +328,8 @@ HttpResponse Client::Session::ask_for_token(HttpRequest request) {
       continue;
     }
     if (!is_passing(response.status) || attempt >= network_.attempts) return response;
-    pause(++attempt, response.retry_after);
+    pause(++attempt, response.retry_after,
+          fmt::format("{}: {}", authority(request.url), status_text(response.status)));
   }
 }
 

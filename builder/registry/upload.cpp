@@ -244,7 +244,7 @@ void Client::send(const oci::Reference& repository, const oci::Descriptor& blob,
             if (lags) break;
             fail("{}: the upload stopped at {} of {} bytes", upload.what(), done, blob.size);
           }
-          session_->pause(failures + 1, response.retry_after);
+          session_->pause(failures + 1, response.retry_after, upload.what());
           response = session_->call(place, upload.ask());
           if (!response.is_done()) break;
           done = arrived(response, blob.size).value_or(0);
@@ -275,7 +275,7 @@ void Client::send(const oci::Reference& repository, const oci::Descriptor& blob,
     }
     if (attempt >= session_->network().attempts)
       fail("cannot upload {}: {}; tried {} times", upload.what(), why, attempt);
-    session_->pause(attempt + 1, retry_after);
+    session_->pause(attempt + 1, retry_after, fmt::format("cannot upload {}: {}", upload.what(), why));
   }
 }
 

@@ -124,11 +124,37 @@ void Stubs::link(int root, const std::string& path, const std::string& target) {
   if (::symlinkat(target.c_str(), root, path.c_str()) == 0) made_.emplace_back(path, false);
 }
 
+void Stubs::text(int root, const std::string& path, const std::string& text) {
+  const base::Fd parent = open_parent(root, path, &made_);
+  const base::Fd fd(::openat(parent.get(), std::string(tree::name_of(path)).c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!fd && errno == EEXIST) return;
+  if (!fd) fail("cannot make /{} in the sandbox: {}", path, base::errno_text());
+  base::write_all(fd.get(), text, "/" + path);
+  ::fchmod(fd.get(), 0644);
+  made_.emplace_back(path, false);
+  texts_[path] = text;
+}
+
+namespace {
+
+bool holds(int parent, const std::string& name, const std::string& text) {
+  const base::Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  std::string there(text.size() + 1, '\0');
+  const ssize_t n = fd ? ::read(fd.get(), there.data(), there.size()) : -1;
+  return n == static_cast<ssize_t>(text.size()) && there.compare(0, text.size(), text) == 0;
+}
+
+}  // namespace
+
 void Stubs::remove(int clean) const {
   for (auto it = made_.rbegin(); it != made_.rend(); ++it) {
     try {
       const base::Fd parent = open_parent(clean, it->first, nullptr);
-      ::unlinkat(parent.get(), std::string(tree::name_of(it->first)).c_str(), it->second ? AT_REMOVEDIR : 0);
+      const std::string name(tree::name_of(it->first));
+      const auto text = texts_.find(it->first);
+      if (text != texts_.end() && !holds(parent.get(), name, text->second)) continue;
+      ::unlinkat(parent.get(), name.c_str(), it->second ? AT_REMOVEDIR : 0);
     } catch (const base::Error&) {
       continue;  // a command replaced a directory on the way
     }
@@ -179,6 +205,9 @@ class Mounter {
     if (orders_.host_tools) {
       mount_host();
       write_settings();
+    } else {
+      // For `localhost`. Not mounted: what commands unpack or install may bring one.
+      stubs_.text(root_.get(), "etc/hosts", own_hosts());
     }
     mount_proc();
     mount_dev();
@@ -296,9 +325,13 @@ class Mounter {
     own_file("etc/passwd",
              "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     own_file("etc/group", "root:x:0:\nnogroup:x:65534:\n");
-    // The host's own name too: Java and others ask for its address.
-    own_file("etc/hosts", fmt::format("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 {}\n", host_name));
+    own_file("etc/hosts", own_hosts());
     own_file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
+  }
+
+  // With the sandbox's own name: Java and others ask for its address.
+  static std::string own_hosts() {
+    return fmt::format("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 {}\n", host_name);
   }
 
   // A file of ours in memory, unless the root has one.
@@ -379,6 +412,8 @@ class Mounter {
       }
       const std::string name = path + 1;
       if (name == "etc/resolv.conf" && !orders_.name_servers.empty()) text = orders_.name_servers;
+      // The machine's names, and ours first, which a resolver takes.
+      if (name == "etc/hosts") text = own_hosts() + text;
       struct stat st {};
       // A link such as systemd's, or a file of the base: what is mounted covers it; a link cannot be covered.
       if (::lstat(at(name).c_str(), &st) == 0 && S_ISLNK(st.st_mode)) continue;

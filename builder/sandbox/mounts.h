@@ -1,6 +1,7 @@
 // The mounts of a sandbox.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,12 +32,16 @@ class Stubs {
   void directory(int root, const std::string& path, mode_t mode = 0755);
   void file(int root, const std::string& path);
   void link(int root, const std::string& path, const std::string& target);
+  /// A file of the root's own, unless it has one there: commands may replace and write it, and it goes if
+  /// they did not.
+  void text(int root, const std::string& path, const std::string& text);
   /// Removes what it made; directories that hold something by now stay.
   void remove(int clean) const;
 
  private:
   void parents(int root, const std::string& path);
   std::vector<std::pair<std::string, bool>> made_;  // path, and whether it is a directory
+  std::map<std::string, std::string> texts_;
 };
 
 /// Mounts everything that the commands see on the staged root, and makes it the root. `clean` stays open.

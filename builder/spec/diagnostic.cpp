@@ -25,6 +25,15 @@ void sort(Diagnostics& diagnostics) {
   diagnostics.erase(std::unique(diagnostics.begin(), diagnostics.end(), same), diagnostics.end());
 }
 
+void shorten(Diagnostics& diagnostics) {
+  constexpr size_t most = 100;
+  if (diagnostics.size() <= most) return;
+  const Diagnostics rest(diagnostics.begin() + most, diagnostics.end());
+  diagnostics.resize(most);
+  diagnostics.push_back({has_errors(rest) ? Severity::error : Severity::warning, "limit",
+                         rest.front().position, fmt::format("and {} more", rest.size())});
+}
+
 namespace {
 
 std::string_view severity_name(Severity severity) {

@@ -28,6 +28,8 @@ const Keys& image_keys() {
 
 namespace {
 
+constexpr size_t max_platforms = 64;
+
 class Parser {
  public:
   Parser(const YamlNode& root, const ParseOptions& options, Diagnostics& diagnostics)
@@ -346,6 +348,9 @@ class Parser {
   void platforms(const YamlNode& node) {
     if (node.kind == YamlNode::Kind::sequence && node.items.empty())
       reader_.error(node.position, "'platforms' is empty; leave it out for this machine's platform");
+    if (node.items.size() > max_platforms)
+      return reader_.error(node.position, fmt::format("'platforms' has {} entries, want at most {}",
+                                                      node.items.size(), max_platforms));
     for (const std::string& text :
          reader_.texts(node, "'platforms'", "platforms: [linux/amd64, linux/arm64]")) {
       const auto platform = oci::parse_platform(text);
@@ -540,6 +545,7 @@ ParseResult parse(std::string_view source, const ParseOptions& options) {
   if (parse_yaml(source, root, result.diagnostics))
     result.spec = Parser(root, options, result.diagnostics).parse();
   sort(result.diagnostics);
+  shorten(result.diagnostics);
   return result;
 }
 

@@ -233,6 +233,7 @@ PolicyFile parse_policy(std::string_view source, const std::string& file) {
     for (PolicyAllow& allow : result.policy.allow) allow.file = file;
   }
   sort(result.diagnostics);
+  shorten(result.diagnostics);
   return result;
 }
 

@@ -250,6 +250,7 @@ RetentionResult parse_retention(std::string_view source) {
   else if (parse_yaml(source, root, result.diagnostics))
     result.retention = PolicyReader(result.diagnostics).read(root);
   sort(result.diagnostics);
+  shorten(result.diagnostics);
   return result;
 }
 

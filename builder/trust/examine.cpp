@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -14,6 +15,8 @@
 namespace minibuild::trust {
 
 namespace {
+
+using namespace std::string_view_literals;
 
 using Found = std::vector<Violation>;
 
@@ -205,6 +208,124 @@ std::optional<tree::ElfFile> elf_of(const tree::Node& node, const std::string& p
   }
 }
 
+using Report = std::function<void(const std::string& message, const std::string& fix)>;
+
+std::string first_line(const tree::Node& node) {
+  std::string head(std::min<uint64_t>(node.content.size, 256), '\0');
+  tree::read_content(node.content, 0, head);
+  return head.substr(0, head.find('\n'));
+}
+
+bool is_shell_name(std::string_view name) {
+  static constexpr auto shells = {"sh"sv, "bash"sv, "dash"sv, "ash"sv, "ksh"sv, "zsh"sv};
+  return std::find(shells.begin(), shells.end(), name) != shells.end();
+}
+
+// The program to which a shell script gives way in its last line, if that says which: `exec /usr/bin/app
+// "$@"`.
+std::string last_exec(const tree::Node& node) {
+  constexpr size_t max_script = size_t{1} << 20;
+  if (node.content.size > max_script) return {};
+  const std::string text = tree::read_content(node.content, max_script);
+  if (text.find("<<") != std::string::npos) return {};  // it may be text that is written somewhere
+  std::string last, before;
+  for (const std::string& line : base::split(text, '\n')) {
+    const std::string_view trimmed = base::trim(line);
+    if (trimmed.empty() || trimmed.starts_with('#')) continue;
+    before = std::move(last);
+    last = trimmed;
+  }
+  for (const std::string_view end : {"\\"sv, "&&"sv, "||"sv, "|"sv})
+    if (before.ends_with(end)) return {};
+  if (!last.starts_with("exec /")) return {};
+  const std::string path = last.substr(5, last.find_first_of(" \t;&|<>", 5) - 5);
+  return path.find_first_of("$`*?[\"'\\") == std::string::npos ? path : "";
+}
+
+bool is_in_volume(const Subject& subject, const std::string& path) {
+  return std::any_of(subject.config.volumes.begin(), subject.config.volumes.end(),
+                     [&](const std::string& volume) {
+                       return tree::is_within(tree::normalise(path), tree::normalise(volume));
+                     });
+}
+
+void examine_script(const Subject& subject, const std::string& name, const tree::Node& node,
+                    const Report& fault, int depth = 0);
+
+// What a shell script starts in the end.
+void examine_last_exec(const Subject& subject, const std::string& name, const tree::Node& script,
+                       const Report& fault, int depth) {
+  const std::string next = last_exec(script);
+  if (next.empty() || depth > 8 || is_in_volume(subject, next)) return;
+  const tree::Node* node = resolve(subject.tree, tree::normalise(next));
+  if (node == nullptr || node->type != tree::NodeType::file)
+    return fault(
+        fmt::format("{} starts {} in its last line, which is not in the image", name, base::printable(next)),
+        "copy it there, or add the package that has it");
+  if ((node->mode & 0111U) == 0)
+    return fault(fmt::format("{} starts {} in its last line, which is not executable ({:04o})", name,
+                             base::printable(next), node->mode),
+                 "copy it with mode: \"0755\"");
+  examine_script(subject, fmt::format("{}, which {} starts,", base::printable(next), name), *node, fault,
+                 depth + 1);
+}
+
+// A script cannot start without the interpreter of its first line, nor go on without what it starts in the
+// end.
+void examine_script(const Subject& subject, const std::string& name, const tree::Node& node,
+                    const Report& fault, int depth) {
+  const std::string line = first_line(node);
+  if (!line.starts_with("#!")) return;
+  std::vector<std::string> words;
+  for (const std::string& word : base::split(line.substr(2), ' '))
+    if (const std::string_view trimmed = base::trim(word); !trimmed.empty()) words.emplace_back(trimmed);
+  if (words.empty()) return;
+  std::string interpreter = words.front();
+  const tree::Node* runs = resolve(subject.tree, tree::normalise(interpreter));
+  const std::string advice = "add the package that has it, or copy a program that needs none";
+  if (runs == nullptr || runs->type != tree::NodeType::file)
+    return fault(fmt::format("{} needs the interpreter {}, which is not in the image{}", name,
+                             base::printable(interpreter),
+                             line.ends_with('\r') ? ": the line ends as those of Windows do" : ""),
+                 line.ends_with('\r') ? "write it with line ends of Unix" : advice);
+  // `#!/usr/bin/env python3`, `env -S node --flag`
+  if (tree::name_of(interpreter) == "env") {
+    size_t at = 1;
+    while (at < words.size() && (words[at].starts_with('-') || words[at].find('=') != std::string::npos))
+      ++at;
+    if (at == words.size()) return;
+    interpreter = words[at];
+    const std::string found = find_program(subject, interpreter);
+    if (found.empty())
+      return fault(fmt::format("{} needs the interpreter {}, which is in no directory of PATH", name,
+                               base::printable(interpreter)),
+                   advice);
+    runs = resolve(subject.tree, tree::normalise(found));
+  }
+  if (const auto other = elf_of(*runs, interpreter);
+      other && !runs_on(*other, machine_of(subject.config.platform), subject.config.platform))
+    return fault(fmt::format("{} needs the interpreter {}, which is for another processor than {}", name,
+                             base::printable(interpreter), oci::to_string(subject.config.platform)),
+                 "copy the one for the platform of the image");
+  if (is_shell_name(tree::name_of(interpreter))) examine_last_exec(subject, name, node, fault, depth);
+}
+
+// The script in `sh /start.sh` and `tini -- /start.sh`.
+void examine_words(const Subject& subject, const std::vector<std::string>& words, const std::string& program,
+                   const Report& fault) {
+  const bool shell = is_shell_name(tree::name_of(program));
+  for (size_t i = 1; i < words.size(); ++i) {
+    if (words[i] == "--") continue;
+    if (!words[i].starts_with('/')) return;
+    const tree::Node* node = resolve(subject.tree, tree::normalise(words[i]));
+    if (node == nullptr || node->type != tree::NodeType::file || elf_of(*node, words[i])) return;
+    const std::string name = "the script " + base::printable(words[i]);
+    if (shell) return examine_last_exec(subject, name, *node, fault, 0);
+    if (i > 1 && (node->mode & 0111U) != 0) examine_script(subject, name, *node, fault);
+    return;
+  }
+}
+
 void examine_entrypoint(const Subject& subject, Found& found) {
   const std::vector<std::string>& words =
       subject.config.entrypoint.empty() ? subject.config.cmd : subject.config.entrypoint;
@@ -214,6 +335,11 @@ void examine_entrypoint(const Subject& subject, Found& found) {
     report_config(found, "entrypoint", subject.config.entrypoint.empty() ? "cmd" : "entrypoint", message,
                   fix);
     if (word.starts_with('/')) found.back().path = word;
+  };
+  // What certainly keeps it from starting.
+  const Report fault = [&](const std::string& message, const std::string& fix) {
+    report(message, fix);
+    found.back().own_level = Level::error;
   };
   const std::string program = find_program(subject, word);
   if (program.empty())
@@ -233,38 +359,18 @@ void examine_entrypoint(const Subject& subject, Found& found) {
                   "build it again");
   }
   const uint16_t machine = machine_of(subject.config.platform);
-  if (elf && !runs_on(*elf, machine, subject.config.platform)) {
-    report(
+  if (elf && !runs_on(*elf, machine, subject.config.platform))
+    return fault(
         fmt::format("the entrypoint {} is for another processor than {} (ELF machine {}, want {})",
                     base::printable(program), oci::to_string(subject.config.platform), elf->machine, machine),
         "build it for the platform of the image; ${TARGETARCH} tells a stage which one that is");
-    found.back().own_level = Level::error;
-    return;
-  }
-  if (elf || node->content.size < 2) return;
-  std::string head(std::min<uint64_t>(node->content.size, 256), '\0');
-  tree::read_content(node->content, 0, head);
-  if (!head.starts_with("#!"))
+  if (elf || node->content.size < 2) return examine_words(subject, words, program, fault);
+  if (!first_line(*node).starts_with("#!"))
     return report(
         fmt::format("the entrypoint {} is neither a program nor a script with '#!'",
                     base::printable(program)),
         "let the script begin with a line such as #!/bin/sh, or name its interpreter under 'entrypoint'");
-  const std::string line = head.substr(2, head.find('\n') - 2);
-  const std::string_view trimmed = base::trim(line);
-  const std::string interpreter(trimmed.substr(0, trimmed.find_first_of(" \t")));
-  const tree::Node* runs = resolve(subject.tree, tree::normalise(interpreter));
-  if (runs == nullptr)
-    return report(fmt::format("the entrypoint {} needs the interpreter {}, which is not in the image",
-                              base::printable(program), base::printable(interpreter)),
-                  "add the package that has it, or copy a program that needs none");
-  if (const auto other = elf_of(*runs, interpreter);
-      other && !runs_on(*other, machine, subject.config.platform)) {
-    report(fmt::format("the entrypoint {} needs the interpreter {}, which is for another processor than {}",
-                       base::printable(program), base::printable(interpreter),
-                       oci::to_string(subject.config.platform)),
-           "copy the one for the platform of the image");
-    found.back().own_level = Level::error;
-  }
+  examine_script(subject, "the entrypoint " + base::printable(program), *node, fault);
 }
 
 bool is_hexadecimal(const std::string& text) {

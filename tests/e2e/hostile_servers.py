@@ -281,6 +281,19 @@ def crawling_header(request):
     return "done"
 
 
+def interim(pause, times):
+    def answer(request):
+        try:
+            for _ in range(times):
+                request.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.wfile.flush()
+                time.sleep(pause)
+        except OSError:
+            pass
+        return "done"
+    return answer
+
+
 def further(request):
     return 302, {"Location": request.path + "/a"}, b""
 
@@ -328,7 +341,15 @@ def no_end():
         ("redirects, each to another place", further, download, "more than 5 redirects"),
         ("a page of referrers that is its own next", pages("{path}?same"), copy, "a page of it comes twice"),
         ("pages of referrers without end", pages("{path}?{n}"), copy, "the list has"),
-        ("to wait for a day, each time", lambda _: (429, {"Retry-After": "86400"}, b""), download, "429"),
+        ("to wait for a day", lambda _: (429, {"Retry-After": "86400"}, b""), download, "429; it wants to be asked again after 86400 s, want at most 1 s"),
+        ("to wait until a date", lambda _: (503, {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}, b""), copy, "it wants to be asked again after"),
+        ("a token, after a day", lambda r: (429, {"Retry-After": "86400"}, b"") if r.path.startswith("/token") else bearer(f"http://{r.headers['Host']}/token"), copy, "after 86400 s"),
+        ("interim answers without end", interim(0, 10 ** 6), download, "sent 20 interim answers, such as 100 Continue, and none that counts"),
+        ("interim answers now and then", interim(0.2, 200), download, "interim answer"),
+        ("a header of 200 KB", lambda _: (302, {"Location": "/" + "a" * 200000}, b""), download, "answered with more headers than are read (256 KiB, 100 KiB in a line)"),
+        ("a Location of 50 KB", lambda _: (302, {"Location": "/" + "a" * 50000}, b""), download, "is no URL that is followed: it has 50001 bytes, want fewer than 16384"),
+        ("a redirect to nowhere", lambda _: (302, {}, b""), download, "302 Found without saying where to (Location)"),
+        ("a manifest that is elsewhere, not said where", lambda _: (307, {}, b""), copy, "307 Temporary Redirect without saying where to"),
         ("a token without end", endless_token, copy, "answered with more than"),
     ]
     for name, answer, command, says in cases:

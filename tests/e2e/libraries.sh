@@ -77,6 +77,30 @@ check "says so" grep -q 'error: the entrypoint /app/foreign is for another proce
 spec interpreted "copy: [$(from /out/bin/foreign /app/)]" 'files: [{ file: /start, mode: "0755", content: "#!/app/foreign -x\n" }]' 'entrypoint: [/start]'
 same "an interpreter for another processor" "$(status interpreted)" 3
 check "says whose" grep -q 'error: the entrypoint /start needs the interpreter /app/foreign, which is for another processor than linux/amd64' interpreted.log
+# Scripts that cannot start, or not go on. script ~ entrypoint ~ status ~ what is told
+while IFS='~' read -r script entry want says; do
+  spec script "copy: [$(from /out/bin/plain /bin/sh ", $libraries"), $(from /out/bin/plain /usr/bin/env ", $libraries"), $(from /out/bin/plain /bin/tini ", $libraries")]" \
+    "files: [{ file: /start, mode: \"0755\", content: \"$script\" }, { file: /there, mode: \"0644\", content: x }, { file: /other, mode: \"0755\", content: \"#!/bin/none\\n\" }]" "entrypoint: $entry
+volumes: [/data]"
+  same "$script, $entry" "$(status script)" "$want"
+  [ -z "$says" ] || check "told of $script, $entry: $says" grep -qF "error: $says" script.log
+done << 'E2'
+#!/usr/bin/none -x\n~[/start]~3~the entrypoint /start needs the interpreter /usr/bin/none, which is not in the image
+#!/usr/bin/env -S none --x\n~[/start]~3~the entrypoint /start needs the interpreter none, which is in no directory of PATH
+#!/usr/bin/env sh\nexec /app/none\n~[/start]~3~the entrypoint /start starts /app/none in its last line, which is not in the image
+#!/bin/sh\nset -e\n# exec /bin/sh\nexec /app/none \"$$@\"\n\n# end\n~[/start]~3~the entrypoint /start starts /app/none in its last line, which is not in the image
+#!/bin/sh\nexec /there~[/start]~3~the entrypoint /start starts /there in its last line, which is not executable (0644)
+#!/bin/sh\nexec /other~[/start]~3~/other, which the entrypoint /start starts, needs the interpreter /bin/none, which is not in the image
+exec /app/none~[/bin/sh, /start]~3~the script /start starts /app/none in its last line
+#!/bin/none\n~[/bin/tini, --, /start]~3~the script /start needs the interpreter /bin/none
+#!/bin/sh\nexec /data/app\n~[/start]~0~
+#!/bin/sh\nexec \"$$APP\"\n~[/start]~0~
+#!/bin/sh\n[ -x /app/none ] && exec /app/none\n~[/start]~0~
+#!/bin/sh\nif true; then\nexec /app/none\nfi\n~[/start]~0~
+#!/bin/sh\ntrue ||\nexec /app/none\n~[/start]~0~
+#!/bin/sh\nexec /bin/sh -c x\n~[/start]~0~
+E2
+
 spec beside "copy: [$(from /out/bin /app ", $libraries, exclude: [main]")]" 'entrypoint: [/app/plain]'
 same "one beside it" "$(status beside)" 0
 

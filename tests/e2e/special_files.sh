@@ -16,6 +16,8 @@ put("group", 0o2755)
 put("both", 0o6755)
 put("capable", 0o755, pax={"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"})
 put("plain", 0o755)
+put("labelled", 0o755, pax={"SCHILY.xattr.security.selinux": "system_u:object_r:shadow_t:s0", "SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.user.note": "kept"})
+put("listed", 0o755, tarfile.DIRTYPE, pax={"SCHILY.xattr.system.posix_acl_default": "\x02\x00\x00\x00", "SCHILY.xattr.user.minibuild.output": "1"})
 put("sticky", 0o1777, tarfile.DIRTYPE)
 archive.close()
 PYTHON
@@ -38,7 +40,7 @@ open("base.oci/oci-layout", "w").write('{"imageLayoutVersion":"1.0.0"}')
 PYTHON
 printf 'minibuild: 1\nbase: "oci:base.oci:1"\nuser: 1\nentrypoint: [/plain]\n' > image.yaml
 kinds() { find "$1" -mindepth 1 -printf '%P %y %m\n' | LC_ALL=C sort | xargs; }
-plain="both f 755 capable f 755 group f 755 plain f 755 sticky d 1777 su f 755"
+plain="both f 755 capable f 755 group f 755 labelled f 755 listed d 755 plain f 755 sticky d 1777 su f 755"
 check "build" "$MINIBUILD" build --progress plain image.yaml -o dir:built -o tar:built.tar
 cp check.log log
 same "dir: makes nothing that acts on this machine" "$(kinds built)" "$plain"
@@ -48,9 +50,13 @@ same "tar: holds it" "$(tar -tvf built.tar | awk '{ print $1 }' | LC_ALL=C sort 
 "$MINIBUILD" copy oci:base.oci:1 dir:copied > /dev/null 2> log
 same "copy makes nothing of it either" "$(kinds copied)" "$plain"
 check "copy says so" grep -q "warning: dir:copied is without" log
+attributes() { python3 -c 'import os, sys; print(" ".join(sorted(f"{name}:{one}" for name in ("labelled", "listed", "capable") for one in os.listxattr(sys.argv[1] + "/" + name))))' "$1"; }
+same "attributes that rule on this machine" "$(attributes copied)" "labelled:user.note"
+check "are told" grep -q "warning: dir:copied is without extended attributes by which this machine decides who may do what: .*security.selinux of /labelled.*; tar: holds them" log
 if [ "$(id -u)" = 0 ]; then
-  "$MINIBUILD" copy oci:base.oci:1 dir:whole --preserve-special > /dev/null 2> log && ! grep -q without log
-  same "--preserve-special" "$? $(kinds whole | sed 's/disk b 666 //; s/tty c 666//; s/ *$//')" "0 both f 6755 capable f 755 group f 2755 plain f 755 sticky d 1777 su f 4755"
+  "$MINIBUILD" copy oci:base.oci:1 dir:whole --preserve-special > /dev/null 2> log && ! grep -q "would act" log
+  same "--preserve-special" "$? $(kinds whole | sed 's/disk b 666 //; s/tty c 666//; s/ *$//')" "0 both f 6755 capable f 755 group f 2755 labelled f 755 listed d 755 plain f 755 sticky d 1777 su f 4755"
+  same "--preserve-special: capabilities, and no more" "$(attributes whole)" "capable:security.capability labelled:user.note"
 else
   echo "not run: --preserve-special needs root"
 fi

@@ -168,18 +168,45 @@ for family, place in [(socket.AF_UNIX, "\0minibuild-walls-'$own'"), (socket.AF_I
     try: s.connect(place); print(s.recv(9).decode())
     except OSError as e: print("refused")
 E3
-python3 /tmp/reach.py > answers; env | grep -iE "proxy|^(SSL_CERT_FILE|PIP_CERT)=" | sort > variables; grep -c BEGIN.CERT /dev/minibuild/ca-certificates.crt > certificates || true'
+getent hosts localhost minibuild > names; python3 /tmp/reach.py > answers; env | grep -iE "proxy|^(SSL_CERT_FILE|PIP_CERT)=" | sort > variables; grep -c BEGIN.CERT /dev/minibuild/ca-certificates.crt > certificates || true'
 HTTPS_PROXY=http://proxy.example.com:3128 no_proxy=example.org stage full $'    network: full\n    env: { PIP_CERT: /mine.pem }' "$reach"
 if grep -q "install the package passt" full.log; then
   echo "not run: a network of the stage's own: $(grep -o 'no network of their own.*' full.log | head -1)"
 else
   same "nothing of this machine is reached" "$(xargs < full/answers)" "refused refused refused refused"
 fi
+same "names: localhost and the sandbox's own" "$(awk '{ print $2 }' full/names | xargs)" "localhost minibuild"
 want="HTTPS_PROXY=http://proxy.example.com:3128 PIP_CERT=/mine.pem"
 [ ! -s /etc/ssl/certs/ca-certificates.crt ] || want+=" SSL_CERT_FILE=/dev/minibuild/ca-certificates.crt"
 same "the caller's proxies and certificates" "$(xargs < full/variables)" "$want no_proxy=example.org"
 same "they are not part of a stage's key" "$("$MINIBUILD" build --progress plain full.d/minibuild.yaml -o dir:again 2>&1 | grep -c '^s: cached')" 1
 kill "${pids[0]}"; pids=()
+
+# A stage that is not on the host's tools knows `localhost` too. The file goes afterwards, unless a command wrote it.
+mkdir names.d && cat > names.d/copy.c << 'E2'
+#include <fcntl.h>
+#include <unistd.h>
+int main(int n, char **v) {
+  char b[4096];
+  int in = open(v[1], O_RDONLY), out = open(v[2], O_WRONLY | O_CREAT | (n > 3 ? O_APPEND : 0), 0644);
+  ssize_t got = read(in, b, sizeof b);
+  return in < 0 || out < 0 || write(out, b, got) != got;
+}
+E2
+cat > names.d/minibuild.yaml << 'E2'
+minibuild: 1
+image: registry.example.com/team/walls:1
+stages:
+  make: { base: host, copy: [{ from: copy.c, to: / }], run: cc -static -o /copy /copy.c }
+  asks: { base: scratch, copy: [{ stage: make, from: /copy, to: /copy }], run: [[/copy, /etc/hosts, /names]] }
+  writes: { base: scratch, copy: [{ stage: make, from: /copy, to: /copy }], files: [{ file: /more, content: "192.0.2.1 more\n" }], run: [[/copy, /more, /etc/hosts, x]] }
+copy: [{ stage: asks, from: /, to: /asks }, { stage: writes, from: /, to: /writes }]
+user: 65532
+E2
+check "stages on scratch" build names.d/minibuild.yaml -o dir:names
+same "their names" "$(cat names/asks/names | xargs)" "127.0.0.1 localhost ::1 localhost 127.0.0.1 minibuild"
+same "what is left of them" "$(ls names/asks | xargs)" "copy names"
+same "what a command wrote stays" "$(tail -1 names/writes/etc/hosts)" "192.0.2.1 more"
 
 # Where there are no user namespaces the advice is shown each time, also when the stage gets much.
 mkdir advice && head -c 20000000 /dev/zero > advice/big && chmod -R a+rX . "$SCRATCH"

@@ -777,6 +777,22 @@ TEST(Effects, WhatScriptsDo) {
           "! the package a has a postinst script that runs 'chown -R root:x /etc/x', which is not done for "
           "the image; "
           "if it matters, do it with 'files', or in a stage and 'copy'\n");
+  // The shell's own words, and functions of the script, are no commands.
+  const std::string left =
+      "! the package a has a postinst script that runs {}, which is not done for the image; if it "
+      "matters, do it with 'files', or in a stage and 'copy'\n";
+  EXPECT_EQ(
+      of("setup_colors() {\n  RED=1; mkred\n}\nfor i in 1 2; do\n  [ $i = 1 ] && continue\n  setup_colors\n"
+         "done\nwhile read l; do continue; done\n"),
+      fmt::format(fmt::runtime(left), "'mkred'"));
+  EXPECT_EQ(of("function paint {\n  mkred\n}\nfunction more() { mkgreen; }\nif [ -e /unknown$(cat x) ]; then "
+               "paint; "
+               "fi\nmore\nlater\nlater() { mkblue; }\nulimit -n 5; shopt -s x; declare -a y\n"),
+            fmt::format(fmt::runtime(left), "'mkred', 'mkgreen', 'mkblue'"));
+  // All of them are shown, and whole.
+  const std::string many = "mk " + std::string(900, 'x');
+  EXPECT_EQ(of("one\ntwo\nthree\n" + many + "\nfive\n"),
+            fmt::format(fmt::runtime(left), "'one', 'two', 'three', '" + many + "', 'five'"));
   EXPECT_EQ(of("useradd -r -s /usr/sbin/nologin -d /srv u\nadduser u www-data\n"),
             with("|u:x:999:|www-data:x:33:u", "|u:x:999:999::/srv:/usr/sbin/nologin"));
   EXPECT_EQ(of("chown www-data:www-data /usr/a\nchmod u=rwX,g+w,o= /usr/a\n"),

@@ -44,6 +44,19 @@ TEST(Parse, BoundsWhatAliasesGrowTo) {
   EXPECT_TRUE(has_errors(parse_text(bomb).diagnostics));
 }
 
+TEST(Parse, BoundsWhatIsToldOfOneSpec) {
+  // A long line of wrong values: each would show a part of it.
+  std::string many;
+  for (int i = 0; i < 10000; ++i) many += ", wrong-" + std::to_string(i);
+  const Diagnostics platforms = parse_text("minibuild: 1\nuser: 1\nplatforms: [a" + many + "]\n").diagnostics;
+  ASSERT_EQ(platforms.size(), 1U);
+  EXPECT_EQ(platforms[0].message, "'platforms' has 10001 entries, want at most 64");
+  const Diagnostics ports = parse_text("minibuild: 1\nuser: 1\nports: [a" + many + "]\n").diagnostics;
+  ASSERT_EQ(ports.size(), 101U);
+  EXPECT_EQ(ports[100].message, "and 9901 more");
+  EXPECT_EQ(ports[100].severity, Severity::error);
+}
+
 TEST(Parse, TakesWindowsLineEndsAndAByteOrderMark) {
   EXPECT_FALSE(has_errors(parse_text("\xEF\xBB\xBFminibuild: 1\r\nuser: 1\r\n").diagnostics));
 }
