@@ -8,6 +8,7 @@
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/packages/install.h"
 #include "minibuild/tree/elf.h"
 #include "minibuild/tree/glob.h"
 #include "minibuild/trust/policy.h"
@@ -208,6 +209,15 @@ std::optional<tree::ElfFile> elf_of(const tree::Node& node, const std::string& p
   }
 }
 
+// False for images of data and scripts alone, which somebody mounts or reads.
+bool holds_programs(const tree::FileTree& tree) {
+  for (const packages::Format format : {packages::Format::deb, packages::Format::apk})
+    if (packages::has_database(tree, format)) return true;
+  return std::any_of(tree.nodes().begin(), tree.nodes().end(), [](const auto& entry) {
+    return (entry.second.mode & 0111U) != 0 && elf_of(entry.second, "/" + entry.first).has_value();
+  });
+}
+
 using Report = std::function<void(const std::string& message, const std::string& fix)>;
 
 std::string first_line(const tree::Node& node) {
@@ -336,10 +346,10 @@ void examine_entrypoint(const Subject& subject, Found& found) {
                   fix);
     if (word.starts_with('/')) found.back().path = word;
   };
-  // What certainly keeps it from starting.
+  // What certainly keeps it from starting: an error, unless nothing could be started in such an image anyway.
   const Report fault = [&](const std::string& message, const std::string& fix) {
     report(message, fix);
-    found.back().own_level = Level::error;
+    if (holds_programs(subject.tree)) found.back().own_level = Level::error;
   };
   const std::string program = find_program(subject, word);
   if (program.empty())

@@ -101,6 +101,9 @@ exec /app/none~[/bin/sh, /start]~3~the script /start starts /app/none in its las
 #!/bin/sh\nexec /bin/sh -c x\n~[/start]~0~
 E2
 
+spec data 'files: [{ file: /start, mode: "0755", content: "#!/bin/sh\n" }]' 'entrypoint: [/start]'
+same "a script without any program: a warning" "$(status data) $(grep -c 'warning: the entrypoint /start needs the interpreter /bin/sh' data.log)" "0 1"
+
 spec beside "copy: [$(from /out/bin /app ", $libraries, exclude: [main]")]" 'entrypoint: [/app/plain]'
 same "one beside it" "$(status beside)" 0
 

@@ -30,8 +30,8 @@ using Diagnostics = std::vector<Diagnostic>;
 bool has_errors(const Diagnostics& diagnostics);
 /// By position, duplicates (same position and message) dropped.
 void sort(Diagnostics& diagnostics);
-/// Of more than 100 the first, and one that says how many more there are: nobody reads them, and each may show
-/// a part of the same long line.
+/// Of more than 100 the first, and one that says how many more there are: nobody reads them, and each may
+/// show a part of the same long line.
 void shorten(Diagnostics& diagnostics);
 
 /// `FILE:LINE:COLUMN: error: MESSAGE`, the line itself and a caret under the column, for each diagnostic.
