@@ -358,7 +358,7 @@ def no_end():
             ends(name, server, command(server), says)
     # Stopped in the middle: at once.
     for name, answer in (("a body that crawls", crawl), ("no answer", lambda _: time.sleep(30)),
-                         ("a long pause", lambda _: (503, {"Retry-After": "600"}, b""))):
+                         ("a long pause", lambda _: (503, {"Retry-After": "25"}, b""))):
         server = Server(answer)
         subprocess.run(["rm", "-rf", "cache", "out", "spec.lock.json"], check=False)
         with subprocess.Popen([MINIBUILD, *download(server), "--cache-dir", "cache"], stderr=subprocess.PIPE, text=True) as process:
