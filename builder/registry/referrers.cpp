@@ -34,17 +34,6 @@ bool is_list(const std::string& body) {
   }
 }
 
-// Who fails at the question each time has no answer to it; who is overloaded or away has one later.
-template <typename Ask>
-auto unless_it_fails(Ask ask) -> decltype(ask()) {
-  try {
-    return ask();
-  } catch (const Refused& refused) {
-    if (refused.status() == 500) return std::nullopt;
-    throw;
-  }
-}
-
 std::vector<oci::Descriptor> entries_of(const std::string& body, const std::string& what) {
   if (oci::parse_json(body, what)["manifests"].is_null()) return {};  // an empty list, as some write it
   return oci::parse_index(body, what).manifests;
@@ -81,6 +70,25 @@ std::optional<std::vector<oci::Descriptor>> Client::referrers_by_api(const oci::
   }
 }
 
+// Who fails at the question each time has no answer to it, and is asked once; who is overloaded or away has
+// one later.
+std::optional<std::vector<oci::Descriptor>> Client::answered_by_api(const oci::Reference& repository,
+                                                                    const oci::Digest& subject) {
+  const std::string name = repository.host + "/" + repository.repository;
+  {
+    const std::lock_guard lock(mutex_);
+    if (fails_at_referrers_.contains(name)) return std::nullopt;
+  }
+  try {
+    return referrers_by_api(repository, subject);
+  } catch (const Refused& refused) {
+    if (refused.status() != 500) throw;
+    const std::lock_guard lock(mutex_);
+    fails_at_referrers_.insert(name);
+    return std::nullopt;
+  }
+}
+
 std::optional<oci::Descriptor> Client::find_digest_tag(const oci::Reference& reference,
                                                        const oci::Digest& digest) {
   try {
@@ -94,7 +102,7 @@ std::optional<oci::Descriptor> Client::find_digest_tag(const oci::Reference& ref
 }
 
 std::vector<oci::Descriptor> Client::referrers(const oci::Reference& repository, const oci::Digest& subject) {
-  auto found = unless_it_fails([&] { return referrers_by_api(repository, subject); });
+  auto found = answered_by_api(repository, subject);
   if (found && !found->empty()) return std::move(*found);
   // Without that API clients keep a list under a tag; some registries answer for everything that there is
   // nothing.
@@ -110,7 +118,7 @@ bool Client::list_referrer(const oci::Reference& repository, const oci::Digest& 
   // Some say that they noted it and have no API, others need a moment.
   for (int attempt = 1; attempt <= (said ? 3 : 1); ++attempt) {
     if (attempt > 1) session_->pause(attempt, 0, "");
-    const auto found = unless_it_fails([&] { return referrers_by_api(repository, subject); });
+    const auto found = answered_by_api(repository, subject);
     if (!found) break;
     if (std::any_of(found->begin(), found->end(),
                     [&](const oci::Descriptor& one) { return oci::to_string(one.digest) == digest; }))

@@ -15,6 +15,7 @@ using base::fail;
 namespace {
 
 constexpr uint64_t usual_piece = uint64_t{64} << 20;
+constexpr int enough_lags = 2;  // answers that pieces are taken, and did not arrive
 
 // Runs what only spares work: whatever goes wrong, the work is done instead.
 template <typename Task>
@@ -126,6 +127,7 @@ std::optional<uint64_t> arrived(const HttpResponse& response, uint64_t sent) {
 
 // Whether a refusal is about how it was sent, and not about who sent it or how much.
 bool is_about_pieces(int status) {
+  if (status == 501) return true;
   return status >= 400 && status < 500 && status != 401 && status != 403 && status != 413 && status != 429;
 }
 
@@ -234,13 +236,14 @@ void Client::send(const oci::Reference& repository, const oci::Descriptor& blob,
                 failures = 0;
                 continue;
               }
-            } else if (response.status < 500 && response.status != 416 && response.status != 429) {
+            } else if ((response.status < 500 || response.status == 501) && response.status != 416 &&
+                       response.status != 429) {
               break;
             }
           } catch (const ExchangeError& error) {
             if (!error.worth_a_retry()) throw;
           }
-          if (++failures >= session_->network().attempts) {
+          if (++failures >= (lags ? enough_lags : session_->network().attempts)) {
             if (lags) break;
             fail("{}: the upload stopped at {} of {} bytes", upload.what(), done, blob.size);
           }

@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -152,7 +154,11 @@ class Client {
                                      const oci::Digest& digest);
   Fetched fetch(const Place& place, const std::string& path, const Expected& expected, int fd);
   void send(const oci::Reference& repository, const oci::Descriptor& blob, int fd, const std::string& bytes);
+  std::optional<std::vector<oci::Descriptor>> answered_by_api(const oci::Reference& repository,
+                                                              const oci::Digest& subject);
   std::unique_ptr<Session> session_;
+  std::mutex mutex_;
+  std::set<std::string> fails_at_referrers_;  // HOST/REPOSITORY
 };
 
 }  // namespace minibuild::registry
