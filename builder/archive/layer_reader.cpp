@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "minibuild/archive/tar.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::string_view whiteout = ".wh.";
 constexpr std::string_view opaque = ".wh..wh..opq";
+constexpr std::string_view aufs = ".wh..wh.";  // its own files, at the top
 
 // What of a layer's archive is already laid over the tree.
 struct Layering {
@@ -25,6 +27,7 @@ struct Layering {
   const std::shared_ptr<const tree::Archive>& archive;
   const std::string& what;
   std::set<std::string, std::less<>> added;  // paths of this layer
+  std::map<std::string, tree::Node> kept_by_aufs{};
 
   // Where an entry lands: below the links that its parents are.
   std::string place(const std::string& path) const {
@@ -44,9 +47,27 @@ struct Layering {
     }
   }
 
+  void locate(TarEntry& entry) const {
+    if (entry.kind == TarEntry::Kind::file)
+      entry.node.content.where = tree::Slice{archive, entry.offset, entry.extents};
+  }
+
+  // AUFS keeps files that have several names in a directory of its own, to which all names are links.
+  void keep_for_links(TarEntry& entry) {
+    if (entry.kind != TarEntry::Kind::file || !entry.path.starts_with(".wh..wh.plnk/")) return;
+    locate(entry);
+    kept_by_aufs.insert_or_assign(entry.path, std::move(entry.node));
+  }
+
   void add(TarEntry& entry) {
     const std::string path = place(entry.path);
     if (entry.kind == TarEntry::Kind::hard_link) {
+      if (const auto kept = kept_by_aufs.find(entry.target); kept != kept_by_aufs.end()) {
+        if (kept->second.link_group == 0) kept->second.link_group = tree.new_link_group();
+        tree.put(path, tree::Node(kept->second), 0);
+        added.insert(path);
+        return;
+      }
       const std::string target = place(entry.target);
       tree::Node* other = tree.find(target);
       if (other == nullptr || other->type == tree::NodeType::directory)
@@ -57,7 +78,7 @@ struct Layering {
         other->link_group = tree.new_link_group();
       tree.put(path, tree::Node(*other), 0);
     } else {
-      if (entry.kind == TarEntry::Kind::file) entry.node.content.where = tree::Slice{archive, entry.offset};
+      locate(entry);
       tree.put(path, std::move(entry.node), 0);
     }
     added.insert(path);
@@ -146,7 +167,7 @@ tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, con
   HeaderSource source(fd.get(), what);
   TarReader reader(source, what, limits);
   tree::FileTree result;
-  Layering layering{result, archive, what, {}};
+  Layering layering{result, archive, what, {}, {}};
   TarEntry entry;
   while (reader.next(entry))
     if (!entry.path.empty()) layering.add(entry);
@@ -158,11 +179,13 @@ void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archiv
   const base::Fd fd = open_archive(*archive);
   HeaderSource source(fd.get(), what);
   TarReader reader(source, what, limits);
-  Layering layering{below, archive, what, {}};
+  Layering layering{below, archive, what, {}, {}};
   TarEntry entry;
   while (reader.next(entry)) {
     if (entry.path.empty()) continue;
-    if (tree::name_of(entry.path).starts_with(whiteout))
+    if (entry.path.starts_with(aufs) && entry.path != opaque)
+      layering.keep_for_links(entry);
+    else if (tree::name_of(entry.path).starts_with(whiteout))
       layering.apply_whiteout(entry.path);
     else
       layering.add(entry);

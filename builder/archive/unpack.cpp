@@ -52,6 +52,7 @@ struct Library {
   decltype(&archive_entry_size) size;
   decltype(&archive_entry_size_is_set) size_is_set;
   decltype(&archive_entry_is_encrypted) is_encrypted;
+  decltype(&archive_entry_sparse_count) sparse_count;
 };
 
 Library load() {
@@ -90,6 +91,7 @@ Library load() {
   find(library.size, "archive_entry_size");
   find(library.size_is_set, "archive_entry_size_is_set");
   find(library.is_encrypted, "archive_entry_is_encrypted");
+  find(library.sparse_count, "archive_entry_sparse_count");
   return library;
 }
 
@@ -225,7 +227,15 @@ class Unpacker {
         sink_.write({buffer_.data(), n});
         done += n;
       }
-      if (done != size) fail("cannot unpack {}: '{}' is truncated", what_, base::printable(path));
+      // The hole at the end of a file is not given; that the archive is cut off there would be an error.
+      if (done != size && library_.sparse_count(entry) == 0)
+        fail("cannot unpack {}: '{}' is truncated", what_, base::printable(path));
+      if (done < size) std::fill(buffer_.begin(), buffer_.end(), '\0');
+      for (size_t n = 0; done < size; done += n) {
+        n = static_cast<size_t>(std::min<uint64_t>(buffer_.size(), size - done));
+        count(n);
+        sink_.write({buffer_.data(), n});
+      }
     } else {
       sink_.write(whole);
     }
@@ -235,12 +245,15 @@ class Unpacker {
   size_t read() {
     const la_ssize_t n = library_.data(reader_.get(), buffer_.data(), buffer_.size());
     if (n < 0) broken();
+    count(static_cast<size_t>(n));
+    return static_cast<size_t>(n);
+  }
+
+  void count(size_t given) {
     // Whatever compressors are stacked, what counts is what came from the file; a zip is read here and there,
     // and parts of it perhaps twice.
     const int64_t taken = library_.filter_bytes(reader_.get(), -1);
-    growth_.add(taken < 0 ? packed_ : std::min(packed_, static_cast<uint64_t>(taken)),
-                static_cast<uint64_t>(n), what_);
-    return static_cast<size_t>(n);
+    growth_.add(taken < 0 ? packed_ : std::min(packed_, static_cast<uint64_t>(taken)), given, what_);
   }
 
   static constexpr size_t max_unsized = size_t{256} << 20;

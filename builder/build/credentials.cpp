@@ -106,7 +106,7 @@ std::vector<LayerFinding> search_layer(const store::ImageLayer& layer, const std
   const std::shared_ptr<const tree::Archive> archive = store::plain_layer(layer, cache, name);
   const base::Fd file = base::open_file(archive->path);
   base::FdSource source(file.get(), name);
-  archive::TarReader reader(source, name);
+  archive::TarReader reader(source, name, archive::foreign_limits);
   archive::TarEntry entry;
   std::vector<char> buffer(part);
   std::vector<LayerFinding> findings;

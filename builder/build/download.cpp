@@ -181,8 +181,8 @@ Root download_root(const spec::Copy& copy, store::Cache& cache, const Registries
     return std::make_shared<const tree::Archive>(tree::Archive{cache.blob_path(digest), digest.hash});
   };
   if (download.extract) {
-    tree::FileTree tree =
-        archive::read_tar(archive_of(plain_archive(fetched.digest, download.url, cache)), download.url);
+    tree::FileTree tree = archive::read_tar(archive_of(plain_archive(fetched.digest, download.url, cache)),
+                                            download.url, archive::foreign_limits);
     return Root(download.strip == 0 ? std::move(tree) : stripped(tree, download.strip));
   }
   tree::FileTree tree;

@@ -180,7 +180,7 @@ void refuse_secrets(const trust::SecretForms& forms, const store::Image& base, s
   if (forms.empty()) return;
   for (const store::ImageLayer& layer : base.layers) {
     const auto archive = store::plain_layer(layer, cache, what);
-    const auto read = [&] { return archive::read_tar(archive, what); };
+    const auto read = [&] { return archive::read_tar(archive, what, archive::foreign_limits); };
     const auto hit = search_tar(forms, archive->path, read);
     if (!hit) continue;
     const std::string file = place_of(forms, read());

@@ -48,11 +48,14 @@ base::Hash stamp_key(std::string_view kind, const base::FileStamp& stamp, uint64
 }
 
 base::Hash slice_key(const tree::Slice& slice, uint64_t offset, uint64_t length) {
-  const std::array<uint64_t, 2> numbers = {slice.offset + offset, length};
+  // With holes an offset in the file is none in the archive; what starts at an offset is one file.
+  const std::array<uint64_t, 3> numbers = {slice.extents ? slice.offset : slice.offset + offset, length,
+                                           offset};
+  const size_t used = slice.extents ? 3 : 2;
   return base::Sha256()
-      .update("slice")
+      .update(slice.extents ? "slice with holes" : "slice")
       .update(base::as_bytes(slice.archive->sha256))
-      .update({reinterpret_cast<const char*>(numbers.data()), sizeof numbers})
+      .update({reinterpret_cast<const char*>(numbers.data()), used * sizeof numbers[0]})
       .finish();
 }
 

@@ -22,7 +22,7 @@ using base::fail;
 namespace {
 
 // A change of what is stored, or of how documents are read, makes another version.
-constexpr const char* store_version = "advisories 2 ";
+constexpr const char* store_version = "advisories 3 ";
 
 constexpr const char* schema =
     "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
@@ -32,7 +32,8 @@ constexpr const char* schema =
     " document INTEGER NOT NULL, feed INTEGER NOT NULL, id TEXT NOT NULL, cves TEXT NOT NULL, aliases TEXT "
     "NOT NULL,"
     " state INTEGER NOT NULL, versions TEXT NOT NULL, severity INTEGER NOT NULL, score REAL NOT NULL,"
-    " vector TEXT NOT NULL, urgency TEXT NOT NULL, note TEXT NOT NULL, title INTEGER NOT NULL, url TEXT NOT "
+    " vector TEXT NOT NULL, urgency TEXT NOT NULL, newest TEXT NOT NULL, note TEXT NOT NULL, title INTEGER "
+    "NOT NULL, url TEXT NOT "
     "NULL);"
     "BEGIN";
 constexpr const char* indexes =
@@ -80,7 +81,8 @@ class Writer {
         insert_(
             database,
             "INSERT INTO advisories(ecosystem, package, document, feed, id, cves, aliases, state, versions,"
-            " severity, score, vector, urgency, note, title, url) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+            " severity, score, vector, urgency, note, title, url, newest) "
+            "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         title_(database, "INSERT INTO titles(text) VALUES(?)"),
         document_(database, "INSERT INTO documents(number, newest) VALUES(?,?)") {}
 
@@ -105,7 +107,7 @@ class Writer {
         .bind(11, a.score)
         .bind(12, a.vector)
         .bind(13, a.urgency);
-    insert_.bind(14, a.note).bind(15, last_title_).bind(16, a.url).step();
+    insert_.bind(14, a.note).bind(15, last_title_).bind(16, a.url).bind(17, a.newest).step();
     insert_.reset();
     ++count_;
   }
@@ -191,7 +193,7 @@ struct Advisories::Store {
       database.run(schema);  // a new one, in memory
     return {database,
             "SELECT feed, id, cves, aliases, state, versions, severity, score, vector, urgency, note,"
-            " (SELECT text FROM titles t WHERE t.number = title), url"
+            " (SELECT text FROM titles t WHERE t.number = title), url, newest"
             " FROM advisories WHERE ecosystem = ? AND package = ? ORDER BY feed, id, number"};
   }
 };
@@ -293,6 +295,7 @@ std::vector<Advisory> Advisories::find(const std::string& ecosystem, const std::
       a.note = query.text(10);
       a.title = query.text(11);
       a.url = query.text(12);
+      a.newest = query.text(13);
       found.push_back(std::move(a));
     }
     query.reset();

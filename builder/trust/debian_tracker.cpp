@@ -1,12 +1,27 @@
 // The Debian security tracker's JSON (security-tracker.debian.org/tracker/data/json):
 // {SOURCE: {ID: {description, releases: {CODENAME: {status, fixed_version, urgency, nodsa, nodsa_reason}}}}}.
 #include "builder/trust/advisory_records.h"
+#include "minibuild/packages/version.h"
 
 namespace minibuild::trust {
 
 using base::fail;
 
 namespace {
+
+// Of all archives of a release.
+std::string newest_version(const Value& facts, const std::string& in) {
+  std::string newest;
+  const Value* repositories = object_at(facts, "repositories", in);
+  if (repositories == nullptr) return newest;
+  for (const auto& [repository, version] : repositories->items()) {
+    const std::string text = plain_text(text_at(*repositories, repository.c_str(), in), "version", in);
+    if (is_version(packages::Format::deb, text) &&
+        (newest.empty() || packages::compare_deb_versions(newest, text) < 0))
+      newest = text;
+  }
+  return newest;
+}
 
 Severity severity_of_urgency(const std::string& urgency) {
   return urgency == "end-of-life" ? Severity::unknown : parse_severity(urgency);
@@ -34,6 +49,7 @@ void read_tracker_record(const std::string& source_package, const std::string& i
     one.url = tracker_url(one.ecosystem, one.id);
     one.urgency = plain_text(text_at(facts, "urgency", in), "urgency", in);
     one.severity = severity_of_urgency(one.urgency);
+    one.newest = newest_version(facts, in);
     const std::string status = text_at(facts, "status", in);
     const std::string fixed = plain_text(text_at(facts, "fixed_version", in), "version", in);
     if (status == "resolved") {

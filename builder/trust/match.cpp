@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "builder/trust/advisory_records.h"
+#include "builder/trust/debian_lines.h"
 #include "minibuild/base/text.h"
 #include "minibuild/packages/version.h"
 #include "minibuild/trust/scan.h"
@@ -82,7 +83,8 @@ struct Verdict {
   std::vector<const Advisory*> affecting;
 };
 
-Verdict verdict_of(const std::vector<const Advisory*>& said, const InstalledPackage& package) {
+Verdict verdict_of(const std::vector<const Advisory*>& said, const InstalledPackage& package,
+                   const std::string& version) {
   const bool decided =
       std::any_of(said.begin(), said.end(), [](const Advisory* a) { return decides(a->feed); });
   Verdict verdict;
@@ -90,8 +92,7 @@ Verdict verdict_of(const std::vector<const Advisory*>& said, const InstalledPack
     if (decided && !decides(advisory->feed)) continue;
     if (advisory->state == Advisory::State::undetermined && verdict.affecting.empty())
       verdict.state = Advisory::State::undetermined;
-    if (advisory->state != Advisory::State::affected ||
-        !is_affected(*advisory, package.source_version, package.format))
+    if (advisory->state != Advisory::State::affected || !is_affected(*advisory, version, package.format))
       continue;
     verdict.state = Advisory::State::affected;
     verdict.affecting.push_back(advisory);
@@ -148,41 +149,111 @@ Vulnerability describe(const std::string& id, const InstalledPackage& package, c
 class Lookup {
  public:
   Lookup(const Advisories& advisories, std::vector<std::string> ecosystems)
-      : advisories_(advisories), ecosystems_(std::move(ecosystems)) {}
-  /// By the ids that they are about.
-  const std::map<std::string, std::vector<const Advisory*>>& about(const std::string& source) {
-    const auto [place, fresh] = known_.try_emplace(source);
-    Known& known = place->second;
-    if (!fresh) return known.by_id;
-    for (const std::string& ecosystem : ecosystems_)
-      for (Advisory& one : advisories_.find(ecosystem, source)) known.all.push_back(std::move(one));
-    for (const Advisory& one : known.all) {
-      if (one.cves.empty()) known.by_id[one.id].push_back(&one);
-      for (const std::string& cve : one.cves) known.by_id[cve].push_back(&one);
-    }
-    return known.by_id;
+      : advisories_(advisories), ecosystems_(std::move(ecosystems)) {
+    if (ecosystems_.front().starts_with("Debian:")) releases_ = debian_releases_from(ecosystems_.front());
+  }
+
+  // By the ids that they are about, those that the package's version is to be held against.
+  std::map<std::string, std::vector<const Advisory*>> about(const InstalledPackage& package) {
+    const Known& known = about_source(package.source);
+    if (releases_.empty()) return known.by_id;
+    const std::string line = debian_line(package.source_version, releases_, known.newest);
+    std::map<std::string, std::vector<const Advisory*>> chosen;
+    for (const auto& [id, all] : known.by_id)
+      if (auto some = of_line(all, line); !some.empty()) chosen.emplace(id, std::move(some));
+    return chosen;
+  }
+
+  // The version that fixed sid, which all later ones have; empty if there is none.
+  std::string fixed_in_sid(const std::string& source, const std::string& id) {
+    const Known& known = about_source(source);
+    const auto all = known.by_id.find(id);
+    if (all == known.by_id.end()) return {};
+    for (const Advisory* one : all->second)
+      if (one->feed == Feed::debian_tracker && one->ecosystem == "Debian:sid")
+        for (const VersionRange& range : one->ranges)
+          for (const VersionEvent& event : range)
+            if (event.kind == Kind::fixed) return event.version;
+    return {};
   }
 
  private:
   struct Known {
     std::vector<Advisory> all;
     std::map<std::string, std::vector<const Advisory*>> by_id;
+    std::map<std::string, std::string> newest;  // by release
   };
+
+  const Known& about_source(const std::string& source) {
+    const auto [place, fresh] = known_.try_emplace(source);
+    Known& known = place->second;
+    if (!fresh) return known;
+    const auto add = [&](const std::string& ecosystem) {
+      for (Advisory& one : advisories_.find(ecosystem, source)) known.all.push_back(std::move(one));
+    };
+    for (const std::string& ecosystem : ecosystems_) add(ecosystem);
+    for (size_t i = 1; i < releases_.size(); ++i) add(releases_[i]);
+    for (const Advisory& one : known.all) {
+      if (one.cves.empty()) known.by_id[one.id].push_back(&one);
+      for (const std::string& cve : one.cves) known.by_id[cve].push_back(&one);
+      if (!one.newest.empty()) known.newest[one.ecosystem] = one.newest;
+    }
+    return known;
+  }
+
+  // Each feed's word about the line, or about the next release after it of which it says something, or about
+  // the image's own; what is said of all releases stays.
+  std::vector<const Advisory*> of_line(const std::vector<const Advisory*>& all,
+                                       const std::string& line) const {
+    std::vector<std::string> order(std::find(releases_.begin(), releases_.end(), line), releases_.end());
+    if (line == releases_.front())
+      order.resize(1);
+    else
+      order.push_back(releases_.front());
+    std::map<Feed, std::string> spoken_of;
+    for (const std::string& release : order)
+      for (const Advisory* one : all)
+        if (one->ecosystem == release) spoken_of.try_emplace(one->feed, release);
+    std::vector<const Advisory*> some;
+    for (const Advisory* one : all) {
+      const auto release = spoken_of.find(one->feed);
+      const bool is_of_all = one->ecosystem == "Debian";
+      if (is_of_all || (release != spoken_of.end() && release->second == one->ecosystem)) some.push_back(one);
+    }
+    return some;
+  }
+
   const Advisories& advisories_;
   std::vector<std::string> ecosystems_;
+  std::vector<std::string> releases_;  // of Debian: the image's and those after it
   std::map<std::string, Known> known_;
 };
+
+// What is not below the version that fixed sid is fixed, as debsecan has it.
+bool is_fixed_in_sid(Lookup& lookup, const InstalledPackage& package, const std::string& id,
+                     const std::string& version) {
+  if (package.format != packages::Format::deb) return false;
+  const std::string fixed = lookup.fixed_in_sid(package.source, id);
+  return !fixed.empty() && compare(package.format, version, fixed) >= 0;
+}
 
 template <typename Visit>
 void for_each_verdict(const Inventory& inventory, const Advisories& advisories, Visit visit) {
   const std::vector<std::string> ecosystems = ecosystems_of(inventory.os);
   if (ecosystems.empty()) return;
   const auto format = format_of(ecosystems.front());
+  const bool is_debian = ecosystems.front().starts_with("Debian:");
   Lookup lookup(advisories, ecosystems);
-  for (const InstalledPackage& package : inventory.packages)
-    if (package.format == format)
-      for (const auto& [id, said] : lookup.about(package.source))
-        visit(package, id, said, verdict_of(said, package));
+  for (const InstalledPackage& package : inventory.packages) {
+    if (package.format != format) continue;
+    const std::string version = is_debian ? without_backport(package.source_version) : package.source_version;
+    for (const auto& [id, said] : lookup.about(package)) {
+      const Verdict verdict = verdict_of(said, package, version);
+      if (verdict.state == Advisory::State::not_affected ||
+          !(is_debian && is_fixed_in_sid(lookup, package, id, version)))
+        visit(package, id, said, verdict);
+    }
+  }
 }
 
 std::string codename_of(const OperatingSystem& os) {

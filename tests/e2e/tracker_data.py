@@ -4,11 +4,14 @@ versions around those that are installed, every status. And an older status file
 
     tracker_data.py tracker STATUS SEED > tracker.json
     tracker_data.py older STATUS SEED > status
+    tracker_data.py lines DIRECTORY SEED       tracker.json, status and debsecan's data about bookworm, in which packages are of other
+                                               releases too: backports, and what came from trixie or sid
 """
 import json
 import random
 import re
 import sys
+import zlib
 
 
 def paragraphs(path):
@@ -37,7 +40,7 @@ def near(random, version):
     if choice == 1:
         return version + "+deb12u1"
     if choice == 2:
-        return version + "~bpo12+1"
+        return version + "~exp1"
     if choice == 3:
         return bump(version, 1)
     if choice == 4:
@@ -60,7 +63,7 @@ def bump(version, by):
 def facts(random, version):
     urgency = random.choice(["not yet assigned"] * 6 + ["unimportant", "low", "medium", "high", "low**", "medium**", "high**"])
     kind = random.randrange(10)
-    out = {"status": "resolved", "repositories": {"bookworm": version}, "urgency": urgency}
+    out = {"status": "resolved", "repositories": {"any": version}, "urgency": urgency}
     if kind < 5:
         out["fixed_version"] = near(random, version)
     elif kind < 7:
@@ -82,7 +85,8 @@ def tracker(path, seed):
     for fields in paragraphs(path):
         if "Version" in fields:
             name, version = source_of(fields)
-            sources.setdefault(name, []).append(version)
+            if "~bpo" not in version:  # backports are judged by another release, see `lines`
+                sources.setdefault(name, []).append(version)
     document, number = {}, 1000
     for name in sorted(sources):
         records = {}
@@ -90,7 +94,7 @@ def tracker(path, seed):
             number += 1
             cve = f"CVE-20{chance.randrange(10, 27)}-{number}" if chance.randrange(20) else f"TEMP-{number:07}-ABCDEF"
             releases = {release: facts(chance, chance.choice(sources[name]))
-                        for release in ("bullseye", "bookworm", "trixie", "sid") if chance.randrange(8)}
+                        for release in ("bullseye", "bookworm") if chance.randrange(8)}
             records[cve] = {"description": f"An issue in {name}, \"quoted\", with an é", "debianbug": number, "scope": "remote",
                             "releases": releases}
         if records:
@@ -119,5 +123,50 @@ def older(path, seed):
         print("Description: older\n text\n")
 
 
+def lines(directory, seed):
+    """debsecan knows the versions that are fixed one by one (its `other_versions`), and the one that fixed unstable: what is below that
+    one and not among those is vulnerable. So each release has a history here, of which all fixed versions are told."""
+    chance = random.Random(seed)
+    document, status, cves, rows = {}, "", [], []
+    for number in range(120):
+        name = f"source{number}"
+        major = chance.randrange(1, 9)
+        update = chance.choice(["+deb12u", "~deb12u"])
+        history = {"bookworm": [f"{major}.2-3", *(f"{major}.2-3{update}{i}" for i in (1, 2))] if chance.randrange(2) else [f"{major}.2.{i}-1" for i in (3, 9, 170)],
+                   "trixie": [f"{major}.12.{i}-1" for i in (3, 20, 88)] + [f"{major}.12.88-2"], "sid": [f"{major + 1}.0-1", f"{major + 1}.0.5-1", f"{major + 1}.1-1"]}
+        if update == "~deb12u":
+            history["bookworm"].sort(key=lambda v: "~" not in v)
+        if chance.randrange(6) == 0:
+            del history["bookworm"]
+        records = {}
+        for _ in range(chance.randrange(1, 5)):
+            cve = f"CVE-2025-{1000 + len(cves)}"
+            fixed = {release: chance.choice([None, *versions, "0"]) for release, versions in history.items()}
+            if fixed["sid"] is None and chance.randrange(3):
+                fixed["sid"] = history["sid"][1]
+            if fixed["sid"] == "0":  # debsecan has no form for it
+                fixed["sid"] = history["sid"][0]
+            records[cve] = {"description": "x", "scope": "local", "releases": {
+                release: {"status": "open" if fixed[release] is None else "resolved", "repositories": {release: versions[-1], f"{release}-security": versions[0]},
+                          "urgency": "not yet assigned", **({"fixed_version": fixed[release]} if fixed[release] is not None else {})}
+                for release, versions in history.items()}}
+            good = []
+            for release, versions in history.items():
+                if fixed[release] is not None:
+                    good += versions[0 if fixed[release] == "0" else versions.index(fixed[release]):]
+            good += [version + "~bpo12+1" for version in good if version in history["trixie"]]
+            rows.append(f"{name},{len(cves)},S R ,{fixed['sid'] or ''},{' '.join(good)}")
+            cves.append(f"{cve},,x")
+        document[name] = records
+        for i, version in enumerate(chance.sample([v for versions in history.values() for v in versions] + [v + "~bpo12+1" for v in history["trixie"]], 4)):
+            status += f"Package: p{number}-{i}\nSource: {name} ({version})\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"
+    with open(f"{directory}/tracker.json", "w") as out:
+        json.dump(document, out)
+    with open(f"{directory}/status", "w") as out:
+        out.write(status)
+    with open(f"{directory}/bookworm", "wb") as out:
+        out.write(zlib.compress(("VERSION 1\n" + "\n".join(cves) + "\n\n" + "\n".join(rows) + "\n\n\n").encode()))
+
+
 if __name__ == "__main__":
-    {"tracker": tracker, "older": older}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    {"tracker": tracker, "older": older, "lines": lines}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

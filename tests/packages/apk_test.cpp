@@ -210,7 +210,7 @@ TEST(ApkIndex, RefusesWhatIsMalformed) {
   EXPECT_FAILURE(read_index(signed_index("")), "the gzip data is cut off");
   EXPECT_FAILURE(read_index(signed_index(empty_member())), "has no member 'APKINDEX'");
   EXPECT_FAILURE(read_index(signed_index("garbage")), "damaged gzip data");
-  EXPECT_FAILURE(read_index(signed_index(gzip("garbage"))), "cut off");
+  EXPECT_FAILURE(read_index(signed_index(gzip("garbage"))), "fewer than any tar archive");
   EXPECT_FAILURE(read_index(signed_index(gzip(entry("DESCRIPTION", "x") + end()))),
                  "has no member 'APKINDEX'");
   EXPECT_FAILURE(read_index(signed_index(gzip(entry("APKINDEX", "1") + entry("APKINDEX", "2")))),
@@ -413,7 +413,7 @@ TEST_F(ApkPackage, RefusesAnotherControl) {
            {entry(".PKGINFO", "x"), "two members '.PKGINFO'"},
            {entry("../x", "x"), "leads out of the archive"},
            {end() + entry(".late", "x"), "something after the end"},
-           {"garbage", "cut off"}}) {
+           {"garbage", "the archive ends after"}}) {
     parts.more_control = more;
     EXPECT_FAILURE(read(parts.package()), message);
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "builder/trust/debian_lines.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
@@ -322,6 +323,32 @@ TEST(Report, IsPlainTextWhateverTheAdvisoriesSay) {
   EXPECT_EQ(json["vulnerabilities"][0]["fixedVersion"], nullptr);
   const oci::Json sarif = oci::parse_json(to_sarif(report), "the report");
   EXPECT_EQ(sarif["runs"][0]["results"][0]["level"], "note");
+}
+
+TEST(DebianLine, IsTheReleaseThatAVersionIsOf) {
+  const std::vector<std::string> releases = debian_releases_from("Debian:12");
+  EXPECT_EQ(releases,
+            (std::vector<std::string>{"Debian:12", "Debian:13", "Debian:14", "Debian:15", "Debian:sid"}));
+  EXPECT_EQ(debian_releases_from("Debian:sid"), std::vector<std::string>{"Debian:sid"});
+  EXPECT_EQ(without_backport("6.12.90-2~bpo12+1"), "6.12.90-2");
+  EXPECT_EQ(without_backport("1.0~bpo-1"), "1.0~bpo-1");
+  const std::map<std::string, std::string> linux = {
+      {"Debian:12", "6.1.170-1"}, {"Debian:13", "6.12.90-2"}, {"Debian:sid", "7.0.7-1"}};
+  const struct {
+    const char* version;
+    const char* line;
+  } table[] = {
+      {"6.1.170-1", "12"},     {"6.1.90-1", "12"},          {"6.1.175-1", "12"},  // newer than the data
+      {"6.12.80-1", "13"},     {"6.12.80-1~bpo12+1", "13"}, {"6.12.95-1~bpo12+1", "13"},
+      {"6.12.99-1", "13"},     {"7.0.5-1", "sid"},          {"7.0.7-1~bpo13+1", "sid"},
+      {"7.1~rc1-1", "sid"},    {"6.18.3-1", "sid"},         {"6.18.3-1~bpo12+1", "sid"},
+      {"9.9-1+deb12u3", "12"}, {"1.1-1+deb13u1", "13"},     {"1.1-1~deb13u1~bpo12+1", "13"},
+      {"1.1-1+deb11u1", "12"},
+  };
+  for (const auto& one : table)
+    EXPECT_EQ(debian_line(one.version, releases, linux), std::string("Debian:") + one.line) << one.version;
+  EXPECT_EQ(debian_line("1.0-1", releases, {}), "Debian:12");
+  EXPECT_EQ(debian_line("1.0-1~bpo12+1", releases, {}), "Debian:13");
 }
 
 }  // namespace

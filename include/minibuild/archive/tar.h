@@ -41,6 +41,10 @@ struct TarLimits {
 /// copied.
 inline constexpr TarLimits stage_limits{.path = uint64_t{1} << 19U, .any_name = true};
 
+/// For layers, and archives of which a `copy` takes what it can have: names are judged when files are added
+/// to an image, not when an image is read.
+inline constexpr TarLimits foreign_limits{.any_name = true};
+
 /// One entry as it stands in the archive.
 struct TarEntry {
   enum class Kind { directory, file, symlink, hard_link, character_device, block_device, fifo };
@@ -49,13 +53,16 @@ struct TarEntry {
   std::string target;   // of links; of a hard link normalised, from the archive's root
   tree::Node node;      // type, mode, owner, mtime, device, xattrs, target; content only its size
   uint64_t offset = 0;  // of the content in the archive
-  std::string sha1;     // what the record APK-TOOLS.checksum.SHA1 says, as it stands; empty if there is none
+  std::shared_ptr<const tree::Extents> extents{};  // of a file with holes: where its content is instead
+  std::string sha1;  // what the record APK-TOOLS.checksum.SHA1 says, as it stands; empty if there is none
 };
 
-/// Reads an archive from front to back. Distrusts everything: checksums, sizes, names; `..` in a name,
-/// control characters (unless `any_name`), a hard link with data, malformed extended headers, a truncated
-/// archive are Errors `cannot read WHAT: cause`. Understands ustar, pax (x and g), GNU long names, base-256
-/// numbers, old V7; no sparse files.
+/// Reads an archive from front to back. Distrusts everything: checksums, sizes, names; a name that leads out,
+/// control characters (unless `any_name`), malformed extended headers, a truncated archive are Errors `cannot
+/// read WHAT: cause`. Understands ustar, pax (x, X and g), GNU long names, base-256 numbers, star, old V7,
+/// and files with holes: GNU's old form, PAX 0.0, 0.1 and 1.0; holes count as growth (growth.h). Of a global
+/// header the time is heeded; what would make another file of an entry is refused, since programs differ
+/// there. Sizes of links, directories and devices mean nothing.
 class TarReader {
  public:
   TarReader(base::Source& source, std::string what, TarLimits limits = {});
@@ -81,9 +88,10 @@ class TarReader {
 tree::FileTree read_tar(const std::shared_ptr<const tree::Archive>& archive, const std::string& what,
                         TarLimits limits = {});
 
-/// Lays a layer's archive over `below`: whiteouts and opaque markers act on what is below only.
-/// A hard link whose target is nowhere is an Error.
+/// Lays a layer's archive over `below`: whiteouts and opaque markers act on what is below only. What AUFS
+/// left at the top (`.wh..wh.plnk` and others) is in no image, but hard links into it are. A hard link whose
+/// target is nowhere is an Error.
 void apply_layer(tree::FileTree& below, const std::shared_ptr<const tree::Archive>& archive,
-                 const std::string& what, TarLimits limits = {});
+                 const std::string& what, TarLimits limits = foreign_limits);
 
 }  // namespace minibuild::archive

@@ -32,9 +32,19 @@ struct Archive {
   base::Hash sha256;  // of the whole archive; names the content of every slice
 };
 
+/// A part of a file with holes.
+struct Extent {
+  uint64_t offset = 0;  // in the file
+  uint64_t length = 0;
+  uint64_t place = 0;  // in the archive
+};
+/// In the order of their offsets, without overlaps; what none of them covers is zeros.
+using Extents = std::vector<Extent>;
+
 struct Slice {
   std::shared_ptr<const Archive> archive;
   uint64_t offset = 0;
+  std::shared_ptr<const Extents> extents{};  // null: one piece at `offset`
 };
 
 /// Where a file's bytes are.

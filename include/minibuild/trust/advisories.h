@@ -59,6 +59,7 @@ struct Advisory {
   double score = -1;    // CVSS v3 base score; below 0: none
   std::string vector;   // CVSS, as it stands
   std::string urgency;  // in the distribution's own word
+  std::string newest;   // version that the release has; empty if that is not told
   std::string note;     // why there is no fix: `no-dsa`, `ignored`, `postponed`, `end-of-life`
   std::string title;    // one line
   std::string url;      // to read more
