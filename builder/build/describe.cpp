@@ -78,17 +78,20 @@ oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree
   return config;
 }
 
+size_t filled(const std::vector<oci::History>& history) {
+  return static_cast<size_t>(std::count_if(history.begin(), history.end(),
+                                           [](const oci::History& entry) { return !entry.empty_layer; }));
+}
+
 store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base& base,
                       const std::vector<store::ImageLayer>& base_layers, const std::vector<MadeLayer>& layers,
                       int64_t epoch) {
   store::Image image;
-  if (base_layers.empty()) {
+  // History is for all layers or none: a base whose own is not gets one entry for each of its layers.
+  if (base_layers.empty())
     config.history.clear();
-  } else if (config.history.empty()) {
-    // History is for all layers or none: a base without one gets the entries that are missing.
-    for (size_t i = 0; i < base_layers.size(); ++i)
-      config.history.push_back({"", "base layer", "", "", false});
-  }
+  else if (filled(config.history) != base_layers.size())
+    config.history.assign(base_layers.size(), {"", "base layer", "", "", false});
   config.diff_ids.clear();
   const auto add = [&](const store::ImageLayer& layer) {
     config.diff_ids.push_back(layer.diff_id);

@@ -41,6 +41,9 @@ store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base&
 /// The index over the images of several platforms.
 void add_index(const SpecFile& file, store::ImageSet& set);
 
+/// The number of layers that a history tells of.
+size_t filled(const std::vector<oci::History>& history);
+
 /// The compression of the layers that a spec makes.
 archive::Compression compression_of(const spec::Compression& wanted);
 

@@ -50,6 +50,10 @@ class RepositorySource : public store::BlobSource {
   std::optional<std::string> file(const std::string& /*name*/, size_t /*limit*/) const override {
     return std::nullopt;
   }
+  bool holds(const oci::Descriptor& want) const override {
+    return cache_.find_blob(want.digest) || client().has_blob(reference_, want.digest);
+  }
+  std::optional<oci::Reference> origin() const override { return reference_; }
   std::string blob(const std::string& /*name*/, const std::optional<oci::Descriptor>& want,
                    store::Cache& /*cache*/, oci::Digest* digest) const override {
     *digest = want->digest;
@@ -59,7 +63,7 @@ class RepositorySource : public store::BlobSource {
   std::optional<std::string> document(const oci::Descriptor& want) const override {
     if (const auto path = cache_.find_blob(want.digest)) return base::read_file(*path, oci::max_json_size);
     std::string bytes;
-    if (oci::is_manifest(want.media_type) || oci::is_index(want.media_type)) {
+    if (oci::is_document(want.media_type)) {
       oci::Reference exact = reference_;
       exact.tag.clear();
       exact.digest = want.digest;
@@ -143,16 +147,14 @@ class RepositorySource : public store::BlobSource {
 
 // Keeps what a registry gave until it was not used for long: the cache's collector drops what no result
 // names.
-void remember(const store::ImageSet& set, const oci::Reference& reference, store::Cache& cache) {
+void remember(const store::Graph& graph, const oci::Reference& reference, store::Cache& cache) {
   store::Result result{"image", reference.host + "/" + reference.repository, {}};
-  if (set.index) result.blobs.push_back(set.index->digest);
   base::Sha256 key;
   key.update("registry image");
-  for (const store::Image& image : set.images) {
-    key.update(base::as_bytes(image.descriptor.digest.hash));
-    result.blobs.push_back(image.descriptor.digest);
-    result.blobs.push_back(image.manifest.config.digest);
-    for (const store::ImageLayer& layer : image.layers) result.blobs.push_back(layer.descriptor.digest);
+  for (const store::Document& document : graph.documents) {
+    key.update(base::as_bytes(document.descriptor.digest.hash));
+    result.blobs.push_back(document.descriptor.digest);
+    for (const store::Blob& blob : document.blobs) result.blobs.push_back(blob.descriptor.digest);
   }
   const base::Hash id = key.finish();
   if (!cache.find_result(id)) cache.put_result(id, result);
@@ -183,16 +185,20 @@ std::vector<store::FoundAttachment> listed(registry::Client& client, const oci::
 
 class Push {
  public:
-  Push(oci::Reference target, const store::Product& product, store::Cache& cache,
-       const Registries& registries)
-      : target_(std::move(target)), product_(product), cache_(cache), registries_(registries) {}
+  Push(oci::Reference target, const store::Graph& graph, std::vector<oci::Reference> names,
+       store::Cache& cache, const Registries& registries)
+      : target_(std::move(target)),
+        graph_(graph),
+        names_(std::move(names)),
+        cache_(cache),
+        registries_(registries) {}
 
   // Only what belongs to the images. Gives the subjects for which the registry lists nothing.
   std::set<oci::Digest> attach() {
     if (!registries_.client || registries_.offline) fail("--offline forbids pushing");
     registry::Client& to = registries_.client();
     send_blobs(to, false);
-    for (const store::Attachment& attachment : product_.set->attachments) put_attachment(to, attachment);
+    for (const store::Attachment& attachment : graph_.attachments) put_attachment(to, attachment);
     return unlisted_;
   }
 
@@ -201,7 +207,7 @@ class Push {
     registry::Client& to = registries_.client();
     send_blobs(to, false);
     std::optional<base::FileLock> lock;
-    if (!product_.set->attachments.empty())
+    if (!graph_.attachments.empty())
       lock.emplace(cache_.lock_lists(lists_name({oci::Transport::registry, oci::to_string(target_), ""})));
     try {
       put_all(to);
@@ -215,63 +221,52 @@ class Push {
   }
 
  private:
+  // Each document after those that it names, the tags last.
   void put_all(registry::Client& to) {
-    const store::ImageSet& set = *product_.set;
-    if (set.index)
-      for (const store::Image& image : set.images)
-        put(to, image.descriptor, image.manifest_json, oci::to_string(image.descriptor.digest));
-    for (const store::Attachment& attachment : set.attachments) put_attachment(to, attachment);
-    const store::Image& first = set.images.front();
-    const oci::Descriptor& top = store::top_of(set);
-    const std::string& bytes = set.index ? set.index_json : first.manifest_json;
-    for (const std::string& name : names()) put(to, top, bytes, name);
+    const store::Document& top = graph_.documents.back();
+    for (const store::Document& document : graph_.documents)
+      if (&document != &top)
+        put(to, document.descriptor, document.json, oci::to_string(document.descriptor.digest));
+    for (const store::Attachment& attachment : graph_.attachments) put_attachment(to, attachment);
+    for (const std::string& name : names()) put(to, top.descriptor, top.json, name);
   }
-
-  // One piece of content to be there before a manifest names it.
-  struct Piece {
-    oci::Descriptor descriptor;
-    const std::string* bytes = nullptr;
-    std::string path;
-    std::optional<oci::Reference> origin;
-  };
 
   std::vector<std::string> names() const {
     if (!target_.tag.empty()) return {target_.tag};
     if (target_.digest) return {oci::to_string(*target_.digest)};
     std::vector<std::string> tags;
-    for (const oci::Reference& name : product_.names)
+    for (const oci::Reference& name : names_)
       if (!name.tag.empty() && std::find(tags.begin(), tags.end(), name.tag) == tags.end())
         tags.push_back(name.tag);
     if (tags.empty()) tags.emplace_back("latest");
     return tags;
   }
 
-  std::vector<Piece> pieces() const {
-    std::vector<Piece> all;
-    const auto add = [&all](Piece piece) {
-      const bool there = std::any_of(all.begin(), all.end(), [&](const Piece& one) {
-        return one.descriptor.digest == piece.descriptor.digest;
-      });
-      if (!there) all.push_back(std::move(piece));
+  // Each blob once: to be there before a manifest names it.
+  std::vector<const store::Blob*> blobs(const std::vector<store::Blob>& attached) const {
+    std::vector<const store::Blob*> all;
+    std::set<oci::Digest> seen;
+    const auto add = [&](const store::Blob& blob) {
+      if (seen.insert(blob.descriptor.digest).second) all.push_back(&blob);
     };
-    for (const store::Image& image : product_.set->images) {
-      for (const store::ImageLayer& layer : image.layers)
-        add({layer.descriptor, nullptr, layer.path, layer.origin});
-      add({image.manifest.config, &image.config_json, {}, {}});
-    }
-    for (const store::Attachment& attachment : product_.set->attachments)
-      for (const store::ImageLayer& blob : attachment.blobs) add({blob.descriptor, nullptr, blob.path, {}});
+    for (const store::Document& document : graph_.documents)
+      for (const store::Blob& blob : document.blobs) add(blob);
+    for (const store::Blob& blob : attached) add(blob);
     return all;
   }
 
   void send_blobs(registry::Client& to, bool all_again) {
-    const std::vector<Piece> all = pieces();
+    std::vector<store::Blob> attached;
+    for (const store::Attachment& attachment : graph_.attachments)
+      for (const store::ImageLayer& blob : attachment.blobs)
+        attached.push_back({blob.descriptor, blob.path, {}, {}});
+    const std::vector<const store::Blob*> all = blobs(attached);
     std::mutex mutex;
     size_t sent = 0;
     size_t mounted = 0;
     uint64_t bytes = 0;
     side_by_side(all.size(), to.parallel(), [&](size_t i) {
-      const Piece& piece = all[i];
+      const store::Blob& piece = *all[i];
       if (!all_again && to.has_blob(target_, piece.descriptor.digest)) return;
       // What it said to have mounted it may lack, too.
       const bool neighbour = !all_again && piece.origin && piece.origin->host == target_.host &&
@@ -281,8 +276,8 @@ class Push {
         ++mounted;
         return;
       }
-      if (piece.bytes != nullptr) {
-        to.upload_bytes(target_, piece.descriptor, *piece.bytes);
+      if (piece.path.empty()) {
+        to.upload_bytes(target_, piece.descriptor, piece.bytes);
       } else {
         // A layer that was left where it was is fetched now that it has to be sent.
         if (piece.origin && !base::exists(piece.path))
@@ -302,8 +297,9 @@ class Push {
   void put(registry::Client& to, const oci::Descriptor& descriptor, const std::string& bytes,
            const std::string& name) {
     oci::Reference there = target_;
-    there.tag = name.starts_with("sha256:") ? "" : name;
-    there.digest = name.starts_with("sha256:") ? std::optional(descriptor.digest) : std::nullopt;
+    const bool by_digest = name == oci::to_string(descriptor.digest);
+    there.tag = by_digest ? "" : name;
+    there.digest = by_digest ? std::optional(descriptor.digest) : std::nullopt;
     if (to.has_manifest(there, descriptor.digest)) return;
     to.put_manifest(target_, name, descriptor.media_type, bytes);
   }
@@ -322,7 +318,7 @@ class Push {
   void tell_unlisted() const {
     for (const oci::Digest& subject : unlisted_) {
       const std::string why = unlisted_text(subject);
-      const std::vector<store::Attachment>& all = product_.set->attachments;
+      const std::vector<store::Attachment>& all = graph_.attachments;
       const bool is_tagged = std::any_of(all.begin(), all.end(), [&](const store::Attachment& one) {
         return one.subject == subject && !one.tag.empty();
       });
@@ -357,11 +353,29 @@ class Push {
   }
 
   oci::Reference target_;
-  const store::Product& product_;
+  const store::Graph& graph_;
+  std::vector<oci::Reference> names_;
   store::Cache& cache_;
   const Registries& registries_;
   std::set<oci::Digest> unlisted_;
 };
+
+OpenedImage open_unnamed(const oci::ImageLocation& location, store::Cache& cache,
+                         const Registries& registries, const std::optional<oci::Platform>& wanted,
+                         Layers fetched) {
+  if (location.transport == oci::Transport::registry) {
+    auto source =
+        std::make_unique<RepositorySource>(pinned(location.path, registries), cache, registries, fetched);
+    const oci::Descriptor top = source->top();
+    return {std::move(source), top};
+  }
+  std::unique_ptr<store::BlobSource> source;
+  if (location.transport == oci::Transport::oci_layout) source = store::open_directory(location.path);
+  if (location.transport == oci::Transport::oci_archive) source = store::open_tar(location.path, cache);
+  if (!source) fail("only images in registries, OCI layouts and archives of them have a digest to sign");
+  const oci::Descriptor top = store::find_in_layout(*source, location.tag, wanted);
+  return {std::move(source), top};
+}
 
 }  // namespace
 
@@ -369,8 +383,8 @@ std::string unlisted_text(const oci::Digest& subject) {
   return fmt::format(
       "the registry lists nothing that belongs to {}: it has no referrers API, and keeps no list under the "
       "tag "
-      "sha256-{}; what has the digest as its subject is not found there",
-      oci::to_string(subject), oci::hex(subject));
+      "{}; what has the digest as its subject is not found there",
+      oci::to_string(subject), oci::referrers_tag(subject));
 }
 
 store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
@@ -380,41 +394,33 @@ store::ImageSet read_image(const oci::ImageLocation& location, const std::option
     const oci::Reference reference = pinned(location.path, registries);
     const RepositorySource source(reference, cache, registries, fetched);
     store::ImageSet set = store::read_set(source, source.top(), wanted, cache);
-    for (store::Image& image : set.images)
-      for (store::ImageLayer& layer : image.layers) layer.origin = reference;
-    if (fetched == Layers::all) remember(set, reference, cache);
+    if (fetched == Layers::all) remember(store::graph_of(set), reference, cache);
     return set;
   });
 }
 
-void read_attachments(store::ImageSet& set, const oci::ImageLocation& location, store::Cache& cache,
-                      const Registries& registries) {
-  if (location.transport != oci::Transport::registry) return store::read_attachments(set, location, cache);
-  naming("read", location, [&] {
-    const oci::Reference repository = pinned(location.path, registries);
-    if (registries.offline || !registries.client) fail("--offline forbids asking what belongs to it");
-    registry::Client& client = registries.client();
-    const RepositorySource source(repository, cache, registries);
-    store::read_attachments(
-        set, source, [&](const oci::Digest& subject) { return listed(client, repository, subject); }, cache);
+store::Graph read_graph(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
+                        store::Cache& cache, const Registries& registries, bool referrers, Layers fetched) {
+  return naming("read", location, [&] {
+    const OpenedImage image = open_unnamed(location, cache, registries, wanted, fetched);
+    const oci::Descriptor top =
+        wanted ? store::find_for_platform(*image.source, image.top, *wanted) : image.top;
+    store::Graph graph = store::read_graph(*image.source, top, cache);
+    if (referrers)
+      store::read_attachments(
+          graph, *image.source,
+          [&](const oci::Digest& subject) { return list_attachments(image, location, subject, registries); },
+          cache);
+    if (fetched == Layers::all && location.transport == oci::Transport::registry)
+      remember(graph, pinned(location.path, registries), cache);
+    return graph;
   });
 }
 
 OpenedImage open_image(const oci::ImageLocation& location, store::Cache& cache,
                        const Registries& registries) {
-  return naming("read", location, [&]() -> OpenedImage {
-    if (location.transport == oci::Transport::registry) {
-      auto source = std::make_unique<RepositorySource>(pinned(location.path, registries), cache, registries);
-      const oci::Descriptor top = source->top();
-      return {std::move(source), top};
-    }
-    std::unique_ptr<store::BlobSource> source;
-    if (location.transport == oci::Transport::oci_layout) source = store::open_directory(location.path);
-    if (location.transport == oci::Transport::oci_archive) source = store::open_tar(location.path);
-    if (!source) fail("only images in registries, OCI layouts and archives of them have a digest to sign");
-    const oci::Descriptor top = store::find_in_layout(*source, location.tag);
-    return {std::move(source), top};
-  });
+  return naming("read", location,
+                [&] { return open_unnamed(location, cache, registries, std::nullopt, Layers::all); });
 }
 
 std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,
@@ -444,10 +450,9 @@ std::set<oci::Digest> attach(const oci::ImageLocation& location, std::vector<sto
     }
     if (location.transport != oci::Transport::registry)
       fail("only registries and OCI layouts can be added to; copy it to one of these first");
-    store::ImageSet set;
-    set.attachments = std::move(attachments);
-    const store::Product product{&set, {}, nullptr, 0};
-    return Push(oci::parse_reference(location.path), product, cache, registries).attach();
+    store::Graph graph;
+    graph.attachments = std::move(attachments);
+    return Push(oci::parse_reference(location.path), graph, {}, cache, registries).attach();
   });
 }
 
@@ -467,10 +472,13 @@ void write_output(const oci::ImageLocation& destination, const store::Product& p
     return store::write_output(destination, product, cache);
   naming("write", destination, [&] {
     oci::Reference target = oci::parse_reference(destination.path);
-    const oci::Descriptor& top = store::top_of(*product.set);
+    store::Graph made;
+    if (product.graph == nullptr) made = store::graph_of(*product.set);
+    const store::Graph& graph = product.graph == nullptr ? made : *product.graph;
+    const oci::Descriptor& top = store::top_of(graph);
     if (target.digest && *target.digest != top.digest)
       fail("the image has the digest {}", oci::to_string(top.digest));
-    Push(std::move(target), product, cache, registries).run();
+    Push(std::move(target), graph, product.names, cache, registries).run();
   });
 }
 

@@ -7,6 +7,7 @@
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
 #include "minibuild/base/text.h"
+#include "minibuild/store/blob_source.h"
 #include "minibuild/store/output.h"
 
 namespace minibuild::build {
@@ -61,7 +62,7 @@ class LayoutTarget : public PruneTarget {
 
  private:
   std::string blob_path(const oci::Digest& digest) const {
-    return directory_ + "/blobs/sha256/" + oci::hex(digest);
+    return directory_ + "/" + store::blob_name(digest);
   }
 
   trust::Holdings read_all() {
@@ -116,7 +117,7 @@ class LayoutTarget : public PruneTarget {
       return read_manifest(descriptor, "", "");
     }
     const std::string bytes = base::read_file(blob_path(descriptor.digest), oci::max_json_size);
-    if (oci::digest_of(bytes) != descriptor.digest)
+    if (!oci::has_digest(bytes, descriptor.digest))
       fail("{} does not have the bytes that its name says", what);
     ReadManifest read = read_manifest(descriptor, bytes, what);
     set_times(read.stored, std::nullopt, config_of(read));
@@ -143,7 +144,7 @@ class LayoutTarget : public PruneTarget {
     if (!image || !base::exists(blob_path(config.digest))) return std::nullopt;
     try {
       std::string bytes = base::read_file(blob_path(config.digest), oci::max_json_size);
-      if (oci::digest_of(bytes) == config.digest) return bytes;
+      if (oci::has_digest(bytes, config.digest)) return bytes;
     } catch (const base::Error&) {
       return std::nullopt;  // too large: its time is not known
     }

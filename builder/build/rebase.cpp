@@ -18,11 +18,6 @@ namespace {
 const std::string name_key = "org.opencontainers.image.base.name";
 const std::string digest_key = "org.opencontainers.image.base.digest";
 
-size_t filled(const std::vector<oci::History>& history) {
-  return static_cast<size_t>(std::count_if(history.begin(), history.end(),
-                                           [](const oci::History& entry) { return !entry.empty_layer; }));
-}
-
 // The entries after those of the first `layers` layers; entries without a layer right behind them belong to
 // them.
 std::vector<oci::History> history_above(const std::vector<oci::History>& history, size_t layers) {

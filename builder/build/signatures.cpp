@@ -36,7 +36,7 @@ std::string checked(const store::BlobSource& source, const oci::Descriptor& desc
   else
     bytes = base::read_file(source.layers({descriptor}, cache).front(), descriptor.size);
   if (!bytes) fail("{} is missing", oci::to_string(descriptor.digest));
-  if (bytes->size() != descriptor.size || oci::digest_of(*bytes) != descriptor.digest)
+  if (bytes->size() != descriptor.size || !oci::has_digest(*bytes, descriptor.digest))
     throw base::Error(base::Code::refused, fmt::format("{} does not have the bytes that its digest says",
                                                        oci::to_string(descriptor.digest)));
   return std::move(*bytes);

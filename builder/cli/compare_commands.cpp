@@ -23,14 +23,8 @@ constexpr int different = static_cast<int>(Code::refused);
 build::Opened open_first(const oci::ImageLocation& location, const std::optional<oci::Platform>& platform,
                          store::Cache& cache, const build::Registries& registries) {
   store::ImageSet set = build::read_image(location, platform, cache, registries);
-  auto chosen = set.images.begin();
-  if (!platform && set.images.size() > 1) {
-    const auto mine = std::find_if(set.images.begin(), set.images.end(), [](const store::Image& image) {
-      return oci::matches(oci::host_platform(), image.config.platform);
-    });
-    if (mine != set.images.end()) chosen = mine;
-  }
-  build::Opened opened{std::move(*chosen), {}};
+  const store::Image* mine = platform ? nullptr : store::image_for(set, oci::host_platform());
+  build::Opened opened{mine != nullptr ? *mine : set.images.front(), {}};
   opened.tree = store::image_tree(opened.image, cache, oci::to_string(location));
   return opened;
 }

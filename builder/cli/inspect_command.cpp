@@ -5,6 +5,7 @@
 
 #include "builder/cli/commands.h"
 #include "minibuild/archive/tar.h"
+#include "minibuild/archive/unpack.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/compare.h"
@@ -159,7 +160,8 @@ oci::ImageLocation find_image(const std::string& text) {
   }
   const base::Fd fd = base::open_file(text);
   base::FdSource source(fd.get(), text);
-  archive::TarReader reader(source, text);
+  const std::unique_ptr<base::Source> plain = archive::decompress_any(source, text);
+  archive::TarReader reader(*plain, text);
   archive::TarEntry entry;
   while (reader.next(entry))
     if (entry.path == "oci-layout") return {oci::Transport::oci_archive, text, ""};

@@ -59,7 +59,7 @@ void add_build(CLI::App& app, BuildArguments& a) {
   app.add_option("SPEC", a.spec, "The spec")->capture_default_str();
   app.add_option("-o,--output", a.outputs,
                  "Where to: docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], "
-                 "docker-archive:FILE, tar:FILE or dir:DIR; may be "
+                 "docker-archive:FILE[:NAME:TAG], tar:FILE or dir:DIR; may be "
                  "repeated. Default: oci:NAME.oci:TAG after the spec's 'image'")
       ->allow_extra_args(false);
   app.add_option("--platform", a.platforms,
@@ -120,7 +120,7 @@ void add_check(CLI::App& app, CheckArguments& a) {
 void add_inspect(CLI::App& app, InspectArguments& a) {
   app.add_option(
          "IMAGE", a.image,
-         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, or the "
+         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], or the "
          "path alone")
       ->required();
   app.add_option("--platform", a.platform, "The platform to show, of an index");
@@ -346,7 +346,7 @@ void add_plan(CLI::App& app, PlanArguments& a) {
 void add_copy(CLI::App& app, CopyArguments& a) {
   app.add_option(
          "SOURCE", a.source,
-         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE")
+         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME:TAG]")
       ->required();
   app.add_option("DESTINATION", a.destination, "One of these, or tar:FILE or dir:DIR for the merged files")
       ->required();

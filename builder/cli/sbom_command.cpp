@@ -66,16 +66,14 @@ int sbom(const SbomArguments& arguments) {
   const std::string what = oci::to_string(location);
   store::ImageSet set = build::read_image(location, platform, cache, registries);
   if (!many && set.images.size() > 1) {
-    const auto here = std::find_if(set.images.begin(), set.images.end(), [](const store::Image& image) {
-      return oci::matches(oci::host_platform(), image.config.platform);
-    });
-    if (here == set.images.end())
+    const store::Image* here = store::image_for(set, oci::host_platform());
+    if (here == nullptr)
       throw base::Error(Code::usage, fmt::format("{} has {} images, none for this machine; say which with "
                                                  "--platform, or write all with -o DIR/",
                                                  what, set.images.size()));
     say("sbom: the image for {} of {}; --platform chooses another, -o DIR/ writes all\n",
         oci::to_string(here->config.platform), set.images.size());
-    set.images = {*here};
+    set.images = {store::Image(*here)};
   }
   const std::vector<oci::Reference> names = names_of(arguments, location);
   std::vector<std::pair<std::string, std::string>> documents;  // file name, text

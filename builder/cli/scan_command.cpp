@@ -69,10 +69,8 @@ trust::Advisories advisories_of(const ScanArguments& arguments, store::Cache& ca
 
 // The image of an index that people mean: this machine's, else the first.
 const store::Image& chosen_of(const store::ImageSet& set, bool named) {
-  if (!named)
-    for (const store::Image& image : set.images)
-      if (oci::matches(oci::host_platform(), image.config.platform)) return image;
-  return set.images.front();
+  const store::Image* mine = named ? nullptr : store::image_for(set, oci::host_platform());
+  return mine != nullptr ? *mine : set.images.front();
 }
 
 std::string annotation(const store::Image& image, const char* name) {

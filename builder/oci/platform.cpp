@@ -57,12 +57,79 @@ std::string to_string(const Platform& platform) {
   return text;
 }
 
-bool matches(const Platform& wanted, const Platform& image) {
-  if (wanted.os != image.os || wanted.architecture != image.architecture) return false;
-  const auto variant = [](const Platform& platform) {
-    return platform.architecture == "arm64" && platform.variant == "v8" ? std::string() : platform.variant;
+Platform normal_form(Platform platform) {
+  const auto lower = [](std::string& text) {
+    for (char& c : text)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   };
-  return variant(wanted) == variant(image) || image.variant.empty();
+  lower(platform.os);
+  lower(platform.architecture);
+  lower(platform.variant);
+  if (platform.os == "macos") platform.os = "darwin";
+  std::string& variant = platform.variant;
+  if (platform.architecture == "armel" && variant.empty()) variant = "v6";
+  if (platform.architecture == "armel" || platform.architecture == "armhf") {
+    platform.architecture = "arm";
+  } else {
+    platform.architecture = common_name(platform.architecture);
+  }
+  const bool numbered = platform.architecture == "arm" || platform.architecture == "arm64";
+  if (numbered && !variant.empty() && variant[0] >= '0' && variant[0] <= '9') variant.insert(0, "v");
+  if (platform.architecture == "arm" && variant.empty()) variant = "v7";
+  if (platform.architecture == "arm64" && (variant == "v8" || variant == "v8.0")) variant.clear();
+  if (platform.architecture == "arm64" && variant == "v9.0") variant = "v9";
+  if (platform.architecture == "amd64" && variant == "v1") variant.clear();
+  if (platform.architecture == "386") variant.clear();
+  return platform;
+}
+
+bool is_known(const Platform& platform) {
+  return !platform.os.empty() && !platform.architecture.empty() && platform.architecture != "unknown";
+}
+
+namespace {
+
+// `v7`, `v8.2` as a number that grows with what a processor can do; nothing for other names.
+std::optional<int> level_of(const Platform& platform) {
+  const std::string& variant = platform.variant;
+  if (variant.empty()) {
+    if (platform.architecture == "amd64") return 100;
+    return platform.architecture == "arm64" ? std::optional(800) : std::nullopt;
+  }
+  if (variant.size() < 2 || variant.size() > 5 || variant[0] != 'v') return std::nullopt;
+  int number = 0;
+  size_t i = 1;
+  for (; i < variant.size() && variant[i] >= '0' && variant[i] <= '9'; ++i)
+    number = number * 10 + (variant[i] - '0');
+  if (i == 1) return std::nullopt;
+  int minor = 0;
+  if (i < variant.size() && variant[i] == '.') {
+    const size_t start = ++i;
+    for (; i < variant.size() && variant[i] >= '0' && variant[i] <= '9'; ++i)
+      minor = minor * 10 + (variant[i] - '0');
+    if (i == start) return std::nullopt;
+  }
+  if (i != variant.size() || minor > 99) return std::nullopt;
+  return number * 100 + minor;
+}
+
+}  // namespace
+
+std::optional<int> distance(const Platform& wanted, const Platform& image) {
+  const Platform want = normal_form(wanted);
+  const Platform have = normal_form(image);
+  if (want.os != have.os || want.architecture != have.architecture) return std::nullopt;
+  if (want.variant == have.variant) return 0;
+  const std::optional<int> most = level_of(want);
+  const std::optional<int> needs = level_of(have);
+  if (most && needs) {
+    // Armv9.N has what Armv8.(N+5) has, not all of the later 8s.
+    const bool later_8 =
+        want.architecture == "arm64" && *most >= 900 && *needs < 900 && *needs - 800 > *most - 900 + 5;
+    return *needs <= *most && !later_8 ? std::optional(*most - *needs) : std::nullopt;
+  }
+  // A variant that is not ordered: what is made for all of them fits.
+  return have.variant.empty() ? std::optional(1) : std::nullopt;
 }
 
 Platform host_platform() {

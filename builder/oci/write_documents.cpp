@@ -35,7 +35,9 @@ Json json_of(const Descriptor& descriptor) {
     put(platform, "variant", descriptor.platform->variant);
     json["platform"] = platform;
   }
+  put(json, "urls", descriptor.urls);
   put(json, "annotations", descriptor.annotations);
+  put(json, "artifactType", descriptor.artifact_type);
   return json;
 }
 

@@ -52,6 +52,9 @@ std::optional<oci::Digest> said_digest(const HttpResponse& response) {
   }
 }
 
+// A name of a manifest is a tag, which has no colon, or a digest.
+bool is_digest(std::string_view name) { return name.find(':') != std::string_view::npos; }
+
 constexpr std::string_view schema1 = "application/vnd.docker.distribution.manifest.v1";
 
 bool is_document(std::string_view type) { return oci::is_manifest(type) || oci::is_index(type); }
@@ -83,7 +86,8 @@ std::string type_of_document(const std::string& bytes, const std::string& served
                               ? json["mediaType"].get<std::string>()
                               : "";
   if (!own.empty()) {
-    if (is_document(served) && own != served)
+    // Which of the two forms a document has, it says itself; an index served as a manifest is ambiguous.
+    if (is_document(served) && oci::is_index(own) != oci::is_index(served))
       fail("{} was served as {}, but says of itself that it is {}", what, served,
            base::printable(std::string_view(own).substr(0, 100)));
     check_media_type(own, what);
@@ -120,18 +124,18 @@ class Unwritable : public base::Error {
 // Takes what arrives: writes it, hashes it, and notices what does not belong there.
 class Arrival {
  public:
-  Arrival(const Expected& expected, int fd) : expected_(expected), fd_(fd) {}
+  Arrival(const Expected& expected, int fd) : expected_(expected), fd_(fd), hash_(expected.digest) {}
 
   uint64_t size() const { return size_; }
   /// Whether all is there; without a known size an answer that came to its end says so.
   bool complete() const { return expected_.size ? size_ == *expected_.size : ended_; }
   void end() { ended_ = true; }
-  oci::Digest digest() const { return {hash_.finish()}; }
+  oci::Digest digest() const { return hash_.finish(); }
   bool right() const { return complete() && (!expected_.digest || digest() == *expected_.digest); }
   void start_again() {
     size_ = 0;
     ended_ = false;
-    hash_ = base::Sha256();
+    hash_ = oci::Digester(expected_.digest);
   }
   void new_answer() {
     first_ = true;
@@ -192,7 +196,7 @@ class Arrival {
   int fd_;
   uint64_t size_ = 0;
   uint64_t received_ = 0;
-  base::Sha256 hash_;
+  oci::Digester hash_;
   bool first_ = true;
   bool ended_ = false;
 };
@@ -252,14 +256,16 @@ Client::Document Client::read_manifest(const Place& place, const oci::Reference&
   Document document;
   document.bytes = response.body;
   document.descriptor.size = document.bytes.size();
-  document.descriptor.digest = oci::digest_of(document.bytes);
+  oci::Digester digester(reference.digest);
+  digester.update(document.bytes);
+  document.descriptor.digest = digester.finish();
   // A mirror's date says when the mirror got it.
   if (place.host == session_->origin(reference).host)
     document.modified = parse_http_date(response.header("last-modified"));
   if (reference.digest && document.descriptor.digest != *reference.digest)
     fail("{}: what arrived has the digest {}", what, oci::to_string(document.descriptor.digest));
   const auto said = said_digest(response);
-  if (said && *said != document.descriptor.digest)
+  if (said && !oci::has_digest(document.bytes, *said))
     fail("{}: what arrived has the digest {}, but the registry says {}", what,
          oci::to_string(document.descriptor.digest), oci::to_string(*said));
   document.descriptor.media_type = type_of_document(document.bytes, served_type(response), what);
@@ -336,7 +342,7 @@ std::string Client::small_blob(const oci::Reference& repository, const oci::Desc
     call.limit = blob.size;
     HttpResponse response = session_->call(place, call);
     if (response.status != 200) session_->refuse(place, response, what);
-    if (response.body.size() != blob.size || oci::digest_of(response.body) != blob.digest)
+    if (response.body.size() != blob.size || !oci::has_digest(response.body, blob.digest))
       fail("{}: what arrived are not the bytes that its digest says", what);
     return std::move(response.body);
   });
@@ -455,8 +461,8 @@ Client::TagList Client::tags(const oci::Reference& repository) {
 bool Client::put_manifest(const oci::Reference& repository, const std::string& name,
                           const std::string& media_type, const std::string& bytes) {
   const Place place = session_->origin(repository);
-  const std::string what = fmt::format("{}/{}{}{}", repository.host, repository.repository,
-                                       name.starts_with("sha256:") ? "@" : ":", name);
+  const std::string what =
+      fmt::format("{}/{}{}{}", repository.host, repository.repository, is_digest(name) ? "@" : ":", name);
   Call call;
   call.method = "PUT";
   call.path = "/manifests/" + name;
@@ -466,14 +472,14 @@ bool Client::put_manifest(const oci::Reference& repository, const std::string& n
   const HttpResponse response = session_->call(place, call);
   if (!response.is_done()) session_->refuse(place, response, what);
   const auto said = said_digest(response);
-  if (said && *said != oci::digest_of(bytes))
+  if (said && !oci::has_digest(bytes, *said))
     fail("{}: the registry stored it as {}, want {}", what, oci::to_string(*said),
          oci::to_string(oci::digest_of(bytes)));
   return !response.header("oci-subject").empty();
 }
 
 Client::Deletion Client::delete_manifest(const oci::Reference& repository, const std::string& name) {
-  const bool by_digest = name.starts_with("sha256:");
+  const bool by_digest = is_digest(name);
   const std::string what = fmt::format("cannot delete {}/{}{}{}", repository.host, repository.repository,
                                        by_digest ? "@" : ":", name);
   const Place place = session_->origin(repository);

@@ -12,7 +12,7 @@ using base::fail;
 
 namespace {
 
-std::string list_tag(const oci::Digest& subject) { return "sha256-" + oci::hex(subject); }
+std::string list_tag(const oci::Digest& subject) { return oci::referrers_tag(subject); }
 
 oci::Reference tagged(const oci::Reference& repository, const std::string& tag) {
   return {repository.host, repository.repository, tag, std::nullopt};

@@ -574,16 +574,28 @@ oci::ImageLocation parse_image_location(std::string_view text) {
     return fail(
         "is not a place for an image; write docker://HOST/REPOSITORY:TAG, oci:DIR:TAG, oci-archive:FILE:TAG "
         "or "
-        "docker-archive:FILE");
+        "docker-archive:FILE:NAME:TAG");
   oci::ImageLocation location;
   location.transport = transport == "oci"           ? oci::Transport::oci_layout
                        : transport == "oci-archive" ? oci::Transport::oci_archive
                                                     : oci::Transport::docker_archive;
-  const size_t last = rest.rfind(':');
-  if (last != std::string_view::npos && transport != "docker-archive") {
+  if (location.transport == oci::Transport::docker_archive) {
+    // FILE:NAME:TAG, as Docker names images.
+    const size_t end = rest.find(':');
+    if (end != std::string_view::npos) {
+      location.tag = std::string(rest.substr(end + 1));
+      static_cast<void>(oci::parse_reference(location.tag));
+      rest = rest.substr(0, end);
+    }
+  } else if (const size_t last = rest.rfind(':'); last != std::string_view::npos) {
     location.tag = std::string(rest.substr(last + 1));
     if (!oci::is_tag(location.tag)) return fail("does not end with a valid tag");
     rest = rest.substr(0, last);
+    constexpr std::string_view by_digest = "@sha256";
+    if (rest.ends_with(by_digest) && base::hash_from_hex(location.tag)) {
+      location.tag = "sha256:" + location.tag;
+      rest.remove_suffix(by_digest.size());
+    }
   }
   if (rest.empty()) return fail("has no path");
   location.path = std::string(rest);

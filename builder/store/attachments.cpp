@@ -1,6 +1,7 @@
 #include "minibuild/store/attachments.h"
 
 #include <algorithm>
+#include <set>
 
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -32,7 +33,7 @@ Attachment read_attachment(const FoundAttachment& found, const oci::Digest& subj
   attachment.tag = found.tag;
   const auto bytes = source.document(found.descriptor);
   if (!bytes) fail("{} is missing", what);
-  if (bytes->size() != found.descriptor.size || oci::digest_of(*bytes) != found.descriptor.digest)
+  if (bytes->size() != found.descriptor.size || !oci::has_digest(*bytes, found.descriptor.digest))
     fail("{}: it does not have the bytes that its digest says", what);
   attachment.manifest_json = *bytes;
   const oci::Manifest manifest = oci::parse_manifest(*bytes, what);
@@ -43,32 +44,6 @@ Attachment read_attachment(const FoundAttachment& found, const oci::Digest& subj
   const std::vector<std::string> paths = source.layers(blobs, cache);
   for (size_t i = 0; i < paths.size(); ++i) attachment.blobs.push_back({blobs[i], {}, paths[i]});
   return attachment;
-}
-
-void read_from_layout(ImageSet& set, const BlobSource& source, Cache& cache) {
-  const auto text = source.file("index.json", oci::max_json_size);
-  if (!text) fail("it has no index.json");
-  const oci::ImageIndex index = oci::parse_index(*text, "index.json");
-  read_attachments(
-      set, source,
-      [&](const oci::Digest& subject) {
-        std::vector<FoundAttachment> found;
-        const std::vector<std::string> tags = attachment_tags(subject);
-        for (const oci::Descriptor& entry : index.manifests) {
-          if (!oci::is_manifest(entry.media_type)) continue;
-          oci::Descriptor plain = entry;
-          plain.annotations.erase(oci::ref_name);
-          const std::string tag = oci::tag_of(entry);
-          if (std::find(tags.begin(), tags.end(), tag) != tags.end()) {
-            found.push_back({plain, tag});
-          } else if (const auto bytes = source.document(entry)) {
-            if (subject_of(*bytes, "manifest " + oci::to_string(entry.digest)) == subject)
-              found.push_back({plain, ""});
-          }
-        }
-        return found;
-      },
-      cache);
 }
 
 }  // namespace
@@ -87,7 +62,7 @@ std::vector<FoundAttachment> list_attachments(const BlobSource& source, const oc
       try {
         const auto bytes = source.document(entry);
         belongs = bytes && subject_of(*bytes, "manifest " + oci::to_string(entry.digest)) == subject;
-        if (tag.empty() && (!bytes || oci::digest_of(*bytes) != entry.digest)) belongs = true;
+        if (tag.empty() && (!bytes || !oci::has_digest(*bytes, entry.digest))) belongs = true;
       } catch (const base::Error&) {
         belongs = tag.empty();
       }
@@ -99,7 +74,7 @@ std::vector<FoundAttachment> list_attachments(const BlobSource& source, const oc
 }
 
 std::vector<std::string> attachment_tags(const oci::Digest& subject) {
-  const std::string start = "sha256-" + oci::hex(subject);
+  const std::string start = oci::referrers_tag(subject);
   return {start + ".sig", start + ".att", start + ".sbom"};
 }
 
@@ -115,34 +90,20 @@ bool is_attachment_tag(std::string_view tag) {
          (tag.ends_with(".sig") || tag.ends_with(".att") || tag.ends_with(".sbom"));
 }
 
-void read_attachments(ImageSet& set, const BlobSource& source, const FindAttachments& find, Cache& cache) {
+void read_attachments(Graph& graph, const BlobSource& source, const FindAttachments& find, Cache& cache) {
   std::vector<oci::Digest> subjects;
-  if (set.index) subjects.push_back(set.index->digest);
-  for (const Image& image : set.images) subjects.push_back(image.descriptor.digest);
+  for (const Document& document : graph.documents) subjects.push_back(document.descriptor.digest);
+  std::set<oci::Digest> known(subjects.begin(), subjects.end());
   for (size_t i = 0; i < subjects.size(); ++i) {
     const oci::Digest subject = subjects[i];
     for (const FoundAttachment& found : find(subject)) {
-      const auto same = [&](const oci::Digest& digest) { return digest == found.descriptor.digest; };
-      if (!oci::is_manifest(found.descriptor.media_type) ||
-          std::any_of(subjects.begin(), subjects.end(), same))
+      if (!oci::is_manifest(found.descriptor.media_type) || !known.insert(found.descriptor.digest).second)
         continue;
-      if (set.attachments.size() == max_attachments)
+      if (graph.attachments.size() == max_attachments)
         fail("more than {} manifests belong to it", max_attachments);
-      set.attachments.push_back(read_attachment(found, subject, source, cache));
+      graph.attachments.push_back(read_attachment(found, subject, source, cache));
       subjects.push_back(found.descriptor.digest);
     }
-  }
-}
-
-void read_attachments(ImageSet& set, const oci::ImageLocation& location, Cache& cache) {
-  try {
-    if (location.transport == oci::Transport::oci_layout)
-      read_from_layout(set, *open_directory(location.path), cache);
-    if (location.transport == oci::Transport::oci_archive)
-      read_from_layout(set, *open_tar(location.path), cache);
-  } catch (const base::Error& error) {
-    throw base::Error(error.code(),
-                      fmt::format("cannot read {}: {}", oci::to_string(location), error.what()));
   }
 }
 

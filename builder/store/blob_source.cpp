@@ -1,14 +1,20 @@
 #include "minibuild/store/blob_source.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "minibuild/archive/tar.h"
+#include "minibuild/archive/unpack.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 
 namespace minibuild::store {
 
 using base::fail;
+
+std::string blob_name(const oci::Digest& digest) {
+  return fmt::format("blobs/{}/{}", oci::algorithm_of(digest), oci::hex(digest));
+}
 
 namespace {
 
@@ -43,13 +49,17 @@ class DirectorySource : public BlobSource {
     return path;
   }
 
+  bool holds(const oci::Descriptor& want) const override {
+    return base::exists(directory_ + "/" + blob_name(want.digest));
+  }
+
  private:
   std::string directory_;
 };
 
 class TarSource : public BlobSource {
  public:
-  explicit TarSource(std::string path) : path_(std::move(path)), fd_(base::open_file(path_)) {
+  TarSource(std::string path, base::Fd file) : path_(std::move(path)), fd_(std::move(file)) {
     base::FdSource source(fd_.get(), path_);
     archive::TarReader reader(source, path_, {.entries = 100'000});
     archive::TarEntry entry;
@@ -86,6 +96,8 @@ class TarSource : public BlobSource {
     *digest = cache.put_blob(source, want ? std::optional(want->digest) : std::nullopt, name);
     return cache.blob_path(*digest);
   }
+
+  bool holds(const oci::Descriptor& want) const override { return find(blob_name(want.digest)) != nullptr; }
 
  private:
   struct Place {
@@ -126,29 +138,62 @@ class TarSource : public BlobSource {
   std::map<std::string, std::string> links_;
 };
 
+bool is_plain_tar(int fd, const std::string& path) {
+  constexpr uint64_t magic_at = 257;
+  std::string magic(5, '\0');
+  struct stat st {};
+  if (::fstat(fd, &st) != 0 || static_cast<uint64_t>(st.st_size) < magic_at + magic.size()) return true;
+  base::read_at(fd, magic, magic_at, path);
+  return magic == "ustar";
+}
+
+// What `docker save | gzip` writes, as a file without a name.
+base::Fd decompressed(int fd, const std::string& path, const Cache& cache) {
+  base::AtomicFile file(cache.temporary_directory() + "/archive", 0600);
+  base::FdSource source(fd, path);
+  const std::unique_ptr<base::Source> plain = archive::decompress_any(source, path);
+  base::copy(*plain, file);
+  base::Fd kept(::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0));
+  if (!kept || ::lseek(kept.get(), 0, SEEK_SET) != 0) fail("cannot read {}: {}", path, base::errno_text());
+  return kept;
+}
+
 }  // namespace
 
 std::optional<std::string> BlobSource::document(const oci::Descriptor& want) const {
-  return file("blobs/sha256/" + oci::hex(want.digest), oci::max_json_size);
+  if (auto bytes = file(blob_name(want.digest), oci::max_json_size)) return bytes;
+  auto index = file("index.json", oci::max_json_size);
+  return index && oci::digest_of(*index) == want.digest ? std::move(index) : std::nullopt;
 }
 
 std::vector<std::string> BlobSource::layers(const std::vector<oci::Descriptor>& wanted, Cache& cache) const {
   std::vector<std::string> paths;
   for (const oci::Descriptor& layer : wanted) {
     oci::Digest digest;
-    paths.push_back(blob("blobs/sha256/" + oci::hex(layer.digest), layer, cache, &digest));
+    paths.push_back(blob(blob_name(layer.digest), layer, cache, &digest));
   }
   return paths;
+}
+
+std::string read_document(const BlobSource& source, const oci::Descriptor& want, const std::string& namer) {
+  const std::string name = blob_name(want.digest);
+  std::optional<std::string> bytes = source.document(want);
+  if (!bytes) fail("{} is missing{}{}", name, namer.empty() ? "" : "; it is named by ", namer);
+  if (bytes->size() != want.size) fail("{} has {} bytes, want {}", name, bytes->size(), want.size);
+  if (!oci::has_digest(*bytes, want.digest)) fail("{} does not have the bytes that its digest says", name);
+  return std::move(*bytes);
 }
 
 std::unique_ptr<BlobSource> open_directory(const std::string& directory) {
   return std::make_unique<DirectorySource>(directory);
 }
 
-std::unique_ptr<BlobSource> open_tar(const std::string& path) {
+std::unique_ptr<BlobSource> open_tar(const std::string& path, const Cache& cache) {
   struct stat st {};
   if (!base::lstat_path(path, st)) fail("{} is not there", path);
-  return std::make_unique<TarSource>(path);
+  base::Fd file = base::open_file(path);
+  if (!is_plain_tar(file.get(), path)) file = decompressed(file.get(), path, cache);
+  return std::make_unique<TarSource>(path, std::move(file));
 }
 
 }  // namespace minibuild::store

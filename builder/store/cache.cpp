@@ -96,7 +96,8 @@ void close_to_others(const std::string& directory) {
 }  // namespace
 
 Cache::Cache(std::string directory, bool fresh) : directory_(std::move(directory)), fresh_(fresh) {
-  for (const char* part : {"/blobs/sha256", "/results", "/tables", "/mounts", "/tmp", "/work", "/locks"})
+  for (const char* part :
+       {"/blobs/sha256", "/blobs/sha512", "/results", "/tables", "/mounts", "/tmp", "/work", "/locks"})
     base::make_directories(directory_ + part);
   close_to_others(directory_);
   in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::shared);
@@ -128,7 +129,7 @@ std::optional<base::FileLock> Cache::try_lock_mount(const base::Hash& id) {
 }
 
 std::string Cache::blob_path(const oci::Digest& digest) const {
-  return directory_ + "/blobs/sha256/" + oci::hex(digest);
+  return fmt::format("{}/blobs/{}/{}", directory_, oci::algorithm_of(digest), oci::hex(digest));
 }
 
 std::optional<std::string> Cache::find_blob(const oci::Digest& digest) {
@@ -147,13 +148,13 @@ bool Cache::file_has_digest(const std::string& path, const oci::Digest& digest) 
   struct stat st {};
   if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return false;
   const base::FileStamp stamp = base::stamp_of(st);
-  const base::Hash key = stamp_key("blob" + boot_id_, stamp, 0, stamp.size);
+  const base::Hash key = blob_key(stamp, digest);
   if (const auto known = hashes_->find(key); known && known->hash == digest.hash) return true;
   base::FdSource source(fd.get(), path);
-  base::Sha256 hash;
+  oci::Digester hash(digest);
   std::vector<char> buffer(size_t{1} << 20);
   while (const size_t n = source.read(buffer)) hash.update({buffer.data(), n});
-  if (hash.finish() != digest.hash) return false;
+  if (hash.finish() != digest) return false;
   if (base::is_settled(stamp, blob_settles_in)) hashes_->insert(key, {digest.hash, today()});
   return true;
 }
@@ -168,7 +169,12 @@ void Cache::note_file_digest(const std::string& path, const oci::Digest& digest)
   for (int i = 0; i < 25 && !base::is_settled(stamp, blob_settles_in) && now_ns() >= stamp.ctime_ns; ++i)
     ::usleep(2000);
   if (base::is_settled(stamp, blob_settles_in))
-    hashes_->insert(stamp_key("blob" + boot_id_, stamp, 0, stamp.size), {digest.hash, today()});
+    hashes_->insert(blob_key(stamp, digest), {digest.hash, today()});
+}
+
+base::Hash Cache::blob_key(const base::FileStamp& stamp, const oci::Digest& digest) const {
+  const std::string_view kind = digest.rest ? "blob of sha512" : "blob";
+  return stamp_key(std::string(kind) + boot_id_, stamp, 0, stamp.size);
 }
 
 base::FileLock Cache::lock_blob(const oci::Digest& digest) const {
@@ -201,13 +207,13 @@ oci::Digest Cache::keep_blob(base::AtomicFile& file) {
 oci::Digest Cache::put_blob(base::Source& source, const std::optional<oci::Digest>& want,
                             const std::string& what) {
   base::AtomicFile file(temporary_directory() + "/blob", 0444);
-  base::Sha256 hash;
+  oci::Digester hash(want);
   std::vector<char> buffer(size_t{1} << 20);
   while (const size_t n = source.read(buffer)) {
     hash.update({buffer.data(), n});
     file.write({buffer.data(), n});
   }
-  const oci::Digest digest{hash.finish()};
+  const oci::Digest digest = hash.finish();
   if (want && digest != *want)
     fail("cannot use {}: its content has the digest {}, want {}", what, oci::to_string(digest),
          oci::to_string(*want));

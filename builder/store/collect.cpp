@@ -30,6 +30,15 @@ std::vector<std::string> names_in(const std::string& directory) {
   return names;
 }
 
+// All blobs, as `sha256/HEX`.
+std::vector<std::string> blobs_in(const std::string& directory) {
+  std::vector<std::string> names;
+  for (const char* algorithm : {"sha256/", "sha512/"})
+    for (const std::string& name : names_in(directory + "/blobs/" + algorithm))
+      names.push_back(algorithm + name);
+  return names;
+}
+
 int64_t now_s() { return static_cast<int64_t>(::time(nullptr)); }
 
 struct Item {
@@ -58,8 +67,9 @@ Item read_item(const std::string& path, const std::string& name, const struct st
   const std::vector<std::string> lines = base::split(head, '\n');
   if (lines.size() < 4) return item;
   item.kind = lines[2];
-  for (size_t i = 3; i < lines.size() && lines[i].starts_with("sha256:"); ++i)
-    item.blobs.push_back(lines[i].substr(7));
+  for (size_t i = 3; i < lines.size() && (lines[i].starts_with("sha256:") || lines[i].starts_with("sha512:"));
+       ++i)
+    item.blobs.push_back(std::string(lines[i]).replace(6, 1, "/"));
   return item;
 }
 
@@ -105,15 +115,15 @@ std::vector<CacheEntry> Cache::list() const {
     uint64_t size = item.size;
     for (const std::string& blob : item.blobs) {
       struct stat st {};
-      if (needed.insert(blob).second && ::lstat((directory_ + "/blobs/sha256/" + blob).c_str(), &st) == 0)
+      if (needed.insert(blob).second && ::lstat((directory_ + "/blobs/" + blob).c_str(), &st) == 0)
         size += disk_usage(st);
     }
     entries.push_back({item.kind, item.name, size, item.last_used});
   }
-  for (const std::string& name : names_in(directory_ + "/blobs/sha256")) {
+  for (const std::string& name : blobs_in(directory_)) {
     struct stat st {};
-    if (needed.contains(name) || ::lstat((directory_ + "/blobs/sha256/" + name).c_str(), &st) != 0) continue;
-    entries.push_back({"blob", name, disk_usage(st), st.st_mtim.tv_sec});
+    if (needed.contains(name) || ::lstat((directory_ + "/blobs/" + name).c_str(), &st) != 0) continue;
+    entries.push_back({"blob", base::file_name(name), disk_usage(st), st.st_mtim.tv_sec});
   }
   for (const std::string& name : names_in(directory_ + "/mounts")) {
     if (!is_mount(name)) continue;
@@ -163,9 +173,9 @@ GcReport Cache::collect_alone(uint64_t max_size, const RemoveTree& remove_mount)
     for (const std::string& blob : item.blobs) ++users[blob];
   std::map<std::string, uint64_t> blob_sizes;
   uint64_t total = disk_usage(directory_ + "/tables");
-  for (const std::string& name : names_in(directory_ + "/blobs/sha256")) {
+  for (const std::string& name : blobs_in(directory_)) {
     struct stat st {};
-    const std::string path = directory_ + "/blobs/sha256/" + name;
+    const std::string path = directory_ + "/blobs/" + name;
     if (::lstat(path.c_str(), &st) != 0) continue;
     const auto size = disk_usage(st);
     if (!users.contains(name) && remove(path, size)) continue;  // no result needs it
@@ -189,7 +199,7 @@ GcReport Cache::collect_alone(uint64_t max_size, const RemoveTree& remove_mount)
     total -= item.size;
     for (const std::string& blob : item.blobs)
       if (--users[blob] == 0 && blob_sizes.contains(blob) &&
-          remove(directory_ + "/blobs/sha256/" + blob, blob_sizes[blob]))
+          remove(directory_ + "/blobs/" + blob, blob_sizes[blob]))
         total -= blob_sizes[blob];
   }
   report.kept = total;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "builder/store/output_forms.h"
 #include "minibuild/base/error.h"
@@ -82,20 +83,25 @@ class AddedBlobs {
   std::vector<std::string> paths_;
 };
 
-void add_blobs(const std::string& directory, const Product& product, Cache& cache, AddedBlobs& added) {
-  const std::string blobs = directory + "/blobs/sha256";
-  base::make_directories(blobs);
-  // The same under every umask; a directory of somebody else stays as it is.
-  for (const std::string& made : {blobs, base::parent_path(blobs)})
-    static_cast<void>(::chmod(made.c_str(), 0755));
+void add_blobs(const std::string& directory, const Graph& graph, Cache& cache, AddedBlobs& added) {
+  const std::map<oci::Digest, Blob> all = blobs_of(graph);
+  std::set<std::string> folders = {directory + "/blobs/sha256"};
+  for (const auto& [digest, blob] : all)
+    folders.insert(base::parent_path(directory + "/" + blob_name(digest)));
+  for (const std::string& folder : folders) {
+    base::make_directories(folder);
+    // The same under every umask; a directory of somebody else stays as it is.
+    for (const std::string& made : {folder, base::parent_path(folder)})
+      static_cast<void>(::chmod(made.c_str(), 0755));
+  }
   const std::string cached = base::parent_path(cache.blob_path({}));
   bool any = false;
-  for (const auto& [hex, blob] : blobs_of(*product.set)) {
-    const std::string path = blobs + "/" + hex;
+  for (const auto& [digest, blob] : all) {
+    const std::string path = directory + "/" + blob_name(digest);
     struct stat st {};
     const bool exists = base::lstat_path(path, st);
-    if (exists && S_ISREG(st.st_mode) && static_cast<uint64_t>(st.st_size) == blob.size &&
-        cache.file_has_digest(path, blob.digest))
+    if (exists && S_ISREG(st.st_mode) && static_cast<uint64_t>(st.st_size) == blob.descriptor.size &&
+        cache.file_has_digest(path, digest))
       continue;
     if (exists && S_ISDIR(st.st_mode)) fail("{} is a directory", path);
     if (!exists) added.add(path);
@@ -106,9 +112,9 @@ void add_blobs(const std::string& directory, const Product& product, Cache& cach
     any = true;
   }
   if (!any) return;
-  sync_path(blobs);
-  for (const auto& [hex, blob] : blobs_of(*product.set))
-    if (!blob.path.empty()) cache.note_file_digest(blobs + "/" + hex, blob.digest);
+  for (const std::string& folder : folders) sync_path(folder);
+  for (const auto& [digest, blob] : all)
+    if (!blob.path.empty()) cache.note_file_digest(directory + "/" + blob_name(digest), digest);
 }
 
 // index.json with the new entries in place of those with the same names; those of others keep fields that
@@ -146,10 +152,12 @@ void write_if_changed(const std::string& path, std::string_view bytes) {
 
 void fill_layout(const std::string& directory, const oci::ImageLocation& destination, const Product& product,
                  Cache& cache, AddedBlobs& added) {
-  add_blobs(directory, product, cache, added);
+  Graph made;
+  const Graph& graph = graph_of(product, made);
+  add_blobs(directory, graph, cache, added);
   write_if_changed(directory + "/oci-layout", layout_marker);
   const std::string path = directory + "/index.json";
-  write_if_changed(path, merged_index(path, index_entries(destination, product)));
+  write_if_changed(path, merged_index(path, index_entries(destination, product, graph)));
 }
 
 bool make_new_layout(const oci::ImageLocation& destination, const Product& product, Cache& cache) {
@@ -183,10 +191,10 @@ void add_attachments(const std::string& directory, const std::vector<Attachment>
   std::vector<oci::Json> entries;
   for (const Attachment& attachment : attachments) entries.push_back(index_entry(attachment));
   const std::string index = merged_index(path, entries);
-  ImageSet set;
-  set.attachments = attachments;
+  Graph graph;
+  graph.attachments = attachments;
   AddedBlobs added;
-  add_blobs(directory, {&set, {}, nullptr, 0}, cache, added);
+  add_blobs(directory, graph, cache, added);
   write_if_changed(path, index);
   added.keep();
 }

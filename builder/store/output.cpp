@@ -27,20 +27,26 @@ std::vector<std::string> tags_for(const oci::ImageLocation& destination, const P
 oci::Json index_entry(const Attachment& attachment) {
   oci::Descriptor descriptor = attachment.descriptor;
   if (!attachment.tag.empty()) descriptor.annotations[oci::ref_name] = attachment.tag;
-  oci::Json entry = oci::json_of(descriptor);
-  if (attachment.tag.empty()) entry["artifactType"] = artifact_type_of(attachment.manifest_json);
-  return entry;
+  descriptor.artifact_type = attachment.tag.empty() ? artifact_type_of(attachment.manifest_json) : "";
+  return oci::json_of(descriptor);
 }
 
-std::vector<oci::Json> index_entries(const oci::ImageLocation& destination, const Product& product) {
+const Graph& graph_of(const Product& product, Graph& made) {
+  if (product.graph != nullptr) return *product.graph;
+  made = graph_of(*product.set);
+  return made;
+}
+
+std::vector<oci::Json> index_entries(const oci::ImageLocation& destination, const Product& product,
+                                     const Graph& graph) {
   std::vector<oci::Json> entries;
-  const ImageSet& set = *product.set;
   for (const std::string& tag : tags_for(destination, product)) {
-    oci::Descriptor entry = top_of(set);
+    oci::Descriptor entry = top_of(graph);
+    entry.annotations.erase(containerd_name);  // a name that it had elsewhere
     entry.annotations[oci::ref_name] = tag;
     entries.push_back(oci::json_of(entry));
   }
-  for (const Attachment& attachment : set.attachments) entries.push_back(index_entry(attachment));
+  for (const Attachment& attachment : graph.attachments) entries.push_back(index_entry(attachment));
   return entries;
 }
 
@@ -49,24 +55,17 @@ std::string index_of(const std::vector<oci::Json>& entries) {
   return index.dump();
 }
 
-std::map<std::string, BlobToWrite> blobs_of(const ImageSet& set) {
-  std::map<std::string, BlobToWrite> blobs;
-  const auto add_bytes = [&blobs](const oci::Digest& digest, const std::string& bytes) {
-    blobs.emplace(oci::hex(digest), BlobToWrite{digest, bytes.size(), bytes, {}});
-  };
-  for (const Image& image : set.images) {
-    for (const ImageLayer& layer : image.layers)
-      blobs.emplace(oci::hex(layer.descriptor.digest),
-                    BlobToWrite{layer.descriptor.digest, layer.descriptor.size, {}, layer.path});
-    add_bytes(image.manifest.config.digest, image.config_json);
-    add_bytes(image.descriptor.digest, image.manifest_json);
+std::map<oci::Digest, Blob> blobs_of(const Graph& graph) {
+  std::map<oci::Digest, Blob> blobs;
+  for (const Document& document : graph.documents) {
+    for (const Blob& blob : document.blobs) blobs.emplace(blob.descriptor.digest, blob);
+    blobs.emplace(document.descriptor.digest, Blob{document.descriptor, {}, document.json, {}});
   }
-  if (set.index) add_bytes(set.index->digest, set.index_json);
-  for (const Attachment& attachment : set.attachments) {
-    add_bytes(attachment.descriptor.digest, attachment.manifest_json);
+  for (const Attachment& attachment : graph.attachments) {
+    blobs.emplace(attachment.descriptor.digest,
+                  Blob{attachment.descriptor, {}, attachment.manifest_json, {}});
     for (const ImageLayer& blob : attachment.blobs)
-      blobs.emplace(oci::hex(blob.descriptor.digest),
-                    BlobToWrite{blob.descriptor.digest, blob.descriptor.size, {}, blob.path});
+      blobs.emplace(blob.descriptor.digest, Blob{blob.descriptor, blob.path, {}, {}});
   }
   return blobs;
 }
@@ -92,23 +91,27 @@ void write_oci_archive(const oci::ImageLocation& destination, const Product& pro
     tree.put(name, tree::file_node(std::move(content), product.mtime), product.mtime);
   };
   put("oci-layout", tree::inline_content(std::string(layout_marker)));
-  put("index.json", tree::inline_content(index_of(index_entries(destination, product))));
-  for (const auto& [hex, blob] : blobs_of(*product.set))
-    put("blobs/sha256/" + hex,
-        blob.path.empty() ? tree::inline_content(blob.bytes) : file_content(blob.path));
+  Graph made;
+  const Graph& graph = graph_of(product, made);
+  put("index.json", tree::inline_content(index_of(index_entries(destination, product, graph))));
+  for (const auto& [digest, blob] : blobs_of(graph))
+    put(blob_name(digest), blob.path.empty() ? tree::inline_content(blob.bytes) : file_content(blob.path));
   write_archive(destination.path, tree);
 }
 
 void write_docker_archive(const oci::ImageLocation& destination, const Product& product, Cache& cache) {
   if (product.set->images.size() != 1)
-    fail("docker-archive holds one platform; this image has {}", product.set->images.size());
+    fail("docker-archive holds one platform; this image has {}; choose one with --platform",
+         product.set->images.size());
   const Image& image = product.set->images.front();
   tree::FileTree tree;
   oci::Json entry;
   const std::string config_name = oci::hex(image.manifest.config.digest) + ".json";
   entry["Config"] = config_name;
   entry["RepoTags"] = oci::Json::array();
-  for (const oci::Reference& name : product.names)
+  std::vector<oci::Reference> names = product.names;
+  if (!destination.tag.empty()) names = {oci::parse_reference(destination.tag)};
+  for (const oci::Reference& name : names)
     entry["RepoTags"].push_back(fmt::format("{}{}{}:{}", name.host, name.host.empty() ? "" : "/",
                                             name.repository, name.tag.empty() ? "latest" : name.tag));
   entry["Layers"] = oci::Json::array();

@@ -12,19 +12,15 @@ namespace minibuild::store {
 
 inline constexpr std::string_view layout_marker = R"({"imageLayoutVersion":"1.0.0"})";
 
-struct BlobToWrite {
-  oci::Digest digest;
-  uint64_t size = 0;
-  std::string bytes;  // if `path` is empty
-  std::string path;
-};
-
-/// All blobs of an image by the hexadecimal part of their digests.
-std::map<std::string, BlobToWrite> blobs_of(const ImageSet& set);
+/// All content of a graph by its digest, each once.
+std::map<oci::Digest, Blob> blobs_of(const Graph& graph);
+/// The graph of what is written: the product's own, or that of its images in `made`.
+const Graph& graph_of(const Product& product, Graph& made);
 /// The tags that the image gets: the destination's, else those of its names, else `latest`.
 std::vector<std::string> tags_for(const oci::ImageLocation& destination, const Product& product);
 /// The entries of index.json: one for each tag, and one for each manifest that belongs to the image.
-std::vector<oci::Json> index_entries(const oci::ImageLocation& destination, const Product& product);
+std::vector<oci::Json> index_entries(const oci::ImageLocation& destination, const Product& product,
+                                     const Graph& graph);
 oci::Json index_entry(const Attachment& attachment);
 /// An index.json.
 std::string index_of(const std::vector<oci::Json>& entries);

@@ -1,6 +1,9 @@
 // Reads images from OCI layouts (image-layout.md), archives of them, and what `docker save` writes.
 #include <algorithm>
+#include <limits>
+#include <map>
 
+#include "builder/store/choose.h"
 #include "minibuild/archive/compress.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
@@ -15,51 +18,58 @@ using base::fail;
 
 namespace {
 
-// A small blob, checked against its descriptor.
-std::string document(const BlobSource& source, const oci::Descriptor& want) {
-  const std::string name = "blobs/sha256/" + oci::hex(want.digest);
-  std::optional<std::string> bytes = source.document(want);
-  if (!bytes) fail("{} is missing", name);
-  if (bytes->size() != want.size) fail("{} has {} bytes, want {}", name, bytes->size(), want.size);
-  if (oci::digest_of(*bytes) != want.digest) fail("{} does not have the bytes that its digest says", name);
-  return std::move(*bytes);
-}
+constexpr int max_depth = 32;
 
 void check_config(const oci::ImageConfig& config, const oci::Manifest& manifest) {
   if (config.diff_ids.size() != manifest.layers.size())
     fail("the config has {} diff ids, want {}, one for each layer", config.diff_ids.size(),
          manifest.layers.size());
-  if (config.history.empty()) return;
-  const auto filled = std::count_if(config.history.begin(), config.history.end(),
-                                    [](const oci::History& entry) { return !entry.empty_layer; });
-  if (static_cast<size_t>(filled) != manifest.layers.size())
-    fail("the config's history tells of {} layers, want {}", filled, manifest.layers.size());
 }
 
-Image read_manifest(const BlobSource& source, const oci::Descriptor& descriptor, Cache& cache) {
+Image read_manifest(const BlobSource& source, const oci::Descriptor& descriptor, std::string json,
+                    Cache& cache) {
+  const std::string what = "manifest " + oci::to_string(descriptor.digest);
   Image image;
   image.descriptor = descriptor;
-  image.manifest_json = document(source, descriptor);
-  image.manifest = oci::parse_manifest(image.manifest_json, "manifest " + oci::to_string(descriptor.digest));
-  image.config_json = document(source, image.manifest.config);
+  image.manifest_json = std::move(json);
+  image.manifest = oci::parse_manifest(image.manifest_json, what);
+  image.config_json = read_document(source, image.manifest.config, what);
   image.config =
       oci::parse_config(image.config_json, "config " + oci::to_string(image.manifest.config.digest));
   check_config(image.config, image.manifest);
   for (size_t i = 0; i < image.manifest.layers.size(); ++i)
     if (const std::string& type = image.manifest.layers[i].media_type; !oci::is_layer(type))
-      fail("layer {} has the media type '{}', which is not a layer", i + 1, base::printable(type));
+      fail("it is not an image: its layer {} has the media type '{}'", i + 1, base::printable(type));
   const std::vector<std::string> paths = source.layers(image.manifest.layers, cache);
   for (size_t i = 0; i < paths.size(); ++i)
-    image.layers.push_back({image.manifest.layers[i], image.config.diff_ids[i], paths[i], 0});
+    image.layers.push_back(
+        {image.manifest.layers[i], image.config.diff_ids[i], paths[i], 0, source.origin()});
   if (!image.descriptor.platform) image.descriptor.platform = image.config.platform;
   return image;
 }
 
-std::string tags_of(const oci::ImageIndex& index) {
-  std::vector<std::string> tags;
+// The names of an entry of index.json: its tag, and the whole name that containerd and Docker write.
+std::vector<std::string> names_of(const oci::Descriptor& entry) {
+  std::vector<std::string> names;
+  for (const char* key : {oci::ref_name, containerd_name})
+    if (const auto it = entry.annotations.find(key); it != entry.annotations.end() && !it->second.empty())
+      names.push_back(it->second);
+  return names;
+}
+
+bool is_named(const oci::Descriptor& entry, const std::string& tag) {
+  for (const std::string& name : names_of(entry))
+    if (name == tag || name.ends_with(":" + tag)) return true;
+  return oci::to_string(entry.digest) == tag;
+}
+
+std::string names_of(const oci::ImageIndex& index) {
+  std::vector<std::string> names;
   for (const oci::Descriptor& entry : index.manifests)
-    if (const std::string tag = oci::tag_of(entry); !tag.empty()) tags.push_back(tag);
-  return tags.empty() ? "none" : base::join(tags, ", ");
+    for (const std::string& name : names_of(entry))
+      if (!is_attachment_tag(name) && std::find(names.begin(), names.end(), name) == names.end())
+        names.push_back(name);
+  return base::join(names, ", ");
 }
 
 // True for a manifest that says of itself that it belongs to another.
@@ -75,58 +85,73 @@ bool same_digests(const std::vector<oci::Descriptor>& entries) {
                      [&](const oci::Descriptor& entry) { return entry.digest == entries.front().digest; });
 }
 
-// The entry of index.json that `tag` names: exactly, or as the tag of a full reference; without a tag the
-// only one. What belongs to an image is none itself, unless it is asked for.
-oci::Descriptor choose(const BlobSource& source, const oci::ImageIndex& index, const std::string& tag) {
+// The images of an index.json that names none of them: they are those of one image for several platforms, as
+// several tools write it, if each has a platform of its own.
+void refuse_rivals(const BlobSource& source, const std::vector<oci::Descriptor>& entries) {
+  std::map<oci::Platform, oci::Digest> seen;
+  for (const Candidate& one : candidates_of(source, entries, std::nullopt)) {
+    if (!one.other.empty()) continue;
+    const oci::Platform platform = oci::normal_form(one.platform.value_or(oci::Platform{}));
+    const auto [there, fresh] = seen.emplace(platform, one.descriptor.digest);
+    if (!fresh && there->second != one.descriptor.digest)
+      fail("its index.json has two images {} and a name for neither, {} and {}; name one by its digest",
+           one.platform ? "for " + oci::to_string(platform) : "without a platform",
+           oci::to_string(there->second), oci::to_string(one.descriptor.digest));
+  }
+}
+
+// The entry of index.json that `tag` names: exactly, or as the tag of a full reference, or by its digest;
+// without a tag the only one, or all of them if they are named by nothing but their platforms. What belongs
+// to an image is none itself, unless it is asked for.
+oci::Descriptor choose(const BlobSource& source, const std::string& index_json, const std::string& tag,
+                       const std::optional<oci::Platform>& wanted) {
+  const oci::ImageIndex index = oci::parse_index(index_json, "index.json");
   const bool any_named =
       std::any_of(index.manifests.begin(), index.manifests.end(), [&](const oci::Descriptor& entry) {
-        return !oci::tag_of(entry).empty() && !is_attachment_tag(oci::tag_of(entry));
+        return !names_of(entry).empty() && !is_attachment_tag(oci::tag_of(entry));
       });
   std::vector<oci::Descriptor> found;
   for (const oci::Descriptor& entry : index.manifests) {
-    if (!oci::is_manifest(entry.media_type) && !oci::is_index(entry.media_type)) continue;
-    const std::string name = oci::tag_of(entry);
-    if (tag.empty() && (is_attachment_tag(name) || (any_named && name.empty()))) continue;
-    const bool same = tag.empty() || name == tag || (name.size() > tag.size() && name.ends_with(":" + tag));
-    if (same && std::find(found.begin(), found.end(), entry) == found.end()) found.push_back(entry);
+    if (!oci::is_document(entry.media_type) && !entry.media_type.empty()) continue;
+    const bool named = !names_of(entry).empty();
+    if (tag.empty() && (is_attachment_tag(oci::tag_of(entry)) || (any_named && !named))) continue;
+    if ((tag.empty() || is_named(entry, tag)) && std::find(found.begin(), found.end(), entry) == found.end())
+      found.push_back(entry);
   }
   if (tag.empty() && !any_named && !same_digests(found))
     std::erase_if(found, [&](const oci::Descriptor& entry) { return has_subject(source, entry); });
   if (found.empty() && tag.empty()) fail("it holds no image");
-  if (found.empty()) fail("it has no image '{}'; its tags are: {}", tag, tags_of(index));
-  if (!same_digests(found)) fail("it holds {} images; name one by its tag: {}", found.size(), tags_of(index));
-  return found.front();
+  if (found.empty() && !any_named)
+    fail("it has no image '{}'; its index.json gives its images no names", tag);
+  if (found.empty()) fail("it has no image '{}'; its tags are: {}", tag, names_of(index));
+  if (same_digests(found)) return found.front();
+  if (tag.empty() && !any_named) {
+    refuse_rivals(source, found);
+    return {std::string(oci::media_type::index), oci::digest_of(index_json), index_json.size(), {}, {}};
+  }
+  // Several under one name are told apart by their platforms; under several names by a name alone.
+  const std::vector<std::string> names = names_of(found.front());
+  const bool one_name = std::all_of(found.begin(), found.end(),
+                                    [&](const oci::Descriptor& entry) { return names_of(entry) == names; });
+  if (!one_name) fail("it holds {} images; name one by its tag: {}", found.size(), names_of(index));
+  refuse_rivals(source, found);
+  if (!wanted)
+    fail("it holds {} images of the name {}; choose one with --platform", found.size(), names.front());
+  return images_for(candidates_of(source, found, wanted), wanted).front();
 }
 
-std::vector<oci::Descriptor> platforms_of(const oci::ImageIndex& index,
-                                          const std::optional<oci::Platform>& wanted) {
-  std::vector<oci::Descriptor> found;
-  std::vector<std::string> have;
-  for (const oci::Descriptor& entry : index.manifests) {
-    if (!oci::is_manifest(entry.media_type)) continue;
-    if (entry.platform && entry.platform->architecture == "unknown") continue;  // attestations of BuildKit
-    have.push_back(entry.platform ? oci::to_string(*entry.platform) : "none");
-    if (!wanted || (entry.platform && oci::matches(*wanted, *entry.platform))) found.push_back(entry);
-  }
-  if (found.empty() && wanted)
-    fail("it has no image for {}, only for: {}", oci::to_string(*wanted), base::join(have, ", "));
-  if (found.empty()) fail("its index holds no image");
-  if (wanted && found.size() > 1) {
-    const auto exact = std::find_if(found.begin(), found.end(),
-                                    [&](const oci::Descriptor& entry) { return *entry.platform == *wanted; });
-    found = {exact == found.end() ? found.front() : *exact};
-  }
-  return found;
-}
-
-void check_platform(const Image& image, const std::optional<oci::Platform>& wanted) {
-  if (wanted && !oci::matches(*wanted, image.config.platform))
-    fail("it is an image for {}, want {}", oci::to_string(image.config.platform), oci::to_string(*wanted));
+// Of an image that no index says the platform of. What its config leaves out it does not contradict.
+void check_platform(const oci::Platform& platform, const std::optional<oci::Platform>& wanted) {
+  if (!wanted || platform.architecture.empty() || oci::distance(*wanted, platform)) return;
+  oci::Platform any = platform;
+  any.variant = wanted->variant;
+  if (platform.variant.empty() && oci::distance(*wanted, any)) return;
+  fail("it is an image for {}, want {}", oci::to_string(platform), oci::to_string(*wanted));
 }
 
 ImageSet read_layout(const BlobSource& source, const std::string& tag,
                      const std::optional<oci::Platform>& wanted, Cache& cache) {
-  return read_set(source, find_in_layout(source, tag), wanted, cache);
+  return read_set(source, find_in_layout(source, tag, wanted), wanted, cache);
 }
 
 std::string media_type_of(const std::string& path) {
@@ -140,14 +165,59 @@ std::string media_type_of(const std::string& path) {
   return std::string(oci::media_type::layer);
 }
 
+std::vector<std::string> strings_of(const oci::Json& json, const char* key) {
+  std::vector<std::string> texts;
+  const auto it = json.find(key);
+  if (it == json.end() || !it->is_array()) return texts;
+  for (const oci::Json& one : *it)
+    if (one.is_string()) texts.push_back(one.get<std::string>());
+  return texts;
+}
+
+// A name as Docker compares them: with its host and its tag.
+std::string whole_name(const std::string& name) {
+  try {
+    oci::Reference reference = oci::parse_reference(name);
+    if (reference.host.empty()) {
+      reference.host = "docker.io";
+      if (reference.repository.find('/') == std::string::npos)
+        reference.repository = "library/" + reference.repository;
+    }
+    if (reference.tag.empty() && !reference.digest) reference.tag = "latest";
+    return oci::to_string(reference);
+  } catch (const base::Error&) {
+    return name;
+  }
+}
+
+// The entry of manifest.json that is meant: by one of its names, or the only one.
+const oci::Json& choose_saved(const oci::Json& list, const std::string& name) {
+  if (!list.is_array() || list.empty()) fail("its manifest.json holds no image");
+  std::vector<std::string> names;
+  for (const oci::Json& entry : list) {
+    if (!entry.is_object()) fail("its manifest.json holds something that is not an image");
+    for (const std::string& one : strings_of(entry, "RepoTags")) {
+      if (!name.empty() && whole_name(one) == whole_name(name)) return entry;
+      names.push_back(base::printable(one));
+    }
+  }
+  if (name.empty() && list.size() == 1) return list.front();
+  const std::string have =
+      names.empty() ? "none of them has a name" : "their names are: " + base::join(names, ", ");
+  if (name.empty() && names.empty()) fail("it holds {} images, and {}", list.size(), have);
+  if (name.empty())
+    fail("it holds {} images; {}; name one after the file, such as FILE:{}", list.size(), have,
+         names.front());
+  fail("it has no image '{}'; {}", name, have);
+}
+
 // `docker save`: manifest.json names config and layers; the manifest is made here.
-ImageSet read_docker(const BlobSource& source, const std::optional<oci::Platform>& wanted, Cache& cache) {
+ImageSet read_docker(const BlobSource& source, const std::string& name,
+                     const std::optional<oci::Platform>& wanted, Cache& cache) {
   const auto text = source.file("manifest.json", oci::max_json_size);
   if (!text) fail("it has no manifest.json, so it is not what 'docker save' writes");
   const oci::Json list = oci::parse_json(*text, "manifest.json");
-  if (!list.is_array() || list.size() != 1 || !list[0].is_object())
-    fail("its manifest.json holds {} images, want 1", list.is_array() ? list.size() : 0);
-  const oci::Json& entry = list[0];
+  const oci::Json& entry = choose_saved(list, name);
   if (!entry.contains("Config") || !entry["Config"].is_string() || !entry.contains("Layers") ||
       !entry["Layers"].is_array())
     fail("its manifest.json lacks Config or Layers");
@@ -159,10 +229,10 @@ ImageSet read_docker(const BlobSource& source, const std::optional<oci::Platform
   image.config = oci::parse_config(*config, base::printable(config_name));
   image.manifest.config = {
       std::string(oci::media_type::config), oci::digest_of(*config), config->size(), {}, {}};
-  for (const oci::Json& name : entry["Layers"]) {
-    if (!name.is_string()) fail("its manifest.json has a layer that is not a name");
+  for (const oci::Json& layer : entry["Layers"]) {
+    if (!layer.is_string()) fail("its manifest.json has a layer that is not a name");
     oci::Digest digest;
-    const std::string path = source.blob(name.get<std::string>(), std::nullopt, cache, &digest);
+    const std::string path = source.blob(layer.get<std::string>(), std::nullopt, cache, &digest);
     struct stat st {};
     base::lstat_path(path, st);
     image.manifest.layers.push_back({media_type_of(path), digest, static_cast<uint64_t>(st.st_size), {}, {}});
@@ -177,10 +247,37 @@ ImageSet read_docker(const BlobSource& source, const std::optional<oci::Platform
                       image.manifest_json.size(),
                       image.config.platform,
                       {}};
-  check_platform(image, wanted);
+  check_platform(image.config.platform, wanted);
   ImageSet set;
   set.images.push_back(std::move(image));
+  set.names = strings_of(entry, "RepoTags");
   return set;
+}
+
+// `descriptor` is a manifest, or an index of which all images, or the one for `wanted`, are read; which of
+// them it is its bytes say. True if it is an index.
+bool read_below(const BlobSource& source, const oci::Descriptor& descriptor,
+                const std::optional<oci::Platform>& wanted, Cache& cache, ImageSet& set, std::string& json,
+                int depth) {
+  if (depth > max_depth) fail("its indexes are more than {} deep", max_depth);
+  const std::string what = oci::to_string(descriptor.digest);
+  json = read_document(source, descriptor, "");
+  const oci::Json document =
+      oci::parse_json(json, (oci::is_index(descriptor.media_type) ? "index " : "manifest ") + what);
+  if (oci::kind_of(document) != oci::Kind::index) {
+    if (const std::string other = other_than_image(source, descriptor, document); !other.empty()) {
+      if (depth == 0 || wanted) fail("it is {}, not an image", other);
+      return false;
+    }
+    set.images.push_back(read_manifest(source, descriptor, json, cache));
+    return false;
+  }
+  const oci::ImageIndex index = oci::parse_index(json, "index " + what);
+  for (const oci::Descriptor& image : images_for(candidates_of(source, index.manifests, wanted), wanted)) {
+    std::string inner;
+    read_below(source, image, wanted, cache, set, inner, depth + 1);
+  }
+  return true;
 }
 
 }  // namespace
@@ -189,7 +286,21 @@ const oci::Descriptor& top_of(const ImageSet& set) {
   return set.index ? *set.index : set.images.front().descriptor;
 }
 
-oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag) {
+const Image* image_for(const ImageSet& set, const oci::Platform& wanted) {
+  const Image* nearest = nullptr;
+  int best = std::numeric_limits<int>::max();
+  for (const Image& image : set.images) {
+    const std::optional<int> far =
+        oci::distance(wanted, image.descriptor.platform.value_or(image.config.platform));
+    if (!far || *far >= best) continue;
+    best = *far;
+    nearest = &image;
+  }
+  return nearest;
+}
+
+oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag,
+                               const std::optional<oci::Platform>& wanted) {
   const auto marker = source.file("oci-layout", 4096);
   if (!marker) fail("it has no file 'oci-layout', so it is not an OCI image layout");
   const oci::Json version = oci::parse_json(*marker, "oci-layout");
@@ -198,22 +309,34 @@ oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag)
     fail("its file 'oci-layout' does not say imageLayoutVersion 1.0.0");
   const auto index = source.file("index.json", oci::max_json_size);
   if (!index) fail("it has no index.json");
-  return choose(source, oci::parse_index(*index, "index.json"), tag);
+  return choose(source, *index, tag, wanted);
+}
+
+oci::Descriptor find_for_platform(const BlobSource& source, const oci::Descriptor& top,
+                                  const oci::Platform& wanted) {
+  const oci::Json document = oci::parse_json(read_document(source, top, ""), oci::to_string(top.digest));
+  if (oci::kind_of(document) != oci::Kind::index) {
+    oci::Descriptor bare = top;
+    bare.platform.reset();
+    const Candidate image = candidates_of(source, {bare}, std::nullopt).front();
+    if (!image.other.empty()) fail("it is {}, not an image for {}", image.other, oci::to_string(wanted));
+    check_platform(image.platform.value_or(oci::Platform{}), wanted);
+    return top;
+  }
+  return images_for(candidates_of(source, {top}, wanted), wanted).front();
 }
 
 ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,
                   const std::optional<oci::Platform>& wanted, Cache& cache) {
   ImageSet set;
-  if (!oci::is_index(top.media_type)) {
-    set.images.push_back(read_manifest(source, top, cache));
-    check_platform(set.images.front(), wanted);
+  std::string json;
+  if (!read_below(source, top, wanted, cache, set, json, 0)) {
+    check_platform(set.images.front().config.platform, wanted);
     return set;
   }
+  if (set.images.empty()) fail("its index holds no image");
   set.index = top;
-  set.index_json = document(source, top);
-  const oci::ImageIndex inner = oci::parse_index(set.index_json, "index " + oci::to_string(top.digest));
-  for (const oci::Descriptor& entry : platforms_of(inner, wanted))
-    set.images.push_back(read_manifest(source, entry, cache));
+  set.index_json = std::move(json);
   return set;
 }
 
@@ -224,9 +347,9 @@ ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci:
       case oci::Transport::oci_layout:
         return read_layout(*open_directory(location.path), location.tag, wanted, cache);
       case oci::Transport::oci_archive:
-        return read_layout(*open_tar(location.path), location.tag, wanted, cache);
+        return read_layout(*open_tar(location.path, cache), location.tag, wanted, cache);
       case oci::Transport::docker_archive:
-        return read_docker(*open_tar(location.path), wanted, cache);
+        return read_docker(*open_tar(location.path, cache), location.tag, wanted, cache);
       default:
         fail("it is not an image on disk");
     }

@@ -138,8 +138,14 @@ TEST(Policy, IsReadUnderItsKeyToo) {
 TEST(ParseImageLocation, KnowsTheForms) {
   EXPECT_EQ(oci::to_string(parse_image_location("oci:a/b:1.0")), "oci:a/b:1.0");
   EXPECT_EQ(parse_image_location("oci:a/b").tag, "");
-  EXPECT_EQ(parse_image_location("docker-archive:x:y.tar").path, "x:y.tar");
-  for (const char* wrong : {"", "oci:", "oci::x", "docker://x:1", "x", "zip:y"})
+  EXPECT_EQ(parse_image_location("docker-archive:x.tar:r.example/y:2").path, "x.tar");
+  EXPECT_EQ(parse_image_location("docker-archive:x.tar:r.example/y:2").tag, "r.example/y:2");
+  EXPECT_EQ(parse_image_location("docker-archive:x.tar").tag, "");
+  const std::string hash(64, 'a');
+  EXPECT_EQ(parse_image_location("oci:a/b@sha256:" + hash).path, "a/b");
+  EXPECT_EQ(parse_image_location("oci:a/b@sha256:" + hash).tag, "sha256:" + hash);
+  for (const char* wrong :
+       {"", "oci:", "oci::x", "docker-archive:x.tar:Y", "docker-archive::x", "docker://x:1", "x", "zip:y"})
     EXPECT_ANY_THROW(parse_image_location(wrong)) << wrong;
 }
 

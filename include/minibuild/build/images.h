@@ -49,9 +49,11 @@ struct ToFetch {
 ToFetch look_at_image(const std::string& name, const std::optional<oci::Platform>& wanted,
                       store::Cache& cache, const Registries& registries);
 
-/// Fills `set.attachments` with the signatures, SBOMs and attestations of an image, wherever it is.
-void read_attachments(store::ImageSet& set, const oci::ImageLocation& location, store::Cache& cache,
-                      const Registries& registries);
+/// Everything that the manifest or index of an image names, and with `referrers` what belongs to it, for
+/// copying it byte for byte; with `wanted` the image for that platform alone. For registries, layouts and
+/// archives of them. Throws Error `cannot read IMAGE: cause`.
+store::Graph read_graph(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
+                        store::Cache& cache, const Registries& registries, bool referrers, Layers fetched);
 
 /// An image that is opened to read single documents of it. What it came from must outlive it.
 struct OpenedImage {

@@ -2,16 +2,20 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "minibuild/base/sha256.h"
+#include "minibuild/base/sha512.h"
 
 namespace minibuild::oci {
 
-/// The SHA-256 of stored bytes: a blob as it lies in a store.
+/// The digest of stored bytes: a blob as it lies in a store. What minibuild makes has SHA-256; what others
+/// made may have SHA-512.
 struct Digest {
-  base::Hash hash{};
+  base::Hash hash{};                 // the SHA-256, or the first half of the SHA-512
+  std::optional<base::Hash> rest{};  // the second half of a SHA-512
   auto operator<=>(const Digest&) const = default;
 };
 /// The SHA-256 of a layer's uncompressed tar.
@@ -20,14 +24,34 @@ struct DiffId {
   auto operator<=>(const DiffId&) const = default;
 };
 
-/// `sha256:` and 64 lower-case hexadecimal digits. Throws Error{Code::failed} naming `what` for anything
-/// else; other registered algorithms are named as unsupported.
+/// `sha256:` and 64 lower-case hexadecimal digits; a digest of content also `sha512:` and 128. Throws
+/// Error{Code::failed} naming `what` for anything else; other registered algorithms are named as unsupported.
 Digest parse_digest(std::string_view text, std::string_view what);
 DiffId parse_diff_id(std::string_view text, std::string_view what);
 std::string to_string(const Digest& digest);
 std::string to_string(const DiffId& diff_id);
+/// As the start of a tag (distribution-spec, "Referrers Tag Schema"): `sha256-HEX`, of a SHA-512 the first 64
+/// digits.
+std::string referrers_tag(const Digest& digest);
 /// The hexadecimal part alone.
 std::string hex(const Digest& digest);
+/// `sha256` or `sha512`.
+std::string_view algorithm_of(const Digest& digest);
+/// The SHA-256.
 Digest digest_of(std::string_view bytes);
+/// Whether the bytes are those that a digest names, by its own algorithm.
+bool has_digest(std::string_view bytes, const Digest& digest);
+
+/// A running digest, by the algorithm of another, else SHA-256.
+class Digester {
+ public:
+  explicit Digester(const std::optional<Digest>& like = {});
+  void update(std::string_view bytes);
+  Digest finish() const;
+
+ private:
+  base::Sha256 sha256_;
+  std::optional<base::Sha512> sha512_;
+};
 
 }  // namespace minibuild::oci

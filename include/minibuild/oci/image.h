@@ -37,6 +37,8 @@ struct Descriptor {
   uint64_t size = 0;  // in bytes
   std::optional<Platform> platform;
   Annotations annotations;
+  std::string artifact_type{};      // empty if absent
+  std::vector<std::string> urls{};  // where else the content is
   bool operator==(const Descriptor&) const = default;
 };
 
@@ -88,13 +90,17 @@ struct ImageConfig {
 };
 
 /// Each `parse_…` throws Error `cannot read WHAT: cause` for a document that is not what it says: a missing
-/// or mistyped field, a wrong mediaType or schemaVersion, fields of the other document kind (CVE-2021-41190),
-/// a size below 0, a malformed digest. Unknown fields are let pass.
+/// or mistyped field, a wrong schemaVersion, the mediaType or fields of the other document kind
+/// (CVE-2021-41190), a size below 0, a malformed digest. Unknown fields are let pass, and what only describes
+/// (annotations, labels, history, times) decides nothing: where it is mistyped, it is taken as absent.
 Manifest parse_manifest(std::string_view text, std::string_view what);
 ImageIndex parse_index(std::string_view text, std::string_view what);
-/// Env entries without `=` are refused; a config of a platform that minibuild does not know is accepted as
-/// written.
+/// Env entries without `=` are left out; a config of a platform that minibuild does not know is accepted as
+/// written, one without an architecture too.
 ImageConfig parse_config(std::string_view text, std::string_view what);
+
+/// One descriptor; without a media type its type is empty. Throws Error naming `what`.
+Descriptor parse_descriptor(const Json& json, std::string_view what);
 
 /// Compact JSON with keys in the order of the specification; the same value always gives the same bytes.
 /// Empty fields are left out.
@@ -105,9 +111,17 @@ std::string to_json(const ImageConfig& config);
 Json json_of(const ImageConfig& config);
 Json json_of(const Descriptor& descriptor);
 
-/// True for the media types of OCI and Docker indexes; manifests; layers that hold a tar.
+/// True for the media types of OCI and Docker indexes; manifests; layers that hold a tar, whatever it is
+/// compressed with; configs of images.
 bool is_index(std::string_view media_type);
 bool is_manifest(std::string_view media_type);
 bool is_layer(std::string_view media_type);
+bool is_image_config(std::string_view media_type);
+/// True for all that registries keep as manifests: the above, and the artifact manifests of former drafts.
+bool is_document(std::string_view media_type);
+
+/// What a document is by what it holds, whatever its media type says.
+enum class Kind { index, manifest, other };
+Kind kind_of(const Json& document);
 
 }  // namespace minibuild::oci

@@ -18,8 +18,15 @@ struct Platform {
 /// are arm64, `arm` is arm/v7. Nothing if malformed, or not known to minibuild.
 std::optional<Platform> parse_platform(std::string_view text);
 std::string to_string(const Platform& platform);
-/// True if an image made for `image` is the one to use for `wanted`.
-bool matches(const Platform& wanted, const Platform& image);
+/// The one form of all that mean the same: names in lower case, `x86_64` as amd64, `amd64/v1` as amd64,
+/// `arm64/v8` as arm64, `arm` as arm/v7. What minibuild does not know stays.
+Platform normal_form(Platform platform);
+/// False for what names no machine: BuildKit's `unknown/unknown`, a field that is missing.
+bool is_known(const Platform& platform);
+/// How far an image made for `image` is from what `wanted` can use: 0 for the same platform, more for lower
+/// variants of the same architecture (`amd64/v3` runs what is for v2 and v1; arm v7 what is for v6 and v5),
+/// in the order in which they are preferred. Nothing if it is not for `wanted`.
+std::optional<int> distance(const Platform& wanted, const Platform& image);
 /// The platform of this program's own machine.
 Platform host_platform();
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "minibuild/store/blob_source.h"
-#include "minibuild/store/image.h"
+#include "minibuild/store/graph.h"
 
 namespace minibuild::store {
 
@@ -25,11 +25,9 @@ struct FoundAttachment {
 };
 /// Gives what belongs to a manifest: those that name it as `subject`, and those under its attachment_tags.
 using FindAttachments = std::function<std::vector<FoundAttachment>(const oci::Digest& subject)>;
-/// Fills `set.attachments` with everything that belongs to its images and its index, and to what was so
-/// found; at most 1000. Throws Error for what is not as its descriptor says.
-void read_attachments(ImageSet& set, const BlobSource& source, const FindAttachments& find, Cache& cache);
-/// The same for an image on disk. Throws Error `cannot read IMAGE: cause`.
-void read_attachments(ImageSet& set, const oci::ImageLocation& location, Cache& cache);
+/// Fills `graph.attachments` with everything that belongs to its documents, and to what was so found; at most
+/// 1000. Throws Error for what is not as its descriptor says.
+void read_attachments(Graph& graph, const BlobSource& source, const FindAttachments& find, Cache& cache);
 
 /// What a layout's index.json lists as belonging to a manifest. An entry without a tag whose manifest cannot
 /// be read is among them: nobody can say what it belongs to.

@@ -140,6 +140,7 @@ class Cache : public archive::LayerMemory {
  private:
   class CacheBlob;
   std::shared_ptr<const archive::StoredLayer> load_layer(const base::Hash& key);
+  base::Hash blob_key(const base::FileStamp& stamp, const oci::Digest& digest) const;
   GcReport collect_alone(uint64_t max_size, const RemoveTree& remove);
   std::optional<GcReport> collect_unless_used(uint64_t max_size, const RemoveTree& remove);
   uint64_t measure() const;

@@ -48,20 +48,33 @@ struct ImageSet {
   std::optional<oci::Descriptor> index;  // of `index_json`, if the images are under an index
   std::string index_json;
   std::vector<Attachment> attachments{};
+  std::vector<std::string> names{};  // that a docker archive gives it (RepoTags)
 };
 /// What names the whole set: the index, or the manifest of its only image.
 const oci::Descriptor& top_of(const ImageSet& set);
 
-/// Reads an image, all platforms of an index, or the one that `wanted` names. Every blob is checked against
-/// its descriptor, sizes first; configs against the manifests (number of layers, history). Diff ids are not
-/// checked here: `layer_tree` does. Layers of archives are copied into the cache. Throws Error `cannot read
-/// IMAGE: cause`.
+/// The image of the set that is nearest to a platform (oci::distance); null if none is for it.
+const Image* image_for(const ImageSet& set, const oci::Platform& wanted);
+
+/// Reads an image: all images of an index, or the one for `wanted`; what else an index names (attestations,
+/// artifacts) is let be. Every blob is checked against its descriptor, sizes first; the number of diff ids
+/// against the layers. Diff ids are not checked here: `layer_tree` does. Layers of archives are copied into
+/// the cache. Throws Error `cannot read IMAGE: cause`.
 ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
                     Cache& cache);
 
 class BlobSource;
-/// The entry of a layout's index.json that a tag names, or the only image if `tag` is empty. Throws Error.
-oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag);
+/// The annotation of an entry of index.json under which containerd and Docker keep the whole name of an
+/// image.
+inline constexpr const char* containerd_name = "io.containerd.image.name";
+/// The entry of a layout's index.json that a tag, a whole name or a digest names; if `tag` is empty the only
+/// image, or index.json itself if that lists one image for several platforms and names none of them. Of
+/// several under one name the one for `wanted`. Throws Error saying what there is.
+oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag,
+                               const std::optional<oci::Platform>& wanted = {});
+/// The manifest for a platform below `top`, which may be one itself.
+oci::Descriptor find_for_platform(const BlobSource& source, const oci::Descriptor& top,
+                                  const oci::Platform& wanted);
 /// The same for an image whose manifest or index is known: `top` and everything below it comes from `source`.
 ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,
                   const std::optional<oci::Platform>& wanted, Cache& cache);

@@ -7,6 +7,7 @@
 
 #include "minibuild/base/file.h"
 #include "minibuild/oci/reference.h"
+#include "minibuild/store/graph.h"
 #include "minibuild/store/image.h"
 
 namespace minibuild::store {
@@ -17,6 +18,8 @@ struct Product {
   std::vector<oci::Reference> names;     // for tags
   const tree::FileTree* tree = nullptr;  // merged, for tar: and dir:; null if there are several platforms
   int64_t mtime = 0;                     // of what archives hold besides layers
+  /// What layouts, archives of them and registries get in the place of `set`, as it is.
+  const Graph* graph = nullptr;
 };
 
 /// Writes to one destination:

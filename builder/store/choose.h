@@ -1,0 +1,34 @@
+// Which of the images that an index or a layout names is meant.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "minibuild/store/blob_source.h"
+
+namespace minibuild::store {
+
+/// A manifest below an index.
+struct Candidate {
+  oci::Descriptor descriptor;
+  std::optional<oci::Platform> platform;  // of its entry, else of its config; nothing if it has none
+  std::string other;                      // what it is, if it is no image: `an attestation`
+};
+
+/// The manifests below the entries of an index, those of nested indexes too, in order. Where an entry does
+/// not say its platform, its config is asked. With `wanted`, what an entry says to be for another platform is
+/// not read. Throws Error for what is missing or damaged.
+std::vector<Candidate> candidates_of(const BlobSource& source, const std::vector<oci::Descriptor>& entries,
+                                     const std::optional<oci::Platform>& wanted);
+
+/// The images among them; with `wanted` the first of those that are nearest to it, alone. Throws Error saying
+/// what there is instead.
+std::vector<oci::Descriptor> images_for(const std::vector<Candidate>& candidates,
+                                        const std::optional<oci::Platform>& wanted);
+
+/// What a manifest is that is no image, such as `an artifact of the type application/x`; empty for an image.
+std::string other_than_image(const BlobSource& source, const oci::Descriptor& descriptor,
+                             const oci::Json& manifest);
+
+}  // namespace minibuild::store
