@@ -118,10 +118,10 @@ void add_check(CLI::App& app, CheckArguments& a) {
 }
 
 void add_inspect(CLI::App& app, InspectArguments& a) {
-  app.add_option(
-         "IMAGE", a.image,
-         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], or the "
-         "path alone")
+  app.add_option("IMAGE", a.image,
+                 "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], "
+                 "docker-archive:FILE[:NAME:TAG], or the "
+                 "path alone")
       ->required();
   app.add_option("--platform", a.platform, "The platform to show, of an index");
   app.add_flag("--json", a.json, "All as one JSON document");
@@ -344,9 +344,9 @@ void add_plan(CLI::App& app, PlanArguments& a) {
 }
 
 void add_copy(CLI::App& app, CopyArguments& a) {
-  app.add_option(
-         "SOURCE", a.source,
-         "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME:TAG]")
+  app.add_option("SOURCE", a.source,
+                 "docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or "
+                 "docker-archive:FILE[:NAME:TAG]")
       ->required();
   app.add_option("DESTINATION", a.destination, "One of these, or tar:FILE or dir:DIR for the merged files")
       ->required();
