@@ -15,6 +15,7 @@
 #include <csignal>
 #include <thread>
 
+#include "builder/sandbox/control_group.h"
 #include "builder/sandbox/eyes.h"
 #include "builder/sandbox/host.h"
 #include "builder/sandbox/orders.h"
@@ -244,6 +245,7 @@ class Run {
         control_(socket_pair()),
         output_(pipe_pair()),
         tree_(socket_pair()) {
+    if (!orders.commands.empty()) group_ = ControlGroup::make(limits_);
     start(orders, helper, result);
     if (root != nullptr)
       filler_ = std::jthread([this, root] {
@@ -278,6 +280,12 @@ class Run {
     lines_.finish();
     filler_ = {};
     if (!unconnected_.empty()) return outcome_;
+    // What the kernel ended may be a command, or the process that would have told of it.
+    if (const std::string key = group_ ? group_->met() : ""; !key.empty() && !(done_ && outcome_.ok)) {
+      outcome_.ok = false;
+      if (outcome_.limit.empty()) outcome_.limit = explain_limit(key, limits_);
+      return outcome_;
+    }
     if (!error_.empty()) fail("{}", explain(!fill_error_.empty() ? fill_error_ : error_));
     if (!done_ && !fill_error_.empty()) fail("{}", fill_error_);
     if (!done_ && outcome_.ok)
@@ -354,6 +362,7 @@ class Run {
       } catch (const base::Error& error) {
         fail("{}", explain(std::string(namespaces_refused) + error.what()));
       }
+      if (group_ && !group_->add(child_)) group_.reset();  // then the sandbox looks itself, as elsewhere
       ::send(control_.ours.get(), "g", 1, MSG_NOSIGNAL);
     } else if (line.starts_with("unconnected ")) {
       unconnected_ = line.substr(12);
@@ -398,6 +407,7 @@ class Run {
   Pair control_;
   Pair output_;
   Pair tree_;
+  std::unique_ptr<ControlGroup> group_;
   pid_t child_ = 0;
   std::jthread filler_;
   std::string fill_error_;
