@@ -65,7 +65,8 @@ class TarSource : public BlobSource {
     archive::TarEntry entry;
     while (reader.next(entry)) {
       using Kind = archive::TarEntry::Kind;
-      if (entry.kind == Kind::file) places_[entry.path] = {entry.offset, entry.node.content.size};
+      if (entry.kind == Kind::file)
+        places_[entry.path] = {entry.offset, entry.node.content.size, entry.extents};
       // docker-archive repeats a layer as a link to the first: /layer.tar → ../ID/layer.tar.
       if (entry.kind == Kind::symlink)
         links_[entry.path] =
@@ -79,7 +80,7 @@ class TarSource : public BlobSource {
     if (place == nullptr) return std::nullopt;
     if (place->size > limit) fail("{} has {} bytes, want at most {}", name, place->size, limit);
     std::string bytes(place->size, '\0');
-    base::read_at(fd_.get(), bytes, place->offset, path_);
+    read(*place, 0, bytes);
     return bytes;
   }
 
@@ -103,22 +104,30 @@ class TarSource : public BlobSource {
   struct Place {
     uint64_t offset = 0;
     uint64_t size = 0;
+    std::shared_ptr<const tree::Extents> extents{};  // of a file that was stored with holes
   };
+
+  void read(const Place& place, uint64_t at, std::span<char> buffer) const {
+    if (place.extents)
+      tree::read_extents(*place.extents, fd_.get(), path_, at, buffer);
+    else
+      base::read_at(fd_.get(), buffer, place.offset + at, path_);
+  }
 
   class PlaceSource : public base::Source {
    public:
-    PlaceSource(const TarSource& tar, Place place) : tar_(tar), place_(place) {}
+    PlaceSource(const TarSource& tar, const Place& place) : tar_(tar), place_(place) {}
     size_t read(std::span<char> buffer) override {
-      const auto n = static_cast<size_t>(std::min<uint64_t>(buffer.size(), place_.size));
-      base::read_at(tar_.fd_.get(), buffer.subspan(0, n), place_.offset, tar_.path_);
-      place_.offset += n;
-      place_.size -= n;
+      const auto n = static_cast<size_t>(std::min<uint64_t>(buffer.size(), place_.size - at_));
+      tar_.read(place_, at_, buffer.subspan(0, n));
+      at_ += n;
       return n;
     }
 
    private:
     const TarSource& tar_;
-    Place place_;
+    const Place& place_;
+    uint64_t at_ = 0;
   };
 
   const Place* find(const std::string& name) const {

@@ -30,22 +30,18 @@ bool same_place(const Content& a, const Content& b) {
   return slice.offset == other.offset && slice.archive->sha256 == other.archive->sha256;
 }
 
-namespace {
-
-void read_extents(const Slice& slice, int fd, uint64_t offset, std::span<char> buffer) {
+void read_extents(const Extents& extents, int fd, const std::string& what, uint64_t offset,
+                  std::span<char> buffer) {
   std::fill(buffer.begin(), buffer.end(), '\0');
   const uint64_t end = offset + buffer.size();
-  auto part = std::partition_point(slice.extents->begin(), slice.extents->end(),
+  auto part = std::partition_point(extents.begin(), extents.end(),
                                    [&](const Extent& one) { return one.offset + one.length <= offset; });
-  for (; part != slice.extents->end() && part->offset < end; ++part) {
+  for (; part != extents.end() && part->offset < end; ++part) {
     const uint64_t from = std::max(offset, part->offset);
     const uint64_t to = std::min(end, part->offset + part->length);
-    base::read_at(fd, buffer.subspan(from - offset, to - from), part->place + (from - part->offset),
-                  slice.archive->path);
+    base::read_at(fd, buffer.subspan(from - offset, to - from), part->place + (from - part->offset), what);
   }
 }
-
-}  // namespace
 
 void read_content(const Content& content, uint64_t offset, std::span<char> buffer) {
   if (offset > content.size || buffer.size() > content.size - offset)
@@ -58,7 +54,7 @@ void read_content(const Content& content, uint64_t offset, std::span<char> buffe
   if (const auto* slice = std::get_if<Slice>(&content.where)) {
     const base::Fd fd = base::open_file(slice->archive->path);
     if (slice->extents)
-      read_extents(*slice, fd.get(), offset, buffer);
+      read_extents(*slice->extents, fd.get(), slice->archive->path, offset, buffer);
     else
       base::read_at(fd.get(), buffer, slice->offset + offset, slice->archive->path);
     return;

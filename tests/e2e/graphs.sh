@@ -139,6 +139,11 @@ for tool in gzip bzip2 xz zstd; do
   same "by $tool" "$("$MINIBUILD" inspect --json "one.$tool" | jq -r '.files[].path')" /f
   same "by $tool, as a base" "$(built_for "docker-archive:one.$tool" linux/amd64)" one
 done
+# GNU tar stores the layer of zeros with a hole.
+mkdir holes && python3 -c 'import tarfile; tarfile.open("one.tar").extractall("holes")' && (cd holes && truncate -s 3M one/layer.tar &&
+  jq -c --arg id "sha256:$(sha256sum < one/layer.tar | cut -d' ' -f1)" '.rootfs.diff_ids = [$id]' one.json > n && mv n one.json && tar -cSf ../holes.tar one.json manifest.json one)
+check "it is stored with holes" test "$(stat -c %s holes.tar)" -lt 100000
+same "an archive that is stored with holes" "$(built_for docker-archive:holes.tar linux/amd64)" one
 same "one of several" "$(built_for docker-archive:two.tar:r.example:5000/b:2 linux/amd64)" b
 same "by another form of its name" "$(built_for docker-archive:two.tar:docker.io/library/a:1 linux/amd64)" a
 "$MINIBUILD" inspect docker-archive:two.tar > out 2> err

@@ -40,6 +40,10 @@ struct Extent {
 };
 /// In the order of their offsets, without overlaps; what none of them covers is zeros.
 using Extents = std::vector<Extent>;
+/// Reads a part of a file with holes, at `offset` in the file, from the archive that `fd` is. Throws Error
+/// naming `what`.
+void read_extents(const Extents& extents, int fd, const std::string& what, uint64_t offset,
+                  std::span<char> buffer);
 
 struct Slice {
   std::shared_ptr<const Archive> archive;
