@@ -85,13 +85,14 @@ class Layout:
 
 def whole():
     """An index with everything in it: images, BuildKit's attestation, an artifact, a nested index, an entry without a platform,
-    a blob of its own. Tags: all, buildkit (what BuildKit makes), its parts by name."""
+    a blob of its own. Tags: all, manifests (without that blob, which distribution 3 takes for a missing manifest), buildkit (what BuildKit makes), its parts by name."""
     it = Layout()
     amd64, arm64 = it.image("amd64"), it.image("arm64", "arm64")
     nested = it.index([it.image("arm6", "arm", "v6"), it.image("arm5", "arm", "v5")])
     bare = it.image("riscv", "riscv64", platform=False)
     entries = [amd64, arm64, it.attestation(amd64), it.artifact(), nested, bare, it.blob(b"just bytes", "application/octet-stream")]
     it.name(it.index(entries), "all")
+    it.name(it.index(entries[:-1]), "manifests")
     it.name(it.index([amd64, arm64, it.attestation(amd64)]), "buildkit")
     it.name(it.artifact(), "artifact")
     it.name(it.attestation(amd64), "attestation")

@@ -46,6 +46,18 @@ for program in docker-registry registry; do
   P="--plain-http $host"
   regctl registry set "$host" --tls disabled > regctl.log 2>&1
 
+  # An artifact, and an index with everything in it.
+  echo thing > thing.txt
+  oras push --plain-http --artifact-type application/x-thing "$host/a/thing:1" thing.txt:text/plain > /dev/null 2>&1
+  check "$program: an artifact of oras is copied" "$MINIBUILD" copy "docker://$host/a/thing:1" "docker://$host/b/thing:2" $P
+  same "$program: as it was" "$(crane digest --insecure "$host/b/thing:2")" "$(crane digest --insecure "$host/a/thing:1")"
+  same "$program: with its file" "$(oras pull --plain-http -o "thing.$program" "$host/b/thing:2" > /dev/null 2>&1; cat "thing.$program/thing.txt")" thing
+  [ -d whole ] || python3 "$SOURCE/tests/e2e/make_graphs.py" .
+  check "$program: an index with everything in it" "$MINIBUILD" copy oci:whole:manifests "docker://$host/a/all:1" $P
+  same "$program: crane sees the same" "$(crane manifest --insecure "$host/a/all:1" | sha256sum | cut -c1-64)" "$(jq -r '.manifests[1].digest' whole/index.json | cut -c8-)"
+  check "$program: regctl copies all of it" regctl image copy "$host/a/all:1" "ocidir://all.$program:1"
+  same "$program: and has as much" "$(find "all.$program/blobs" -type f | wc -l)" 23
+
   # What minibuild pushes. (crane validates gzip alone.)
   same "$program: a push" "$(build both.yaml -o "docker://$host/a/b:1" $P)" "$B"
   check "$program: crane validates it" crane validate --insecure --remote "$host/a/b:1"
