@@ -70,11 +70,10 @@ std::string shortest(std::string_view path) {
   std::vector<std::string> parts;
   for (std::string& part : base::split(path, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part != "..")
-      parts.push_back(std::move(part));
-    else if (!parts.empty() && parts.back() != "..")
+    const bool up = part == "..";
+    if (up && !parts.empty() && parts.back() != "..")
       parts.pop_back();
-    else if (!rooted)
+    else if (!up || !rooted)
       parts.push_back(std::move(part));
   }
   const std::string joined = (rooted ? "/" : "") + base::join(parts, "/");
