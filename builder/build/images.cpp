@@ -473,8 +473,7 @@ void write_output(const oci::ImageLocation& destination, const store::Product& p
   naming("write", destination, [&] {
     oci::Reference target = oci::parse_reference(destination.path);
     store::Graph made;
-    if (product.graph == nullptr) made = store::graph_of(*product.set);
-    const store::Graph& graph = product.graph == nullptr ? made : *product.graph;
+    const store::Graph& graph = store::graph_of(product, made);
     const oci::Descriptor& top = store::top_of(graph);
     if (target.digest && *target.digest != top.digest)
       fail("the image has the digest {}", oci::to_string(top.digest));

@@ -61,9 +61,10 @@ class Walk {
     const bool fits = !wanted_ || !platform || oci::distance(*wanted_, *platform);
     if (!fits || (platform && !oci::is_index(entry.media_type))) return add("");
     const std::string what = oci::to_string(entry.digest);
-    const oci::Json json = oci::parse_json(read_document(source_, entry, namer), what);
+    const std::string text = read_document(source_, entry, namer);
+    const oci::Json json = oci::parse_json(text, what);
     if (oci::kind_of(json) == oci::Kind::index) {
-      for (const oci::Descriptor& below : oci::parse_index(json.dump(), "index " + what).manifests)
+      for (const oci::Descriptor& below : oci::parse_index(text, "index " + what).manifests)
         visit(below, platform, what, depth + 1);
       return;
     }

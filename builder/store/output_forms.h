@@ -14,8 +14,6 @@ inline constexpr std::string_view layout_marker = R"({"imageLayoutVersion":"1.0.
 
 /// All content of a graph by its digest, each once.
 std::map<oci::Digest, Blob> blobs_of(const Graph& graph);
-/// The graph of what is written: the product's own, or that of its images in `made`.
-const Graph& graph_of(const Product& product, Graph& made);
 /// The tags that the image gets: the destination's, else those of its names, else `latest`.
 std::vector<std::string> tags_for(const oci::ImageLocation& destination, const Product& product);
 /// The entries of index.json: one for each tag, and one for each manifest that belongs to the image.

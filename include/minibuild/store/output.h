@@ -22,6 +22,9 @@ struct Product {
   const Graph* graph = nullptr;
 };
 
+/// The graph of what is written: the product's own, or that of its images in `made`.
+const Graph& graph_of(const Product& product, Graph& made);
+
 /// Writes to one destination:
 /// - `oci:DIR[:TAG]` adds to a layout that is there or makes one; an image with the same tag is replaced in
 /// index.json;
