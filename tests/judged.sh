@@ -6,4 +6,5 @@ export MINIBUILD_SOURCE=$PWD COUNT=${COUNT:-10000}
 MINIBUILD=$(realpath "${1:-build}")/minibuild
 export MINIBUILD
 bash tests/e2e/ignore_files.sh &&
-  bash tests/e2e/tars.sh
+  bash tests/e2e/tars.sh &&
+  bash tests/e2e/indexes.sh

@@ -62,15 +62,7 @@ class RepositorySource : public store::BlobSource {
 
   std::optional<std::string> document(const oci::Descriptor& want) const override {
     if (const auto path = cache_.find_blob(want.digest)) return base::read_file(*path, oci::max_json_size);
-    std::string bytes;
-    if (oci::is_document(want.media_type)) {
-      oci::Reference exact = reference_;
-      exact.tag.clear();
-      exact.digest = want.digest;
-      bytes = client().manifest(exact, std::min<uint64_t>(want.size, oci::max_json_size)).bytes;
-    } else {
-      bytes = client().small_blob(reference_, want);
-    }
+    std::string bytes = fetch_document(want);
     keep(bytes, want.digest);
     return bytes;
   }
@@ -119,6 +111,21 @@ class RepositorySource : public store::BlobSource {
     if (registries_.offline) fail("the cache does not hold all of it, and --offline forbids fetching it");
     if (!registries_.client) fail("no registry can be reached from here");
     return registries_.client();
+  }
+
+  // A registry has manifests and blobs apart; where nobody says which of them it is, both are asked for.
+  std::string fetch_document(const oci::Descriptor& want) const {
+    const bool unsaid = want.media_type.empty();
+    if (!unsaid && !oci::is_document(want.media_type)) return client().small_blob(reference_, want);
+    oci::Reference exact = reference_;
+    exact.tag.clear();
+    exact.digest = want.digest;
+    try {
+      return client().manifest(exact, std::min<uint64_t>(want.size, oci::max_json_size)).bytes;
+    } catch (const registry::Refused&) {
+      if (!unsaid) throw;
+    }
+    return client().small_blob(reference_, want);
   }
 
   void keep(const std::string& bytes, const oci::Digest& digest) const {

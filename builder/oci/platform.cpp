@@ -67,17 +67,19 @@ Platform normal_form(Platform platform) {
   lower(platform.variant);
   if (platform.os == "macos") platform.os = "darwin";
   std::string& variant = platform.variant;
-  if (platform.architecture == "armel" && variant.empty()) variant = "v6";
   if (platform.architecture == "armel" || platform.architecture == "armhf") {
+    variant = platform.architecture == "armel" ? "v6" : "v7";
     platform.architecture = "arm";
   } else {
     platform.architecture = common_name(platform.architecture);
   }
-  const bool numbered = platform.architecture == "arm" || platform.architecture == "arm64";
-  if (numbered && !variant.empty() && variant[0] >= '0' && variant[0] <= '9') variant.insert(0, "v");
-  if (platform.architecture == "arm" && variant.empty()) variant = "v7";
-  if (platform.architecture == "arm64" && (variant == "v8" || variant == "v8.0")) variant.clear();
-  if (platform.architecture == "arm64" && variant == "v9.0") variant = "v9";
+  if (platform.architecture == "arm") {
+    if (variant.empty()) variant = "v7";
+    if (variant.size() == 1 && variant >= "5" && variant <= "8") variant.insert(0, "v");
+  } else if (platform.architecture == "arm64") {
+    if (variant == "8" || variant == "v8" || variant == "v8.0") variant.clear();
+    if (variant == "9" || variant == "9.0" || variant == "v9.0") variant = "v9";
+  }
   if (platform.architecture == "amd64" && variant == "v1") variant.clear();
   if (platform.architecture == "386") variant.clear();
   return platform;

@@ -102,7 +102,10 @@ class Object {
 
 Platform read_platform(const Json& json, const std::string& what) {
   const Object object(json, what);
-  return {object.description("os"), object.description("architecture"), object.description("variant")};
+  Platform platform{object.description("os"), object.description("architecture"),
+                    object.description("variant")};
+  if (platform.os.empty() && !platform.architecture.empty()) platform.os = "linux";
+  return platform;
 }
 
 Descriptor read_descriptor(const Json& json, const std::string& what) {

@@ -15,7 +15,7 @@ using base::fail;
 namespace {
 
 constexpr int max_depth = 32;
-constexpr size_t max_candidates = 10'000;
+constexpr size_t max_visited = 10'000;
 
 std::string text_of(const oci::Json& json, const char* key) {
   if (!json.is_object()) return {};
@@ -39,50 +39,155 @@ std::optional<oci::Json> image_config(const BlobSource& source, const oci::Json&
   return json;
 }
 
+struct Entry {
+  oci::Descriptor descriptor;
+  bool wants_features = false;  // of the system (os.features), beside what a platform's name says
+};
+
+std::vector<Entry> entries_of(const std::string& index_json, const oci::Json& json, const std::string& what) {
+  std::vector<Entry> entries;
+  for (oci::Descriptor& one : oci::parse_index(index_json, "index " + what).manifests) {
+    const oci::Json platform = json["manifests"][entries.size()].value("platform", oci::Json());
+    const bool features =
+        platform.is_object() && platform.contains("os.features") && !platform["os.features"].empty();
+    entries.push_back({std::move(one), features});
+  }
+  return entries;
+}
+
+std::vector<Entry> entries_of(const std::vector<oci::Descriptor>& descriptors) {
+  std::vector<Entry> entries;
+  for (const oci::Descriptor& one : descriptors) entries.push_back({one});
+  return entries;
+}
+
+// What an entry says of its platform; half a platform says nothing.
+std::optional<oci::Platform> said_by(const oci::Descriptor& entry) {
+  return entry.platform && !entry.platform->architecture.empty() ? entry.platform : std::nullopt;
+}
+
+bool is_attestation(const oci::Descriptor& entry) {
+  const std::optional<oci::Platform> platform = said_by(entry);
+  return entry.annotations.contains("vnd.docker.reference.type") || (platform && !oci::is_known(*platform));
+}
+
+bool says_document(const oci::Descriptor& entry) {
+  return oci::is_document(entry.media_type) || entry.media_type.empty();
+}
+
+// The index or manifest that an entry names, whatever type it says; nothing for what is neither.
+std::optional<std::string> read_entry(const BlobSource& source, const oci::Descriptor& entry,
+                                      const std::string& namer) {
+  const bool is_document = says_document(entry);
+  if (!is_document && (!said_by(entry) || entry.size > oci::max_json_size)) return std::nullopt;
+  std::string text = read_document(source, entry, namer);
+  if (!is_document && !text.starts_with('{')) return std::nullopt;
+  return text;
+}
+
+// The platform of a manifest that is an image: what its config says, else the index that it is in.
+std::optional<oci::Platform> asked_of_config(const BlobSource& source, const oci::Json& manifest,
+                                             const std::string& what,
+                                             const std::optional<oci::Platform>& outer) {
+  const std::optional<oci::Json> config = image_config(source, manifest, what);
+  if (!config) return std::nullopt;
+  oci::Platform platform{text_of(*config, "os"), text_of(*config, "architecture"),
+                         text_of(*config, "variant")};
+  if (platform.os.empty()) platform.os = "linux";
+  return oci::is_known(platform) ? platform : outer;
+}
+
+// A walk through an index and those in it, which ends however often they name each other's.
 class Walk {
  public:
-  Walk(const BlobSource& source, const std::optional<oci::Platform>& wanted)
-      : source_(source), wanted_(wanted) {}
+  Walk(const BlobSource& source, std::optional<oci::Platform> wanted)
+      : source_(source), wanted_(std::move(wanted)) {}
 
-  void visit(const oci::Descriptor& entry, std::optional<oci::Platform> platform, const std::string& namer,
-             int depth) {
-    if (depth > max_depth) fail("its indexes are more than {} deep", max_depth);
-    if (found_.size() > max_candidates) fail("it holds more than {} images", max_candidates);
-    if (entry.platform) platform = entry.platform;
-    const auto add = [&](std::string other) {
-      found_.push_back({entry, std::move(platform), std::move(other)});
-    };
-    if (entry.annotations.contains("vnd.docker.reference.type") || (platform && !oci::is_known(*platform)))
-      return add("an attestation");
-    if (!oci::is_document(entry.media_type) && !entry.media_type.empty() && !platform)
-      return add(fmt::format("a blob of the type {}", base::printable(entry.media_type)));
-    if (!entry.artifact_type.empty() && !platform)
-      return add(fmt::format("an artifact of the type {}", base::printable(entry.artifact_type)));
-    const bool fits = !wanted_ || !platform || oci::distance(*wanted_, *platform);
-    if (!fits || (platform && !oci::is_index(entry.media_type))) return add("");
-    const std::string what = oci::to_string(entry.digest);
-    const std::string text = read_document(source_, entry, namer);
-    const oci::Json json = oci::parse_json(text, what);
-    if (oci::kind_of(json) == oci::Kind::index) {
-      for (const oci::Descriptor& below : oci::parse_index(text, "index " + what).manifests)
-        visit(below, platform, what, depth + 1);
-      return;
+  // Everything there is. `outer` is what the index that names them says of its own platform.
+  void visit(const std::vector<Entry>& entries, const std::optional<oci::Platform>& outer,
+             const std::string& namer, int depth = 1) {
+    check(namer, depth);
+    for (const Entry& entry : entries) visit(entry.descriptor, outer, namer, depth);
+  }
+
+  // The first that fits, in the order of preference.
+  std::optional<oci::Descriptor> choose(const std::vector<Entry>& entries,
+                                        const std::optional<oci::Platform>& outer, const std::string& namer,
+                                        int depth = 1) {
+    check(namer, depth);
+    std::vector<std::pair<int, const oci::Descriptor*>> order;
+    for (const auto& [entry, wants_features] : entries) {
+      if (is_attestation(entry)) continue;
+      const std::optional<oci::Platform> platform = said_by(entry);
+      const std::optional<int> far = platform ? oci::distance(*wanted_, *platform) : last;
+      if (!far) continue;
+      const bool says_all = platform && says_document(entry);
+      order.emplace_back(says_all ? *far + (wants_features ? after_features : 0) : last, &entry);
     }
-    std::string other = other_than_image(source_, entry, json);
-    if (other.empty()) {
-      if (const auto config = image_config(source_, json, what))
-        platform = {text_of(*config, "os"), text_of(*config, "architecture"), text_of(*config, "variant")};
-      if (platform && !oci::is_known(*platform)) platform.reset();
-    }
-    add(std::move(other));
+    std::stable_sort(order.begin(), order.end(),
+                     [](const auto& one, const auto& other) { return one.first < other.first; });
+    for (const auto& [far, entry] : order)
+      if (auto found = choose(*entry, outer, namer, depth)) return found;
+    return std::nullopt;
   }
 
   std::vector<Candidate> take() { return std::move(found_); }
 
  private:
+  static constexpr int last = std::numeric_limits<int>::max();
+  static constexpr int after_features = 1'000'000;  // more than any distance
+
+  void check(const std::string& namer, int depth) const {
+    if (depth > max_depth) fail("{}: its indexes are more than {} deep", namer, max_depth);
+  }
+  void count() {
+    if (++visited_ > max_visited) fail("it names more than {} images", max_visited);
+  }
+
+  void visit(const oci::Descriptor& entry, const std::optional<oci::Platform>& outer,
+             const std::string& namer, int depth) {
+    count();
+    std::optional<oci::Platform> platform = said_by(entry);
+    const auto add = [&](std::string other) {
+      found_.push_back({entry, std::move(platform), std::move(other)});
+    };
+    if (is_attestation(entry)) return add("an attestation");
+    const bool fits = !wanted_ || !platform || oci::distance(*wanted_, *platform);
+    const bool says_image = platform && oci::is_manifest(entry.media_type) && entry.artifact_type.empty();
+    if (!fits || (says_image && !wanted_)) return add("");
+    const std::optional<std::string> text = read_entry(source_, entry, namer);
+    if (!text) return add(fmt::format("a blob of the type {}", base::printable(entry.media_type)));
+    const std::string what = oci::to_string(entry.digest);
+    const oci::Json json = oci::parse_json(*text, what);
+    if (oci::kind_of(json) == oci::Kind::index)
+      return visit(entries_of(*text, json, what), platform ? platform : outer, what, depth + 1);
+    std::string other = other_than_image(source_, entry, json);
+    if (other.empty() && !platform) platform = asked_of_config(source_, json, what, outer);
+    add(std::move(other));
+  }
+
+  std::optional<oci::Descriptor> choose(const oci::Descriptor& entry,
+                                        const std::optional<oci::Platform>& outer, const std::string& namer,
+                                        int depth) {
+    count();
+    const std::optional<std::string> text = read_entry(source_, entry, namer);
+    if (!text) return std::nullopt;
+    const std::string what = oci::to_string(entry.digest);
+    const oci::Json json = oci::parse_json(*text, what);
+    oci::Descriptor image = entry;
+    image.platform = said_by(entry);
+    if (oci::kind_of(json) == oci::Kind::index)
+      return choose(entries_of(*text, json, what), image.platform ? image.platform : outer, what, depth + 1);
+    if (!other_than_image(source_, entry, json).empty()) return std::nullopt;
+    if (!image.platform) image.platform = asked_of_config(source_, json, what, outer);
+    if (!image.platform || !oci::distance(*wanted_, *image.platform)) return std::nullopt;
+    return image;
+  }
+
   const BlobSource& source_;
-  const std::optional<oci::Platform>& wanted_;
+  std::optional<oci::Platform> wanted_;
   std::vector<Candidate> found_;
+  size_t visited_ = 0;
 };
 
 // What there is, for people: each thing once.
@@ -126,33 +231,28 @@ std::string other_than_image(const BlobSource& source, const oci::Descriptor& de
 std::vector<Candidate> candidates_of(const BlobSource& source, const std::vector<oci::Descriptor>& entries,
                                      const std::optional<oci::Platform>& wanted) {
   Walk walk(source, wanted);
-  for (const oci::Descriptor& entry : entries) walk.visit(entry, std::nullopt, "its index", 1);
+  walk.visit(entries_of(entries), std::nullopt, "its index");
   return walk.take();
 }
 
-std::vector<oci::Descriptor> images_for(const std::vector<Candidate>& candidates,
-                                        const std::optional<oci::Platform>& wanted) {
+std::vector<oci::Descriptor> images_of(const std::vector<Candidate>& candidates) {
   std::vector<oci::Descriptor> images;
-  int nearest = std::numeric_limits<int>::max();
   for (const Candidate& one : candidates) {
     if (!one.other.empty()) continue;
-    oci::Descriptor image = one.descriptor;
-    if (one.platform) image.platform = one.platform;
-    if (!wanted) {
-      images.push_back(std::move(image));
-      continue;
-    }
-    const std::optional<int> far = one.platform ? oci::distance(*wanted, *one.platform) : std::nullopt;
-    if (!far || *far >= nearest) continue;
-    nearest = *far;
-    images = {std::move(image)};
+    images.push_back(one.descriptor);
+    if (one.platform) images.back().platform = one.platform;
   }
   if (!images.empty()) return images;
   if (candidates.empty()) fail("its index names nothing");
-  const bool others = std::none_of(candidates.begin(), candidates.end(),
-                                   [](const Candidate& one) { return one.other.empty(); });
-  if (others) fail("it holds no image, only {}", listed(candidates));
-  fail("it has no image for {}, only for: {}", oci::to_string(*wanted), listed(candidates));
+  fail("it holds no image, only {}", listed(candidates));
+}
+
+oci::Descriptor image_for(const BlobSource& source, const std::vector<oci::Descriptor>& entries,
+                          const oci::Platform& wanted) {
+  if (auto found = Walk(source, wanted).choose(entries_of(entries), std::nullopt, "its index")) return *found;
+  const std::vector<Candidate> candidates = candidates_of(source, entries, wanted);
+  images_of(candidates);
+  fail("it has no image for {}, only for: {}", oci::to_string(wanted), listed(candidates));
 }
 
 }  // namespace minibuild::store

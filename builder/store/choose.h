@@ -22,10 +22,14 @@ struct Candidate {
 std::vector<Candidate> candidates_of(const BlobSource& source, const std::vector<oci::Descriptor>& entries,
                                      const std::optional<oci::Platform>& wanted);
 
-/// The images among them; with `wanted` the first of those that are nearest to it, alone. Throws Error saying
-/// what there is instead.
-std::vector<oci::Descriptor> images_for(const std::vector<Candidate>& candidates,
-                                        const std::optional<oci::Platform>& wanted);
+/// The images among them. Throws Error saying what there is instead.
+std::vector<oci::Descriptor> images_of(const std::vector<Candidate>& candidates);
+
+/// The image below the entries of an index that is for a platform, the one that containerd and skopeo choose:
+/// in each index the entry that is nearest to it, of equals the first, and those that do not say their
+/// platform after all that do. No more is read than that takes. Throws Error saying what there is instead.
+oci::Descriptor image_for(const BlobSource& source, const std::vector<oci::Descriptor>& entries,
+                          const oci::Platform& wanted);
 
 /// What a manifest is that is no image, such as `an artifact of the type application/x`; empty for an image.
 std::string other_than_image(const BlobSource& source, const oci::Descriptor& descriptor,

@@ -25,8 +25,9 @@ std::vector<Child> named_by(const oci::Json& json, const std::string& what) {
   std::vector<Child> all;
   const auto add = [&](const std::string& key, const oci::Json& one) {
     oci::Descriptor descriptor = oci::parse_descriptor(one, fmt::format("{}, {}", what, key));
+    // What a manifest names is a blob, whatever it is.
     const std::string& type = descriptor.media_type;
-    const bool is_document = oci::is_document(type) || (type.empty() && key == "manifests");
+    const bool is_document = key == "manifests" && (oci::is_document(type) || type.empty());
     all.push_back({std::move(descriptor), is_document});
   };
   if (!json.is_object()) return all;
@@ -41,6 +42,16 @@ std::vector<Child> named_by(const oci::Json& json, const std::string& what) {
   return all;
 }
 
+// What a document is sent as: its own word counts, then that of what names it, then what it holds.
+std::string media_type_of(const oci::Json& document, const std::string& said) {
+  const auto own = document.is_object() ? document.find("mediaType") : document.end();
+  if (own != document.end() && own->is_string() && oci::is_document(own->get<std::string>()))
+    return own->get<std::string>();
+  if (oci::is_document(said)) return said;
+  return std::string(oci::kind_of(document) == oci::Kind::index ? oci::media_type::index
+                                                                : oci::media_type::manifest);
+}
+
 class Reader {
  public:
   Reader(const BlobSource& source, Cache& cache) : source_(source), cache_(cache) {}
@@ -48,14 +59,16 @@ class Reader {
   void visit(const oci::Descriptor& descriptor, const std::string& namer, int depth) {
     if (!seen_.insert(descriptor.digest).second) return;
     const std::string what = oci::to_string(descriptor.digest);
-    if (depth > max_depth) fail("its indexes are more than {} deep", max_depth);
+    if (depth > max_depth) fail("{}: its indexes are more than {} deep", what, max_depth);
     if (graph_.documents.size() >= max_documents) fail("it holds more than {} manifests", max_documents);
     Document document{descriptor, read_document(source_, descriptor, namer), {}};
     bytes_ += document.json.size();
     if (bytes_ > max_document_bytes)
       fail("its manifests have more than {}", base::human_size(max_document_bytes));
     std::vector<oci::Descriptor> blobs;
-    for (Child& child : named_by(oci::parse_json(document.json, what), what)) {
+    const oci::Json json = oci::parse_json(document.json, what);
+    document.descriptor.media_type = media_type_of(json, descriptor.media_type);
+    for (Child& child : named_by(json, what)) {
       if (child.is_document)
         visit(child.descriptor, what, depth + 1);
       else if (child.descriptor.urls.empty() || source_.holds(child.descriptor))

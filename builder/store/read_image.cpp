@@ -137,7 +137,7 @@ oci::Descriptor choose(const BlobSource& source, const std::string& index_json, 
   refuse_rivals(source, found);
   if (!wanted)
     fail("it holds {} images of the name {}; choose one with --platform", found.size(), names.front());
-  return images_for(candidates_of(source, found, wanted), wanted).front();
+  return image_for(source, found, *wanted);
 }
 
 // Of an image that no index says the platform of. What its config leaves out it does not contradict.
@@ -272,8 +272,10 @@ bool read_below(const BlobSource& source, const oci::Descriptor& descriptor,
     set.images.push_back(read_manifest(source, descriptor, json, cache));
     return false;
   }
-  const oci::ImageIndex index = oci::parse_index(json, "index " + what);
-  for (const oci::Descriptor& image : images_for(candidates_of(source, index.manifests, wanted), wanted)) {
+  const std::vector<oci::Descriptor> images =
+      wanted ? std::vector{find_for_platform(source, descriptor, *wanted)}
+             : images_of(candidates_of(source, oci::parse_index(json, "index " + what).manifests, {}));
+  for (const oci::Descriptor& image : images) {
     std::string inner;
     read_below(source, image, wanted, cache, set, inner, depth + 1);
   }
@@ -315,15 +317,17 @@ oci::Descriptor find_in_layout(const BlobSource& source, const std::string& tag,
 oci::Descriptor find_for_platform(const BlobSource& source, const oci::Descriptor& top,
                                   const oci::Platform& wanted) {
   const oci::Json document = oci::parse_json(read_document(source, top, ""), oci::to_string(top.digest));
+  // It is meant by its name; what is said of it beside that decides nothing.
+  oci::Descriptor bare = top;
+  bare.platform.reset();
+  bare.media_type.clear();
   if (oci::kind_of(document) != oci::Kind::index) {
-    oci::Descriptor bare = top;
-    bare.platform.reset();
     const Candidate image = candidates_of(source, {bare}, std::nullopt).front();
     if (!image.other.empty()) fail("it is {}, not an image for {}", image.other, oci::to_string(wanted));
     check_platform(image.platform.value_or(oci::Platform{}), wanted);
     return top;
   }
-  return images_for(candidates_of(source, {top}, wanted), wanted).front();
+  return image_for(source, {bare}, wanted);
 }
 
 ImageSet read_set(const BlobSource& source, const oci::Descriptor& top,

@@ -111,6 +111,14 @@ oci:together:1 linux/amd64 amd64
 oci:together:1 linux/arm64 arm64
 oci:together:latest linux/amd64 busybox
 TABLE
+for tag in $(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' preferred/index.json); do
+  same "$tag" "$(built_for "oci:preferred:$tag" linux/amd64/v3)" this
+  check "$tag: one of it" copy "oci:preferred:$tag" "oci-archive:p.tar" --platform linux/amd64/v3
+  same "$tag: the same" "$(built_for oci-archive:p.tar linux/amd64/v3)" this
+done
+check "an entry without a media type, to a registry" copy oci:preferred:untyped "docker://$host/untyped:1" $P
+check "and back" copy "docker://$host/untyped:1" oci:untyped:1 $P --cache-dir other-untyped
+same "the same" "$(has untyped | wc -l)" 4
 same "an image of a lower level is no match for a higher need" "$(built_for oci:flat linux/arm/v7; grep -c 'it has no image for linux/arm/v7, only for: linux/amd64, linux/arm64' err)" 1
 built_for oci:rivals linux/amd64
 same "two for one platform, neither with a name" "$(grep -c 'has two images for linux/amd64 and a name for neither' err)" 1

@@ -134,6 +134,27 @@ def together():
     return it
 
 
+def preferred():
+    """Which of several is for linux/amd64/v3, and which are none: tags of indexes; the file says `this` in the right one."""
+    it = Layout()
+    this, v3 = it.image("this"), {"os": "linux", "architecture": "amd64", "variant": "v3"}
+    other = it.image("other", variant="v3")
+    bare = {key: value for key, value in other.items() if key != "platform"}
+    it.name(it.index([bare, this]), "unsaid-last")
+    it.name(it.index([it.index([other]), this]), "nested-last")
+    it.name(it.index([{**other, "platform": {**v3, "os.features": ["x"]}}, this]), "features-last")
+    it.name(it.index([{**it.artifact(), "platform": v3}, {**it.artifact(), "platform": v3, "artifactType": ""}, this]), "artifacts-never")
+    it.name(it.index([it.image("other", variant="v4"), it.image("other", variant="2"), it.image("other", said={"os": "linux", "architecture": "arm64"}), this]), "unfit-never")
+    it.name(it.index([it.image("other", said={"os": "windows", "architecture": "amd64"}), it.image("this", said={"architecture": "amd64"})]), "no-system")
+    it.name(it.index([it.image("other", "arm64", platform=False), it.image("this", said={"os": "linux"})]), "half")
+    it.name(it.index([{**this, "artifactType": CONFIG}]), "type-of-an-image")
+    it.name(it.index([{key: value for key, value in this.items() if key != "mediaType"}]), "untyped")
+    it.name({**it.index([this]), "platform": {"os": "linux", "architecture": "arm64"}}, "said-of-the-whole")
+    gone = {"mediaType": MANIFEST, "size": 3, "digest": "sha256:" + "a" * 64}
+    it.name(it.index([{**gone, "platform": {"os": "linux", "architecture": "amd64"}}, gone, it.image("this", variant="v3")]), "not-read")
+    return it
+
+
 def odd():
     """What only describes is wrong or missing: tags of one image each."""
     it = Layout()
@@ -176,7 +197,7 @@ def saved(path, images):
 
 def main():
     os.chdir(sys.argv[1])
-    for make in (whole, sha512, flat, rivals, together, odd):
+    for make in (whole, sha512, flat, rivals, together, preferred, odd):
         make().write(make.__name__)
     saved("one.tar", {"one": ["r.example/one:1", "one:latest"]})
     saved("two.tar", {"a": ["a:1"], "b": ["r.example:5000/b:2"]})

@@ -29,7 +29,7 @@ TEST(ParsePlatform, MakesSpellingsOne) {
     EXPECT_FALSE(parse_platform(wrong)) << wrong;
 }
 
-// The order is that of containerd's platforms.OnlyStrict.
+// The order is that of containerd's platforms.Only, within an architecture (e2e/indexes.sh asks it).
 TEST(Distance, PrefersTheSameThenWhatIsLower) {
   const auto far = [](const char* wanted, Platform image) {
     return distance(*parse_platform(wanted), image);
@@ -48,6 +48,8 @@ TEST(Distance, PrefersTheSameThenWhatIsLower) {
   EXPECT_EQ(far("linux/arm/v7", {"linux", "arm", ""}), 0);
   EXPECT_EQ(far("linux/arm/v7", {"linux", "armhf", ""}), 0);
   EXPECT_EQ(far("linux/arm/v6", {"linux", "armel", ""}), 0);
+  EXPECT_EQ(far("linux/arm/v7", {"linux", "armhf", "v6"}), 0);
+  EXPECT_EQ(far("linux/arm64/v9", {"linux", "arm64", "9.0"}), 0);
   EXPECT_EQ(far("linux/386", {"linux", "386", "v1"}), 0);
   // Lower runs on higher, never the other way.
   EXPECT_LT(*far("linux/amd64/v4", {"linux", "amd64", "v3"}),
@@ -55,11 +57,12 @@ TEST(Distance, PrefersTheSameThenWhatIsLower) {
   EXPECT_LT(*far("linux/arm/v7", {"linux", "arm", "v6"}), *far("linux/arm/v7", {"linux", "arm", "v5"}));
   EXPECT_TRUE(far("linux/arm64/v9", {"linux", "arm64", "v8.5"}));
   const std::pair<const char*, Platform> unfit[] = {
-      {"linux/amd64", {"linux", "amd64", "v2"}},   {"linux/amd64", {"linux", "386", ""}},
-      {"linux/amd64", {"windows", "amd64", ""}},   {"linux/amd64", {"unknown", "unknown", ""}},
-      {"linux/amd64", {"linux", "", ""}},          {"linux/arm/v6", {"linux", "arm", "v7"}},
-      {"linux/arm/v6", {"linux", "arm", ""}},      {"linux/arm64", {"linux", "arm", "v7"}},
-      {"linux/arm64", {"linux", "arm64", "v8.1"}}, {"linux/arm64/v9", {"linux", "arm64", "v8.6"}}};
+      {"linux/amd64", {"linux", "amd64", "v2"}},    {"linux/amd64", {"linux", "386", ""}},
+      {"linux/amd64", {"windows", "amd64", ""}},    {"linux/amd64", {"unknown", "unknown", ""}},
+      {"linux/amd64", {"linux", "", ""}},           {"linux/arm/v6", {"linux", "arm", "v7"}},
+      {"linux/arm/v6", {"linux", "arm", ""}},       {"linux/arm64", {"linux", "arm", "v7"}},
+      {"linux/arm64", {"linux", "arm64", "v8.1"}},  {"linux/arm64/v9", {"linux", "arm64", "v8.6"}},
+      {"linux/arm64/v9", {"linux", "arm64", "8.2"}}};
   for (const auto& [wanted, image] : unfit)
     EXPECT_FALSE(far(wanted, image)) << wanted << " " << to_string(image);
 }
