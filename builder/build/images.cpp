@@ -307,8 +307,25 @@ class Push {
     const bool by_digest = name == oci::to_string(descriptor.digest);
     there.tag = by_digest ? "" : name;
     there.digest = by_digest ? std::optional(descriptor.digest) : std::nullopt;
-    if (to.has_manifest(there, descriptor.digest)) return;
-    to.put_manifest(target_, name, descriptor.media_type, bytes);
+    const bool noted = !to.has_manifest(there, descriptor.digest) &&
+                       to.put_manifest(target_, name, descriptor.media_type, bytes);
+    // Who stores what has a subject sees to it that it is found by it (distribution-spec, "Pushing Manifests
+    // with Subject"). The copy itself is found by its name.
+    const std::optional<oci::Digest> subject = subject_of(descriptor, bytes);
+    if (subject && !to.list_referrer(target_, *subject, entry_of(descriptor, bytes), noted) &&
+        registries_.note)
+      registries_.note(target_.host + "/" + target_.repository, unlisted_text(*subject));
+  }
+
+  // Nothing where it cannot be read: what is only copied is not judged.
+  static std::optional<oci::Digest> subject_of(const oci::Descriptor& descriptor, const std::string& bytes) {
+    if (!oci::is_manifest(descriptor.media_type) && !oci::is_index(descriptor.media_type))
+      return std::nullopt;
+    try {
+      return store::subject_of(bytes, oci::to_string(descriptor.digest));
+    } catch (const base::Error&) {
+      return std::nullopt;
+    }
   }
 
   void put_attachment(registry::Client& to, const store::Attachment& attachment) {
@@ -317,7 +334,9 @@ class Push {
     if (is_there(to, attachment)) return;
     const bool noted =
         to.put_manifest(target_, name, attachment.descriptor.media_type, attachment.manifest_json);
-    if (attachment.tag.empty() && !to.list_referrer(target_, attachment.subject, entry_of(attachment), noted))
+    if (attachment.tag.empty() &&
+        !to.list_referrer(target_, attachment.subject,
+                          entry_of(attachment.descriptor, attachment.manifest_json), noted))
       unlisted_.insert(attachment.subject);
   }
 
@@ -348,14 +367,13 @@ class Push {
   }
 
   // What the API or the list under the subject's tag says of it (distribution-spec, "Listing Referrers").
-  static oci::Json entry_of(const store::Attachment& attachment) {
-    const std::string digest = oci::to_string(attachment.descriptor.digest);
-    const oci::Json manifest = oci::parse_json(attachment.manifest_json, digest);
-    oci::Json entry = {{"mediaType", attachment.descriptor.media_type},
-                       {"digest", digest},
-                       {"size", attachment.descriptor.size},
-                       {"artifactType", store::artifact_type_of(attachment.manifest_json)}};
-    if (manifest.contains("annotations")) entry["annotations"] = manifest["annotations"];
+  static oci::Json entry_of(const oci::Descriptor& descriptor, const std::string& bytes) {
+    const std::string digest = oci::to_string(descriptor.digest);
+    const oci::Json document = oci::parse_json(bytes, digest);
+    oci::Json entry = {{"mediaType", descriptor.media_type}, {"digest", digest}, {"size", descriptor.size}};
+    const std::string type = store::artifact_type_of(descriptor.media_type, bytes);
+    if (!type.empty()) entry["artifactType"] = type;
+    if (document.contains("annotations")) entry["annotations"] = document["annotations"];
     return entry;
   }
 

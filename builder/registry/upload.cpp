@@ -41,6 +41,9 @@ class Upload {
 
   Call start() const {
     Call call = push("POST", "/blobs/uploads/");
+    // Who hashes while it arrives has to know how (distribution-spec, end-4c).
+    const std::string_view algorithm = oci::algorithm_of(blob_.digest);
+    if (algorithm != "sha256") call.path += fmt::format("?digest-algorithm={}", algorithm);
     call.sends_body = true;
     return call;
   }

@@ -14,16 +14,6 @@ namespace {
 
 constexpr size_t max_attachments = 1000;
 
-// The manifest's `subject`; nothing if it has none.
-std::optional<oci::Digest> subject_of(const std::string& manifest_json, const std::string& what) {
-  const oci::Json json = oci::parse_json(manifest_json, what);
-  if (!json.is_object() || !json.contains("subject")) return std::nullopt;
-  const oci::Json& subject = json["subject"];
-  if (!subject.is_object() || !subject.contains("digest") || !subject["digest"].is_string())
-    fail("cannot read {}: its subject has no digest", what);
-  return oci::parse_digest(subject["digest"].get<std::string>(), what);
-}
-
 Attachment read_attachment(const FoundAttachment& found, const oci::Digest& subject, const BlobSource& source,
                            Cache& cache) {
   const std::string what = "what belongs to it, " + oci::to_string(found.descriptor.digest);
@@ -73,16 +63,26 @@ std::vector<FoundAttachment> list_attachments(const BlobSource& source, const oc
   return found;
 }
 
+std::optional<oci::Digest> subject_of(const std::string& json_text, const std::string& what) {
+  const oci::Json json = oci::parse_json(json_text, what);
+  if (!json.is_object() || !json.contains("subject")) return std::nullopt;
+  const oci::Json& subject = json["subject"];
+  if (!subject.is_object() || !subject.contains("digest") || !subject["digest"].is_string())
+    fail("cannot read {}: its subject has no digest", what);
+  return oci::parse_digest(subject["digest"].get<std::string>(), what);
+}
+
 std::vector<std::string> attachment_tags(const oci::Digest& subject) {
   const std::string start = oci::referrers_tag(subject);
   return {start + ".sig", start + ".att", start + ".sbom"};
 }
 
-std::string artifact_type_of(const std::string& manifest_json) {
-  const oci::Json json = oci::parse_json(manifest_json, "a manifest");
-  if (const auto type = json.find("artifactType"); type != json.end() && type->is_string())
+std::string artifact_type_of(std::string_view media_type, const std::string& json_text) {
+  const oci::Json json = oci::parse_json(json_text, "a manifest");
+  const auto type = json.find("artifactType");
+  if (type != json.end() && type->is_string() && !type->get_ref<const std::string&>().empty())
     return type->get<std::string>();
-  return oci::parse_manifest(manifest_json, "a manifest").config.media_type;
+  return oci::is_index(media_type) ? "" : oci::parse_manifest(json_text, "a manifest").config.media_type;
 }
 
 bool is_attachment_tag(std::string_view tag) {

@@ -69,8 +69,12 @@ class Reader {
     const oci::Json json = oci::parse_json(document.json, what);
     document.descriptor.media_type = media_type_of(json, descriptor.media_type);
     for (Child& child : named_by(json, what)) {
+      // Who saves an image of several platforms and has only one writes the whole index all the same.
+      const std::string_view hint =
+          child.descriptor.platform ? "; if only some of its platforms were saved, choose one with --platform"
+                                    : "";
       if (child.is_document)
-        visit(child.descriptor, what, depth + 1);
+        visit(child.descriptor, fmt::format("{}{}", what, hint), depth + 1);
       else if (child.descriptor.urls.empty() || source_.holds(child.descriptor))
         blobs.push_back(std::move(child.descriptor));
     }

@@ -27,7 +27,8 @@ std::vector<std::string> tags_for(const oci::ImageLocation& destination, const P
 oci::Json index_entry(const Attachment& attachment) {
   oci::Descriptor descriptor = attachment.descriptor;
   if (!attachment.tag.empty()) descriptor.annotations[oci::ref_name] = attachment.tag;
-  descriptor.artifact_type = attachment.tag.empty() ? artifact_type_of(attachment.manifest_json) : "";
+  descriptor.artifact_type =
+      attachment.tag.empty() ? artifact_type_of(descriptor.media_type, attachment.manifest_json) : "";
   return oci::json_of(descriptor);
 }
 

@@ -18,16 +18,67 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 passed = failed = 0
 
 
-def sha(data):
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+def sha(data, algorithm="sha256"):
+    return algorithm + ":" + hashlib.new(algorithm, data).hexdigest()
+
+
+NAME = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*)*"
+DIGEST = "sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})"
+TAG = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
+broken_rules = {}  # what the distribution specification asks of clients, and the first request that did otherwise
+
+
+def obeys(registry, request, data):
+    """Each request that any test here makes: endpoints end-2 to end-14, with their headers and queries."""
+    method, (path, _, query) = request.command, request.path.removeprefix("/moved").partition("?")
+    given = urllib.parse.parse_qs(query, keep_blank_values=True)
+    length, kind = request.headers.get("Content-Length"), request.headers.get("Content-Type")
+
+    def rule(text, holds):
+        if not holds:
+            broken_rules.setdefault(text, f"{method} {request.path} {dict(request.headers)}")
+    found = re.fullmatch(f"/v2/{NAME}/(?:(blobs)/{DIGEST}|(manifests)/(?:{TAG}|{DIGEST})|(blobs/uploads)/(.*)|(tags)/list|(referrers)/{DIGEST})", path)
+    rule("an endpoint, with a name, tag and digest as they are spelled", found)
+    what = found and found[found.lastindex if found[3] is None else 3]
+    rule("a body has its length", not data or length == str(len(data)))
+    rule("a write without a body says so", method not in ("POST", "PUT", "PATCH") or length is not None)
+    if what == "blobs":
+        rule("blobs are read, with a Range of bytes or none", method in ("GET", "HEAD") and re.fullmatch("bytes=[0-9]+-", request.headers.get("Range", "bytes=0-")))
+    if what == "manifests" and method in ("GET", "HEAD"):
+        rule("Accept names the types of manifests", all(f"application/vnd.oci.image.{one}.v1+json" in request.headers.get("Accept", "") for one in ("manifest", "index")))
+    if what == "manifests" and method == "PUT":
+        rule("Content-Type is the manifest's mediaType, without parameters", kind == json.loads(data).get("mediaType", kind) and ";" not in kind)
+    if what == "tags":
+        rule("n is a number above none, last a tag", method == "GET" and set(given) <= {"n", "last"} and int(given.get("n", ["1"])[0]) > 0 and re.fullmatch(TAG, given.get("last", ["a"])[0]))
+    if what == "referrers":
+        rule("referrers are read", method == "GET")
+    if what != "blobs/uploads":
+        return
+    if method == "POST" and not found[4]:
+        names = set(given)
+        rule("an upload is begun by nothing, its algorithm, or what is mounted", not data and (names <= {"digest-algorithm"} or (
+            names == {"mount", "from"} and re.fullmatch(DIGEST, given["mount"][0]) and re.fullmatch(NAME, given["from"][0]))))
+        return
+    # All else goes to the place that the last answer named, as it was named.
+    closed = re.sub("[?&]digest=[^&]*$", "", request.path) if method == "PUT" else request.path
+    if found[4] in registry.last_place:
+        rule("what an upload sends goes where the registry said", closed.removeprefix("/moved") == registry.last_place[found[4]])
+    if method == "PUT":
+        rule("the end names the digest of the whole", re.fullmatch(DIGEST, given.get("digest", [""])[-1]))
+        rule("bytes at the end are bytes", not data or kind == "application/octet-stream")
+    if method == "PATCH":
+        part = re.fullmatch("([0-9]+)-([0-9]+)", request.headers.get("Content-Range", ""))
+        rule("a piece says which bytes it has", part and int(part[2]) - int(part[1]) + 1 == len(data) and kind == "application/octet-stream")
+        if part and not {"range", "takes", "fails"} & registry.habits.keys():
+            rule("pieces come in order", int(part[1]) == len(registry.uploads.get(found[4], b"")))
 
 
 class Registry:
     """What a habit changes is looked up as `self.habit("NAME")`; without habits it does what the specification says."""
 
     def __init__(self, **habits):
-        self.habits, self.log, self.count = habits, [], 0
-        self.blobs, self.has, self.manifests, self.tags, self.uploads = {}, set(), {}, {}, {}
+        self.habits, self.log, self.count, self.steps, self.short = habits, [], 0, 0, 0
+        self.blobs, self.has, self.manifests, self.tags, self.uploads, self.last_place, self.algorithms = {}, set(), {}, {}, {}, {}, {}
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -75,6 +126,8 @@ class Registry:
 
     def handle(self, request, data):
         url = urllib.parse.urlsplit(request.path)
+        if url.path != "/token":
+            obeys(self, request, data)
         query = {name: values[0] for name, values in urllib.parse.parse_qs(url.query, keep_blank_values=True).items()}
         if url.path == "/token":
             return self.token(request, data, urllib.parse.parse_qs(url.query))
@@ -177,14 +230,24 @@ class Registry:
             self.count += 1
             what = f"u{self.count}"
             self.uploads[what] = b""
-            return self.send(request, done, b"", *self.place(name, what))
+            self.algorithms[what] = query.get("digest-algorithm", "sha256")
+            least = self.habit("least")
+            return self.send(request, done, b"", *self.place(name, what), ("OCI-Chunk-Min-Length", least and str(least)))
         if what not in self.uploads:
+            return self.error(request, 404, "BLOB_UPLOAD_UNKNOWN")
+        if self.habit("steps") and query.get("step") != str(self.steps):
             return self.error(request, 404, "BLOB_UPLOAD_UNKNOWN")
         if self.habit("state") and query.get("_state") != self.habit("state"):
             return self.error(request, 400, "BLOB_UPLOAD_INVALID")
         if request.command == "PATCH":
             if self.fails(request, "PATCH"):
                 return None
+            if self.habit("least"):
+                self.short += len(data) < self.habit("least")
+            if self.habit("disordered", 0) > 0:  # it has less than the client thinks
+                self.habits["disordered"] -= 1
+                self.uploads[what] += data[:1_000_000]
+                return self.error(request, 416)
             self.uploads[what] += data[:self.habit("takes", len(data))]
             said = self.habit("range", lambda size: f"0-{size - 1}")(len(self.uploads[what]))
             place = [] if self.habit("silent") else self.place(name, what)
@@ -197,17 +260,21 @@ class Registry:
             del self.uploads[what]
             return self.send(request, done)
         body = self.uploads.pop(what) + data
-        if sha(body) != query.get("digest"):
+        if query.get("digest") not in (sha(body), sha(body, "sha512")) or self.algorithms[what] != query["digest"][:6]:
             return self.error(request, 400, "DIGEST_INVALID")
         self.keep(body)
         return self.send(request, done, b"", ("Docker-Content-Digest", self.habit("digest", sha(body))))
 
     def keep(self, body):
-        self.blobs[sha(body)] = body
-        self.has.add(sha(body))
+        for digest in (sha(body), sha(body, "sha512")):
+            self.blobs[digest] = body
+            self.has.add(digest)
 
     def place(self, name, what):
-        form = self.habit("place", "/v2/NAME/blobs/uploads/ID").replace("NAME", name).replace("ID", what).replace("HOST", self.host)
+        self.steps += 1
+        form = self.habit("place", "/v2/NAME/blobs/uploads/ID").replace("NAME", name).replace("ID", what).replace("HOST", self.host).replace("STEP", str(self.steps))
+        if self.habit("steps"):
+            self.last_place[what] = form
         return [("Location", form or None)]
 
 
@@ -301,6 +368,64 @@ def large():
     for name, habits in cases:
         if ONLY in name or ONLY == "large":
             pushes(f"70 MB, {name}", Registry(**habits), "large")
+
+
+def specification():
+    """What the distribution specification asks of clients, beside the form of requests (`obeys`)."""
+    step = {"place": "/v2/NAME/blobs/uploads/ID?step=STEP&a=%2B", "steps": True}
+    pushes("a place that moves with each answer", Registry(**step))
+    pushes("70 MB, a place that moves with each answer", Registry(**step), "large")
+    pushes("70 MB, 416 to what comes out of order", Registry(disordered=1, **step), "large")
+    registry = Registry(least=69_000_000)
+    pushes("70 MB, a least length of pieces", registry, "large")
+    check("of which only the last is shorter", registry.short == 1, registry.short)
+    registry = Registry()
+    result = run(registry, "copy", "oci:sha512:blobs", f"docker://{registry.host}/team/app:1")
+    check("blobs under SHA-512, of which the upload says so", result.returncode == 0 and "1" in registry.tags, result.stderr, *registry.log[-8:])
+
+    # What has a subject is noted in the list under its tag where there is no API, by every kind of push.
+    for kind, said in (("thing", {"artifactType": "application/x.thing"}), ("empty", {"artifactType": ""}), ("plain", {})):
+        registry = Registry(referrers=(404, b""))
+        fill(registry)
+        subject = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest_of("app"), "size": len(registry.manifests[digest_of("app")][1])}
+        for tag in ("a", "b"):
+            body = json.dumps({"schemaVersion": 2, "mediaType": subject["mediaType"], **said, "annotations": {"of": tag}, "layers": [], "subject": subject,
+                               "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha(b"{}"), "size": 2}}).encode()
+            registry.keep(b"{}")
+            registry.store(tag, body, subject["mediaType"])
+            copied = run(registry, "copy", f"docker://{registry.host}/team/app:{tag}", f"oci:{kind}-{tag}:1")
+            del registry.manifests[registry.tags.pop(tag)]
+            for _ in range(2):  # once in the list, however often it is pushed
+                again = run(registry, "copy", f"oci:{kind}-{tag}:1", f"docker://{registry.host}/team/app:{tag}")
+                check(f"a copy of what has a subject ({kind} {tag})", copied.returncode + again.returncode == 0, copied.stderr, again.stderr)
+        listed = json.loads(registry.manifests.get(registry.tags.get("sha256-" + digest_of("app")[7:]), (0, b"{}"))[1]).get("manifests", [])
+        want = [{"digest": registry.tags.get(tag), "artifactType": said.get("artifactType") or "application/vnd.oci.empty.v1+json", "annotations": {"of": tag}} for tag in ("a", "b")]
+        check(f"it is in the list of its subject ({kind})", [{key: one.get(key) for key in want[0]} for one in listed] == want, listed, *registry.log[-8:])
+    # An API that says it noted it is asked for no list; what stands under the tag and is no list is not replaced.
+    registry = Registry(says_subject=True)
+    fill(registry)
+    copied = run(registry, "copy", "oci:thing-a:1", f"docker://{registry.host}/team/app:a")
+    check("with the API there is no list", copied.returncode == 0 and set(registry.tags) == {"1", "a"}, copied.stderr, registry.tags)
+    registry = Registry(referrers=(404, b""))
+    fill(registry)
+    fill(registry, "v1", "sha256-" + digest_of("app")[7:])
+    copied = run(registry, "copy", "oci:thing-a:1", f"docker://{registry.host}/team/app:a")
+    check("what is no list is told and left", copied.returncode == 1 and "is not an index" in copied.stderr and
+          registry.tags["sha256-" + digest_of("app")[7:]] == digest_of("v1"), copied.stderr)
+    # An error's code and message are told.
+    codes = ("BLOB_UNKNOWN BLOB_UPLOAD_INVALID BLOB_UPLOAD_UNKNOWN DIGEST_INVALID MANIFEST_BLOB_UNKNOWN MANIFEST_INVALID MANIFEST_UNKNOWN NAME_INVALID "
+             "NAME_UNKNOWN SIZE_INVALID UNAUTHORIZED DENIED UNSUPPORTED TOOMANYREQUESTS").split()
+    for n, code in enumerate(codes):
+        what = ("GET manifests", "GET blobs", "POST", "PUT manifests")[n % 4]
+        registry = Registry()
+        registry.habits["fails"] = {what: 400}
+        registry.error = lambda request, status, _="", code=code, registry=registry: registry.send(request, status, json.dumps(
+            {"errors": [{"code": code, "message": f"said of {code}", "detail": {"a": 1}}]}).encode())
+        if what.startswith("GET"):
+            fill(registry)
+        places = [f"docker://{registry.host}/team/app:1", "oci:app:1"]
+        result = run(registry, "copy", *(places if what.startswith("GET") else places[::-1]))
+        check(f"{what}: {code}", result.returncode == 1 and code in result.stderr and f"said of {code}" in result.stderr and "400" in result.stderr, result.stderr)
 
 
 def mounts():
@@ -458,12 +583,13 @@ def prune():
     prunes("100 tags, and no way to ask for more", "push one more tag and try again", many, knows_last=False, knows_n=False)
 
 
-parts = [push, elsewhere, large, mounts, tokens, pull, signatures, prune]
+parts = [push, elsewhere, large, specification, mounts, tokens, pull, signatures, prune]
 for part in parts:
     if ONLY in ("", part.__name__) or ONLY not in [one.__name__ for one in parts]:
         start = time.monotonic()
         part()
         if ONLY:
             print(f"{part.__name__}: {time.monotonic() - start:.1f} s")
+check("each request obeys the specification", not broken_rules, *(f"{rule}: {request}" for rule, request in broken_rules.items()))
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0 or passed == 0)

@@ -6,6 +6,7 @@ export HOME=$SCRATCH XDG_RUNTIME_DIR=$SCRATCH/run no_proxy='*'
 unset REGISTRY_AUTH_FILE XDG_CONFIG_HOME DOCKER_CONFIG MINIBUILD_MIRRORS
 printf 'minibuild: 1\nfiles: [{ file: /f, content: "one" }]\nuser: 1\n' > app.yaml
 build app.yaml -o oci:app:1 > /dev/null
+python3 "$SOURCE/tests/e2e/make_graphs.py" . || exit 1
 truncate -s 70000000 zeros && printf 'minibuild: 1\ncopy: [{ from: zeros, to: /zeros }]\ncompression: none\nuser: 1\n' > large.yaml
 build large.yaml -o oci:large:1 > /dev/null
 for n in 1 2 3; do

@@ -1,25 +1,12 @@
 #!/usr/bin/env bash
 # Other clients and registries as they are today: what minibuild pushes, crane, regctl and oras read, and the other way, over
-# docker-registry 2.8 (Debian's) and distribution 3. They come by Go's module proxy into a directory outside of the source,
-# ~/.cache/minibuild-peers or $MINIBUILD_PEERS_DIR: once, with MINIBUILD_PEERS=install, since that takes minutes.
-peers=${MINIBUILD_PEERS_DIR:-$HOME/.cache/minibuild-peers}
-versions="github.com/google/go-containerregistry/cmd/crane@v0.22.1 github.com/regclient/regclient/cmd/regctl@v0.11.7
-  oras.land/oras/cmd/oras@v1.3.6 github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
+# docker-registry 2.8 (Debian's) and distribution 3 (tests/peers.sh).
 . "$(dirname "$0")/lib.sh"
+. "$SOURCE/tests/peers.sh"
 pids=()
 trap 'kill "${pids[@]}" 2> /dev/null; chmod -R u+rwX "$SCRATCH" 2> /dev/null; rm -rf "$SCRATCH"' EXIT
-go=$(command -v go || ls /usr/local/go/bin/go 2> /dev/null)
-for version in $versions; do
-  name=${version##*/}
-  stamp=$peers/$name
-  [ -x "$stamp" ] && continue
-  [ -n "$go" ] || { echo "skipped: go is missing, which brings crane, regctl, oras and distribution"; exit 77; }
-  [ "${MINIBUILD_PEERS:-}" = install ] || { echo "skipped: $name is not in $peers; MINIBUILD_PEERS=install brings it"; exit 77; }
-  mkdir -p "$peers/new" && GOBIN=$peers/new GOFLAGS=-mod=mod "$go" install "$version" > go.log 2>&1 || { tail -3 go.log; echo "skipped: cannot install $name"; exit 77; }
-  mv "$peers/new/${name%@*}" "$stamp"
-done
-mkdir bin && for version in $versions; do name=${version##*/} && ln -s "$peers/$name" "bin/${name%@*}"; done
-export HOME=$SCRATCH XDG_RUNTIME_DIR=$SCRATCH/run no_proxy='*' PATH=$SCRATCH/bin:$PATH
+need_peers crane regctl oras registry
+export HOME=$SCRATCH XDG_RUNTIME_DIR=$SCRATCH/run no_proxy='*'
 unset REGISTRY_AUTH_FILE XDG_CONFIG_HOME DOCKER_CONFIG MINIBUILD_MIRRORS
 
 # serve PROGRAM: a registry that deletes, on loopback. Sets `host`.

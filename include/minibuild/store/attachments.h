@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "minibuild/store/blob_source.h"
@@ -15,9 +17,13 @@ std::vector<std::string> attachment_tags(const oci::Digest& subject);
 /// True for such a tag.
 bool is_attachment_tag(std::string_view tag);
 
-/// What kind of thing a manifest is, as lists of referrers tell it: its `artifactType`, else its config's
-/// media type (distribution-spec, "Listing Referrers"). Throws Error if it is no manifest.
-std::string artifact_type_of(const std::string& manifest_json);
+/// What a manifest or index names as its `subject`; nothing if it names none. Throws Error, which calls it
+/// `what`, where that cannot be read.
+std::optional<oci::Digest> subject_of(const std::string& json_text, const std::string& what);
+/// What kind of thing a manifest or index is, as lists of referrers tell it: its `artifactType`; without one,
+/// a manifest's config's media type, and of an index nothing (distribution-spec, "Listing Referrers"). Throws
+/// Error if it is neither.
+std::string artifact_type_of(std::string_view media_type, const std::string& json_text);
 
 struct FoundAttachment {
   oci::Descriptor descriptor;
