@@ -15,7 +15,7 @@ cmake --build --preset "$preset"
 # One more than there are processors: many tests wait for a clock or a server. With sanitizers, what runs other programs for
 # the most part is left to the release build.
 if [ "$preset" = asan ]; then
-  echo "not run with sanitizers: e2e_shipped_bases, e2e_stale, e2e_solver_parity, e2e_peers, e2e_containerd, e2e_umoci"
-  set -- -E '^e2e_(shipped_bases|stale|solver_parity|peers|containerd|umoci)$' "$@"
+  echo "not run with sanitizers: e2e_shipped_bases, e2e_stale, e2e_solver_parity, e2e_peers, e2e_containerd, e2e_unpackers"
+  set -- -E '^e2e_(shipped_bases|stale|solver_parity|peers|containerd|unpackers)$' "$@"
 fi
 ctest --test-dir "$directory" --output-on-failure --parallel "$(($(nproc) + 1))" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# umoci, Debian's and today's (tests/peers.sh): what minibuild writes it unpacks to the same files whatever the layers are
-# compressed with; what it inserts, repacks and configures is read, copied and built on.
+# umoci, Debian's and today's (tests/peers.sh), and buildah: what minibuild writes they unpack to the same files, whatever the
+# layers are compressed with; what they insert, repack, commit and configure is read, copied and built on.
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/peers.sh"
 [ "$(id -u)" = 0 ] || { echo "skipped: owners are compared, which wants root"; exit 77; }
@@ -68,4 +68,27 @@ for umoci in $debian $today; do
   rm -rf new bundle && "$umoci" init --layout new && "$umoci" new --image new:1 && "$umoci" insert --image new:1 tree /tree > log 2>&1
   same "umoci $version: an image from nothing" "$(ours new:1 | grep -c ' [fdl] ')" "$(cd tree && find . -type f -o -type d -o -type l | wc -l)"
 done
+
+if command -v buildah > /dev/null; then
+  B="buildah --root $SCRATCH/storage --runroot $SCRATCH/runroot --storage-driver vfs"
+  for how in gzip zstd none; do
+    container=$($B from "oci:$how:top" 2> log)
+    mounted=$($B mount "$container" 2> log)
+    same "buildah: the files of $how" "$(list "$mounted")" "$(cat "$how-top.list")"
+    $B copy -q "$container" tree/sub /copied > /dev/null 2> log && rm -rf "$mounted/data/gone" "$mounted/data/big" && ln -s data "$mounted/link"
+    $B config --user 5:6 --env A=b --label by=buildah "$container"
+    list "$mounted" > made.list
+    for form in oci docker; do
+      check "buildah commits as $form" $B commit -q -f "$form" "$container" "made-$how-$form"
+      rm -rf made made.tar
+      check "buildah pushes to a file" $B push -q -f "$form" "made-$how-$form" "$form-archive:made.tar:r.example/made:1"
+      check "buildah, $how, $form: a copy" "$MINIBUILD" copy "$form-archive:made.tar" oci:made:1
+      same "buildah, $how, $form: we read the files that it made" "$(ours made:1)" "$(cat made.list)"
+      same "buildah, $how, $form: and the config" "$("$MINIBUILD" inspect --json oci:made:1 | jq -c '[.. | objects | select(has("Labels")) | .User, .Env[-1], .Labels.by] | .[0], .[1], .[2]' | xargs)" "5:6 A=b buildah"
+    done
+    $B umount "$container" > /dev/null && $B rm "$container" > /dev/null
+  done
+else
+  echo "not run: buildah, which is not installed"
+fi
 finish
