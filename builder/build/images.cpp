@@ -234,7 +234,12 @@ class Push {
     for (const store::Document& document : graph_.documents)
       if (&document != &top)
         put(to, document.descriptor, document.json, oci::to_string(document.descriptor.digest));
-    for (const store::Attachment& attachment : graph_.attachments) put_attachment(to, attachment);
+    for (const store::Attachment& attachment : graph_.attachments) {
+      // An index may name what it belongs to.
+      if (oci::is_index(attachment.descriptor.media_type))
+        put(to, top.descriptor, top.json, oci::to_string(top.descriptor.digest));
+      put_attachment(to, attachment);
+    }
     for (const std::string& name : names()) put(to, top.descriptor, top.json, name);
   }
 

@@ -33,7 +33,10 @@ oci::ImageLocation old_base(const store::Image& image) {
   const auto name = annotations.find(name_key);
   const auto digest = annotations.find(digest_key);
   if (name == annotations.end() || digest == annotations.end())
-    fail("its base is not known: it lacks the annotations {} and {}", name_key, digest_key);
+    fail(
+        "its base is not known: it lacks the annotations {} and {}; an image has them that was built on a "
+        "base from a registry",
+        name_key, digest_key);
   oci::Reference reference = oci::parse_reference(name->second);
   if (reference.host.empty())
     fail("the annotation {} names no registry: '{}'", name_key, base::printable(name->second));

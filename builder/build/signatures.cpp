@@ -235,6 +235,7 @@ void visit_attached(const OpenedImage& image, const oci::ImageLocation& location
     found.resize(max_attached);
   }
   for (const store::FoundAttachment& one : found) {
+    if (one.tag.empty() && oci::is_index(one.descriptor.media_type)) continue;  // none is kept as an index
     const std::string name = one.tag.empty() ? oci::to_string(one.descriptor.digest) : "tag " + one.tag;
     try {
       if (one.descriptor.size > max_manifest)

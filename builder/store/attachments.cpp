@@ -14,26 +14,20 @@ namespace {
 
 constexpr size_t max_attachments = 1000;
 
-Attachment read_attachment(const FoundAttachment& found, const oci::Digest& subject, const BlobSource& source,
-                           Cache& cache) {
+// What was found, and what it names in turn if it is an index.
+Graph read_found(const FoundAttachment& found, const oci::Digest& subject, const BlobSource& source,
+                 Cache& cache) {
+  Graph graph = read_graph(source, found.descriptor, cache);
   const std::string what = "what belongs to it, " + oci::to_string(found.descriptor.digest);
-  Attachment attachment;
-  attachment.descriptor = found.descriptor;
-  attachment.subject = subject;
-  attachment.tag = found.tag;
-  const auto bytes = source.document(found.descriptor);
-  if (!bytes) fail("{} is missing", what);
-  if (bytes->size() != found.descriptor.size || !oci::has_digest(*bytes, found.descriptor.digest))
-    fail("{}: it does not have the bytes that its digest says", what);
-  attachment.manifest_json = *bytes;
-  const oci::Manifest manifest = oci::parse_manifest(*bytes, what);
-  if (found.tag.empty() && subject_of(*bytes, what) != subject)
+  if (found.tag.empty() && subject_of(graph.documents.back().json, what) != subject)
     fail("{}: its subject is not {}", what, oci::to_string(subject));
-  std::vector<oci::Descriptor> blobs = manifest.layers;
-  blobs.push_back(manifest.config);
-  const std::vector<std::string> paths = source.layers(blobs, cache);
-  for (size_t i = 0; i < paths.size(); ++i) attachment.blobs.push_back({blobs[i], {}, paths[i]});
-  return attachment;
+  Document document = std::move(graph.documents.back());
+  graph.documents.pop_back();
+  Attachment attachment{found.descriptor, std::move(document.json), subject, found.tag, {}};
+  for (Blob& blob : document.blobs)
+    attachment.blobs.push_back({std::move(blob.descriptor), {}, std::move(blob.path)});
+  graph.attachments.push_back(std::move(attachment));
+  return graph;
 }
 
 }  // namespace
@@ -46,7 +40,7 @@ std::vector<FoundAttachment> list_attachments(const BlobSource& source, const oc
   for (oci::Descriptor& entry : oci::parse_index(*text, "index.json").manifests) {
     const std::string tag = oci::tag_of(entry);
     const bool tagged = std::find(tags.begin(), tags.end(), tag) != tags.end();
-    if (!oci::is_manifest(entry.media_type) || entry.digest == subject) continue;
+    if (!oci::is_document(entry.media_type) || entry.digest == subject) continue;
     bool belongs = tagged;
     if (!tagged) {
       try {
@@ -97,12 +91,22 @@ void read_attachments(Graph& graph, const BlobSource& source, const FindAttachme
   for (size_t i = 0; i < subjects.size(); ++i) {
     const oci::Digest subject = subjects[i];
     for (const FoundAttachment& found : find(subject)) {
-      if (!oci::is_manifest(found.descriptor.media_type) || !known.insert(found.descriptor.digest).second)
+      if (!oci::is_document(found.descriptor.media_type) || !known.insert(found.descriptor.digest).second)
         continue;
       if (graph.attachments.size() == max_attachments)
         fail("more than {} manifests belong to it", max_attachments);
-      graph.attachments.push_back(read_attachment(found, subject, source, cache));
+      Graph read = read_found(found, subject, source, cache);
+      graph.attachments.push_back(std::move(read.attachments.front()));
       subjects.push_back(found.descriptor.digest);
+      // What an index has in it; the top stays the last.
+      std::vector<Document> more;
+      for (Document& document : read.documents)
+        if (known.insert(document.descriptor.digest).second) {
+          subjects.push_back(document.descriptor.digest);
+          more.push_back(std::move(document));
+        }
+      graph.documents.insert(graph.documents.end() - 1, std::make_move_iterator(more.begin()),
+                             std::make_move_iterator(more.end()));
     }
   }
 }

@@ -75,6 +75,16 @@ rm l1/blobs/sha256/"$(below whole all | sed -n 3p | cut -c8-71)"
 copy oci:l1 oci:l5:1
 same "what an index names and the source lacks" "$? $(grep -c 'is missing' err) $(ls -d l5 2> /dev/null)" "1 1 "
 
+# What belongs to an image may be an index: it goes along with all that is in it, and what belongs to that.
+check "referrers that are indexes" copy --referrers oci:referred:1 oci:ref1:1
+same "all of them, and what they have in them" "$(has ref1)" "$(has referred)"
+check "to an archive" copy --referrers oci:ref1:1 oci-archive:ref.tar:1
+check "to a registry" copy --referrers oci-archive:ref.tar "docker://$host/ref:1" $P
+check "and back" copy --referrers "docker://$host/ref:1" oci:ref2:1 $P --cache-dir other-ref
+same "of a registry without that API" "$(find ref2/blobs -type f -exec sha256sum {} + | cut -c1-64 | sort)" "$(find referred/blobs -type f -exec sha256sum {} + | cut -c1-64 | sort)"
+same "listed as what it is" "$(curl -s "http://$host/v2/ref/manifests/sha256-$(top=$(jq -r '.manifests[0].digest' referred/index.json); echo "${top#*:}")" -H 'Accept: application/vnd.oci.image.index.v1+json' | jq -c '.manifests | map([.mediaType, .artifactType, .annotations.by])')" \
+  '[["application/vnd.oci.image.index.v1+json","application/x.list","index"]]'
+
 # Content under SHA-512.
 for form in oci:s1:1 oci-archive:s1.tar:1; do check "SHA-512 to $form" copy oci:sha512:all "$form"; done
 check "and out of the archive" copy oci-archive:s1.tar oci:s2:1

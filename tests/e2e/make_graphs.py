@@ -64,8 +64,8 @@ class Layout:
         made["artifactType"] = "application/x.thing"
         return made
 
-    def index(self, entries, media_type=INDEX):
-        return self.blob({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}, media_type)
+    def index(self, entries, media_type=INDEX, **more):
+        return self.blob({"schemaVersion": 2, "mediaType": media_type, "manifests": entries, **more}, media_type)
 
     def name(self, descriptor, tag=None, **annotations):
         annotations = {**descriptor.get("annotations", {}), **annotations, **({"org.opencontainers.image.ref.name": tag} if tag else {})}
@@ -96,6 +96,17 @@ def whole():
     it.name(it.index([amd64, arm64, it.attestation(amd64)]), "buildkit")
     it.name(it.artifact(), "artifact")
     it.name(it.attestation(amd64), "attestation")
+    return it
+
+
+def referred():
+    """An image (tag 1) that an index has as its subject, and an artifact in that index another index."""
+    it = Layout()
+    image, artifact = it.image("one"), it.artifact()
+    plain = lambda one: {key: one[key] for key in ("mediaType", "digest", "size")}
+    it.name(image, "1")
+    it.name(it.index([artifact, it.index([it.image("six", "arm", "v6")])], artifactType="application/x.list", annotations={"by": "index"}, subject=plain(image)))
+    it.name(it.index([plain(image)], subject=plain(artifact)))
     return it
 
 
@@ -197,7 +208,7 @@ def saved(path, images):
 
 def main():
     os.chdir(sys.argv[1])
-    for make in (whole, sha512, flat, rivals, together, preferred, odd):
+    for make in (whole, referred, sha512, flat, rivals, together, preferred, odd):
         make().write(make.__name__)
     saved("one.tar", {"one": ["r.example/one:1", "one:latest"]})
     saved("two.tar", {"a": ["a:1"], "b": ["r.example:5000/b:2"]})
