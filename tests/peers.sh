@@ -4,13 +4,13 @@
 #   tests/peers.sh     installs what is missing: some minutes
 # Sourced by tests, which need what they call by `need_peers`; with MINIBUILD_PEERS=install that is installed as well.
 peers_at=${MINIBUILD_PEERS_DIR:-$HOME/.cache/minibuild-peers}
-# Name, package and version, tags that leave out what no test needs.
+# Name, package and version, tags that leave out what no test needs; `lean`: see install_peer.
 peers="
 crane github.com/google/go-containerregistry/cmd/crane@v0.22.1
 oras oras.land/oras/cmd/oras@v1.3.6
 regctl github.com/regclient/regclient/cmd/regctl@v0.11.7
 umoci github.com/opencontainers/umoci/cmd/umoci@v0.6.0
-registry github.com/distribution/distribution/v3/cmd/registry@v3.1.2
+registry github.com/distribution/distribution/v3/registry@v3.1.2 lean
 ctr github.com/containerd/containerd/v2/cmd/ctr@v2.4.2 urfave_cli_no_docs
 containerd-shim-runc-v2 github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2@v2.4.2 urfave_cli_no_docs,no_grpc
 containerd github.com/containerd/containerd/v2/cmd/containerd@v2.4.2 urfave_cli_no_docs,no_cri,no_btrfs,no_devmapper,no_zfs"
@@ -26,15 +26,21 @@ peer_path() {
 # install_peer NAME: unless it is there. Only one at a time on a machine: who comes second waits, and finds it. Each is
 # built in a module of its own, with the versions of its own go.mod.
 install_peer() (
-  local go name package tags
+  local go name package tags main work
   go=$(command -v go || ls /usr/local/go/bin/go 2> /dev/null) || { echo "go is missing, which brings $1"; return 1; }
   mkdir -p "$peers_at" && exec 8> "$peers_at/lock" && flock 8 || return 1
   [ ! -x "$(peer_path "$1")" ] || return 0
-  work=$(mktemp -d "$peers_at/new.XXXXXX") && trap 'rm -rf "$work"' EXIT && cd "$work" || return 1
+  work=$(mktemp -d "$peers_at/new.XXXXXX") && trap "rm -rf '$work'" EXIT && cd "$work" || return 1
   while read -r name package tags; do
     [ "$name" = "$1" ] || continue
     export GOFLAGS='-mod=mod -trimpath -buildvcs=false' CGO_ENABLED=0 GOWORK=off
-    { "$go" mod init peer && "$go" get "$package" && "$go" build -ldflags='-s -w' -tags "$tags" -o it "${package%@*}"; } < /dev/null > log 2>&1 8>&- ||
+    main=${package%@*}
+    if [ "$tags" = lean ]; then  # its own main brings the clients of three clouds: two thirds of the program
+      printf 'package main\n\nimport (\n\t"%s"\n\t_ "%s/storage/driver/filesystem"\n)\n\nfunc main() { _ = registry.RootCmd.Execute() }\n' "$main" "$main" > main.go
+      package="$package $main/storage/driver/filesystem@${package##*@}" main=.
+    fi
+    # shellcheck disable=SC2086
+    { "$go" mod init peer && "$go" get $package && "$go" build -ldflags='-s -w' -tags "$tags" -o it "$main"; } < /dev/null > log 2>&1 8>&- ||
       { echo "cannot install $package: $(tail -1 log)"; return 1; }
     mv it "$(peer_path "$1")"
   done <<< "$peers"
