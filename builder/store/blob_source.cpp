@@ -73,6 +73,11 @@ class TarSource : public BlobSource {
             tree::normalise(fmt::format("{}/{}", tree::directory_of(entry.path), entry.target));
       if (entry.kind == Kind::hard_link) links_[entry.path] = entry.target;
     }
+    // What says that it is an image comes last with some who write one, and where that is cut off between two
+    // files nothing else tells.
+    if (find("oci-layout") == nullptr && find("manifest.json") == nullptr && !has_end())
+      fail("{} is cut off, or not an archive of an image: it stops after {} bytes without the mark of an end",
+           path_, reader.position());
   }
 
   std::optional<std::string> file(const std::string& name, size_t limit) const override {
@@ -129,6 +134,15 @@ class TarSource : public BlobSource {
     const Place& place_;
     uint64_t at_ = 0;
   };
+
+  // Whether the last block is of zeros, as at the end of every archive; an empty one has none to look at.
+  bool has_end() const {
+    struct stat st {};
+    if (::fstat(fd_.get(), &st) != 0 || st.st_size < static_cast<off_t>(archive::tar_block)) return true;
+    std::string block(archive::tar_block, '\0');
+    base::read_at(fd_.get(), block, static_cast<uint64_t>(st.st_size) - block.size(), path_);
+    return block.find_first_not_of('\0') == std::string::npos;
+  }
 
   const Place* find(const std::string& name) const {
     std::string path = tree::normalise(name);

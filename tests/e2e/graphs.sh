@@ -85,6 +85,16 @@ same "of a registry without that API" "$(find ref2/blobs -type f -exec sha256sum
 same "listed as what it is" "$(curl -s "http://$host/v2/ref/manifests/sha256-$(top=$(jq -r '.manifests[0].digest' referred/index.json); echo "${top#*:}")" -H 'Accept: application/vnd.oci.image.index.v1+json' | jq -c '.manifests | map([.mediaType, .artifactType, .annotations.by])')" \
   '[["application/vnd.oci.image.index.v1+json","application/x.list","index"]]'
 
+# An archive that was cut off between two of its files, before those that say what it is.
+python3 - << 'P3'
+import tarfile
+with tarfile.open("ref.tar") as tar:
+    at = next(one.offset for one in tar if one.name in ("oci-layout", "index.json"))
+open("cut.tar", "wb").write(open("ref.tar", "rb").read(at))
+P3
+copy oci-archive:cut.tar oci:cut:1
+same "an archive that is cut off" "$? $(grep -c 'cut.tar is cut off, or not an archive of an image: it stops after [0-9]* bytes' err)" "1 1"
+
 # Content under SHA-512.
 for form in oci:s1:1 oci-archive:s1.tar:1; do check "SHA-512 to $form" copy oci:sha512:all "$form"; done
 check "and out of the archive" copy oci-archive:s1.tar oci:s2:1
