@@ -449,8 +449,14 @@ store::Graph read_graph(const oci::ImageLocation& location, const std::optional<
 
 OpenedImage open_image(const oci::ImageLocation& location, store::Cache& cache,
                        const Registries& registries) {
-  return naming("read", location,
-                [&] { return open_unnamed(location, cache, registries, std::nullopt, Layers::all); });
+  return naming("read", location, [&] {
+    OpenedImage image = open_unnamed(location, cache, registries, std::nullopt, Layers::all);
+    oci::Descriptor& top = image.top;
+    if (const auto bytes = image.source->document(top); bytes && oci::has_digest(*bytes, top.digest))
+      top.media_type =
+          store::media_type_of(oci::parse_json(*bytes, oci::to_string(top.digest)), top.media_type);
+    return image;
+  });
 }
 
 std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,

@@ -7,6 +7,7 @@
 #include "builder/build/naming.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
+#include "minibuild/store/graph.h"
 #include "minibuild/trust/dsse.h"
 #include "minibuild/trust/sbom.h"
 
@@ -47,19 +48,20 @@ std::vector<oci::Descriptor> subjects_of(const OpenedImage& image, store::Cache&
   std::vector<oci::Descriptor> subjects{image.top};
   for (size_t i = 0; i < subjects.size(); ++i) {
     const oci::Descriptor subject = subjects[i];
-    if (i == 0 || oci::is_index(subject.media_type)) {
-      const std::string bytes = checked(*image.source, subject, cache);
-      if (!oci::is_index(subject.media_type)) continue;
-      for (const oci::Descriptor& entry :
-           oci::parse_index(bytes, "index " + oci::to_string(subject.digest)).manifests) {
-        const bool known = std::any_of(subjects.begin(), subjects.end(), [&](const oci::Descriptor& one) {
-          return one.digest == entry.digest;
-        });
-        if (!known && (oci::is_manifest(entry.media_type) || oci::is_index(entry.media_type)))
-          subjects.push_back(entry);
-      }
-      if (subjects.size() > max_subjects) fail("its index names more than {} manifests", max_subjects);
+    if (i > 0 && oci::is_manifest(subject.media_type)) continue;
+    const std::string what = oci::to_string(subject.digest);
+    const std::string bytes = checked(*image.source, subject, cache);
+    // What it is, its content says.
+    const oci::Json json = oci::parse_json(bytes, what);
+    subjects[i].media_type = store::media_type_of(json, subject.media_type);
+    if (oci::kind_of(json) != oci::Kind::index) continue;
+    for (const oci::Descriptor& entry : oci::parse_index(bytes, "index " + what).manifests) {
+      const bool known = std::any_of(subjects.begin(), subjects.end(),
+                                     [&](const oci::Descriptor& one) { return one.digest == entry.digest; });
+      if (!known && (oci::is_document(entry.media_type) || entry.media_type.empty()))
+        subjects.push_back(entry);
     }
+    if (subjects.size() > max_subjects) fail("its index names more than {} manifests", max_subjects);
   }
   return subjects;
 }

@@ -15,7 +15,8 @@ using base::fail;
 namespace {
 
 constexpr uint64_t usual_piece = uint64_t{64} << 20;
-constexpr int enough_lags = 2;  // answers that pieces are taken, and did not arrive
+constexpr uint64_t least_piece = uint64_t{256} << 10;  // of those that are made smaller for a registry
+constexpr int enough_lags = 2;                         // answers that pieces are taken, and did not arrive
 
 // Runs what only spares work: whatever goes wrong, the work is done instead.
 template <typename Task>
@@ -57,7 +58,7 @@ class Upload {
     call.once = true;
     return call;
   }
-  Call piece(int fd, uint64_t offset) const {
+  Call piece(int fd, const std::string& bytes, uint64_t offset) const {
     const uint64_t size = piece_size(offset);
     Call call = push("PATCH", location_);
     call.headers = {"Content-Type: application/octet-stream",
@@ -65,6 +66,7 @@ class Upload {
     call.body_fd = fd;
     call.body_offset = offset;
     call.body_size = size;
+    if (fd < 0) call.body = bytes.substr(offset, size);
     call.once = true;
     return call;
   }
@@ -83,8 +85,14 @@ class Upload {
     location_.clear();
     moved(response);
     if (location_.empty()) fail("{}: the registry names no place for the upload", what_);
-    const auto least = base::parse_number(response.header("oci-chunk-min-length"));
-    piece_ = std::max(usual_piece, least.value_or(0));
+    least_ = base::parse_number(response.header("oci-chunk-min-length")).value_or(0);
+    piece_ = std::max(most_, least_);
+  }
+  // After a refusal of what was too much at once: false if it cannot be less.
+  bool shrink() {
+    const uint64_t refused = std::min(piece_, blob_.size);
+    most_ = std::max(refused / 4, least_piece);
+    return most_ < refused && most_ >= least_;
   }
   // It goes on where the answer says; if it says nothing, where it was.
   void moved(const HttpResponse& response) {
@@ -113,6 +121,8 @@ class Upload {
   const oci::Descriptor& blob_;
   std::string what_;
   std::string location_;
+  uint64_t most_ = usual_piece;
+  uint64_t least_ = 0;
   uint64_t piece_ = usual_piece;
 };
 
@@ -229,7 +239,7 @@ void Client::send(const oci::Reference& repository, const oci::Descriptor& blob,
           const uint64_t sent = upload.piece_size(done);
           lags = false;
           try {
-            response = session_->call(place, upload.piece(fd, done));
+            response = session_->call(place, upload.piece(fd, bytes, done));
             if (response.is_done()) {
               lags = true;
               done = arrived(response, done + sent).value_or(done + sent);
@@ -268,6 +278,11 @@ void Client::send(const oci::Reference& repository, const oci::Descriptor& blob,
       if (in_pieces && !forgot && is_about_pieces(response.status)) {
         if (has_blob(repository, blob.digest)) return;
         in_pieces = false;
+        continue;
+      }
+      // What is before a registry often takes a megabyte at once.
+      if (response.status == 413 && upload.shrink()) {
+        in_pieces = true;
         continue;
       }
       const bool again = response.status >= 500 || response.status == 404 || response.status == 429 ||

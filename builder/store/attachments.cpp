@@ -80,7 +80,7 @@ std::string artifact_type_of(std::string_view media_type, const std::string& jso
 }
 
 bool is_attachment_tag(std::string_view tag) {
-  return tag.starts_with("sha256-") && tag.find('.') == 71 &&
+  return (tag.starts_with("sha256-") || tag.starts_with("sha512-")) && tag.find('.') == 71 &&
          (tag.ends_with(".sig") || tag.ends_with(".att") || tag.ends_with(".sbom"));
 }
 

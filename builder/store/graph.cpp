@@ -42,16 +42,6 @@ std::vector<Child> named_by(const oci::Json& json, const std::string& what) {
   return all;
 }
 
-// What a document is sent as: its own word counts, then that of what names it, then what it holds.
-std::string media_type_of(const oci::Json& document, const std::string& said) {
-  const auto own = document.is_object() ? document.find("mediaType") : document.end();
-  if (own != document.end() && own->is_string() && oci::is_document(own->get<std::string>()))
-    return own->get<std::string>();
-  if (oci::is_document(said)) return said;
-  return std::string(oci::kind_of(document) == oci::Kind::index ? oci::media_type::index
-                                                                : oci::media_type::manifest);
-}
-
 class Reader {
  public:
   Reader(const BlobSource& source, Cache& cache) : source_(source), cache_(cache) {}
@@ -102,6 +92,15 @@ Graph read_graph(const BlobSource& source, const oci::Descriptor& top, Cache& ca
   Reader reader(source, cache);
   reader.visit(top, "", 0);
   return reader.take();
+}
+
+std::string media_type_of(const oci::Json& document, const std::string& said) {
+  const auto own = document.is_object() ? document.find("mediaType") : document.end();
+  if (own != document.end() && own->is_string() && oci::is_document(own->get<std::string>()))
+    return own->get<std::string>();
+  if (oci::is_document(said)) return said;
+  return std::string(oci::kind_of(document) == oci::Kind::index ? oci::media_type::index
+                                                                : oci::media_type::manifest);
 }
 
 Graph graph_of(const ImageSet& set) {

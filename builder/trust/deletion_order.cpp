@@ -29,7 +29,7 @@ Order order_of(const Holdings& holdings, const std::set<oci::Digest>& going) {
     if (it->second.subject) add(digest, *it->second.subject);
   }
   for (const auto& [tag, digest] : holdings.tags)
-    if (const auto derived = derived_tag(tag)) add(digest, derived->subject);
+    if (const auto derived = derived_tag(tag, holdings)) add(digest, derived->subject);
   return order;
 }
 

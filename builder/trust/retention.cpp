@@ -39,7 +39,7 @@ class Planner {
     mark_untagged();
     mark_lists();
     for (const std::string& tag : holdings_.lost_tags)
-      if (const auto derived = derived_tag(tag);
+      if (const auto derived = derived_tag(tag, holdings_);
           derived && kept_.contains(derived->subject) && verdict(tag).keeps.empty())
         plan_.unread.push_back(fmt::format("the tag {}, which belongs to {}", base::printable(tag),
                                            short_digest(derived->subject)));
@@ -58,7 +58,7 @@ class Planner {
   }
 
   bool is_list(const std::string& tag) const {
-    const auto derived = derived_tag(tag);
+    const auto derived = derived_tag(tag, holdings_);
     return derived && derived->list;
   }
 
@@ -67,7 +67,7 @@ class Planner {
     for (const auto& [digest, manifest] : holdings_.manifests)
       if (manifest.subject) belongs_[*manifest.subject].emplace(digest, "refers to");
     for (const auto& [tag, digest] : holdings_.tags) {
-      const auto derived = derived_tag(tag);
+      const auto derived = derived_tag(tag, holdings_);
       if (!derived) continue;
       belongs_[derived->subject].emplace(digest, derived->list ? "lists the referrers of" : "is attached to");
     }
@@ -105,7 +105,7 @@ class Planner {
   void decide(const std::string& tag, const oci::Digest& digest) {
     TagDecision decision{tag, digest, Fate::remove, ""};
     const Role role = under_rules_.roles.at(tag);
-    const auto derived = derived_tag(tag);
+    const auto derived = derived_tag(tag, holdings_);
     const bool marked = kept_.contains(digest);
     if (!verdict(tag).keeps.empty()) {
       decision.fate = Fate::keep;
@@ -161,7 +161,7 @@ class Planner {
 
   std::string why_not(const std::string& tag, Role role) const {
     if (role == Role::attached)
-      return fmt::format("it belongs to {}, which goes", short_digest(derived_tag(tag)->subject));
+      return fmt::format("it belongs to {}, which goes", short_digest(derived_tag(tag, holdings_)->subject));
     const std::vector<std::string>& misses = verdict(tag).misses;
     std::string why = misses.empty() ? "no rule is about it" : base::join(misses, "; ");
     if (role == Role::orphan)
@@ -197,15 +197,20 @@ class Planner {
 
 }  // namespace
 
-std::optional<DerivedTag> derived_tag(std::string_view tag) {
-  if (!tag.starts_with("sha256-") || tag.size() < list_tag_size) return std::nullopt;
+std::optional<DerivedTag> derived_tag(std::string_view tag, const Holdings& holdings) {
+  const bool half = tag.starts_with("sha512-");
+  if ((!half && !tag.starts_with("sha256-")) || tag.size() < list_tag_size) return std::nullopt;
   const std::string_view rest = tag.substr(list_tag_size);
   if (!rest.empty() && rest != ".sig" && rest != ".att" && rest != ".sbom") return std::nullopt;
-  try {
-    return DerivedTag{oci::parse_digest("sha256:" + std::string(tag.substr(7, 64)), "a tag"), rest.empty()};
-  } catch (const base::Error&) {
-    return std::nullopt;  // sixty-four other letters
+  const std::optional<base::Hash> hash = base::hash_from_hex(tag.substr(7, 64));
+  if (!hash) return std::nullopt;  // sixty-four other letters
+  oci::Digest subject{*hash};
+  if (half) {
+    subject.rest.emplace();
+    const auto it = holdings.manifests.lower_bound(subject);
+    if (it != holdings.manifests.end() && it->first.hash == *hash) subject = it->first;
   }
+  return DerivedTag{subject, rest.empty()};
 }
 
 bool natural_less(const std::string& a, const std::string& b) {

@@ -174,7 +174,7 @@ Candidate candidate(std::string name, const Holdings& holdings, const oci::Diges
 }
 
 Role role_of(const std::string& tag, const Holdings& holdings) {
-  const std::optional<DerivedTag> derived = derived_tag(tag);
+  const std::optional<DerivedTag> derived = derived_tag(tag, holdings);
   if (!derived) return Role::image;
   return holdings.manifests.contains(derived->subject) ? Role::attached : Role::orphan;
 }

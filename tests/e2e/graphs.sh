@@ -139,6 +139,13 @@ done
 check "an entry without a media type, to a registry" copy oci:preferred:untyped "docker://$host/untyped:1" $P
 check "and back" copy "docker://$host/untyped:1" oci:untyped:1 $P --cache-dir other-untyped
 same "the same" "$(has untyped | wc -l)" 4
+for command in "inspect oci:repeated --platform linux/amd64" "inspect oci:repeated"; do
+  # shellcheck disable=SC2086
+  timeout 60 "$MINIBUILD" $command > out 2> err
+  same "indexes that name each other over and over: $command" "$? $(grep -c 'it names more than 10000 images' err)" "1 1"
+done
+check "copied, each once" copy oci:repeated oci:once:1
+same "all of them" "$(has once | wc -l)" 7
 same "an image of a lower level is no match for a higher need" "$(built_for oci:flat linux/arm/v7; grep -c 'it has no image for linux/arm/v7, only for: linux/amd64, linux/arm64' err)" 1
 built_for oci:rivals linux/amd64
 same "two for one platform, neither with a name" "$(grep -c 'has two images for linux/amd64 and a name for neither' err)" 1

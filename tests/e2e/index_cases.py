@@ -239,7 +239,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urllib.parse.urlsplit(self.path)
-        name, kind, what = re.fullmatch(r"/v2/(\w+)/(manifests|blobs/uploads|blobs)/(.*)", url.path).groups()
+        name, kind, what = re.fullmatch(r"/v2/(\w+)/(manifests|blobs/uploads|blobs|referrers)/(.*)", url.path).groups()
         if self.command == "POST":
             return self.answer(202, Location=f"/v2/{name}/blobs/uploads/1")
         if self.command == "PUT":

@@ -64,8 +64,8 @@ class Layout:
         made["artifactType"] = "application/x.thing"
         return made
 
-    def index(self, entries, media_type=INDEX, **more):
-        return self.blob({"schemaVersion": 2, "mediaType": media_type, "manifests": entries, **more}, media_type)
+    def index(self, entries, algorithm="sha256", **more):
+        return self.blob({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries, **more}, INDEX, algorithm)
 
     def name(self, descriptor, tag=None, **annotations):
         annotations = {**descriptor.get("annotations", {}), **annotations, **({"org.opencontainers.image.ref.name": tag} if tag else {})}
@@ -111,12 +111,14 @@ def referred():
 
 
 def sha512():
-    """Content that is named by SHA-512: of one image layer and config (tag blobs), of another all (tag all)."""
+    """Content that is named by SHA-512: of one image layer and config (tag blobs), of another all (tag all), and an index with
+    another in it (tag top)."""
     it = Layout()
     tar = layer(f="long")
     config = {"os": "linux", "architecture": "amd64", "config": {}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(tar).hexdigest()]}}
     it.name(it.manifest(it.blob(config, CONFIG, "sha512"), [it.blob(tar, LAYER, "sha512")]), "blobs")
     it.name(it.index([it.image("all", algorithm="sha512"), it.image("arm", "arm64")]), "all")
+    it.name(it.index([it.image("all", algorithm="sha512"), it.index([it.image("arm", "arm64")])], "sha512"), "top")
     return it
 
 
@@ -166,6 +168,16 @@ def preferred():
     return it
 
 
+def repeated():
+    """Indexes that name each other fifty times each, six deep, and in the end nothing."""
+    it = Layout()
+    one = it.index([])
+    for _ in range(6):
+        one = it.index([one] * 50)
+    it.name(one, "1")
+    return it
+
+
 def odd():
     """What only describes is wrong or missing: tags of one image each."""
     it = Layout()
@@ -208,7 +220,7 @@ def saved(path, images):
 
 def main():
     os.chdir(sys.argv[1])
-    for make in (whole, referred, sha512, flat, rivals, together, preferred, odd):
+    for make in (whole, referred, sha512, flat, rivals, together, preferred, repeated, odd):
         make().write(make.__name__)
     saved("one.tar", {"one": ["r.example/one:1", "one:latest"]})
     saved("two.tar", {"a": ["a:1"], "b": ["r.example:5000/b:2"]})

@@ -239,6 +239,8 @@ class Registry:
             return self.error(request, 404, "BLOB_UPLOAD_UNKNOWN")
         if self.habit("state") and query.get("_state") != self.habit("state"):
             return self.error(request, 400, "BLOB_UPLOAD_INVALID")
+        if len(data) > self.habit("most", len(data)):
+            return self.error(request, 413, "SIZE_INVALID")
         if request.command == "PATCH":
             if self.fails(request, "PATCH"):
                 return None
@@ -362,12 +364,19 @@ def large():
               ("a Range beyond what was sent", {"range": lambda size: "0-99999999999"}),
               ("half a piece is taken", {"takes": 30_000_000}),
               ("a Range that stays behind", {"range": lambda size: "0-0"}),
-              ("it has all of it before the end", {"ends_early": [layer]})]
+              ("it has all of it before the end", {"ends_early": [layer]}),
+              ("at most 20 MB at once", {"most": 20_000_000})]
     cases += [(f"{status} to PATCH: in one piece", {"fails": {"PATCH": status}}) for status in (404, 405, 501)]
     cases += [("308 to PATCH", {"moves": {"PATCH blobs/uploads": 308}})]
     for name, habits in cases:
         if ONLY in name or ONLY == "large":
             pushes(f"70 MB, {name}", Registry(**habits), "large")
+    for most in (1 << 20, 300_000):
+        pushes(f"3 MB, {most} bytes at once", Registry(most=most), "middle")
+    for habits in ({"most": 1000}, {"most": 1 << 20, "least": 2_000_000}):
+        registry = Registry(**habits)
+        result = run(registry, "copy", "oci:middle:1", f"docker://{registry.host}/team/app:1")
+        check(f"3 MB, {habits}: refused", result.returncode == 1 and "413" in result.stderr and not registry.tags, result.stderr)
 
 
 def specification():

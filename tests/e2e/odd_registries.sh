@@ -9,6 +9,7 @@ build app.yaml -o oci:app:1 > /dev/null
 python3 "$SOURCE/tests/e2e/make_graphs.py" . || exit 1
 truncate -s 70000000 zeros && printf 'minibuild: 1\ncopy: [{ from: zeros, to: /zeros }]\ncompression: none\nuser: 1\n' > large.yaml
 build large.yaml -o oci:large:1 > /dev/null
+truncate -s 3000000 zeros && sed -i 's/70000000/3000000/' large.yaml && build large.yaml -o oci:middle:1 > /dev/null
 for n in 1 2 3; do
   printf 'minibuild: 1\nfiles: [{ file: /f, content: "%s" }]\nuser: 1\n' "$n" > "v$n.yaml" && build "v$n.yaml" -o "oci:v$n:1" > /dev/null
 done

@@ -344,6 +344,38 @@ ends "remembered as good" 0 build over.yaml -o oci:over:1 $P
 ends "unless nothing is to be remembered" 3 build over.yaml -o oci:over:1 $P --no-cache
 ends "a lock is made anew" 3 "$MINIBUILD" lock --update over.yaml $P
 
+# --- indexes in indexes, digests of SHA-512, types that are wrong or missing: all that is below is signed, in both forms
+python3 "$SOURCE/tests/e2e/make_graphs.py" .
+while read -r layout tag manifests; do
+  digest=$(jq -r --arg tag "$tag" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $tag) | .digest' "$layout/index.json")
+  rm -rf graph && cp -r "$layout" graph && before=$(jq '.manifests | length' graph/index.json)
+  same "$layout:$tag is signed" "$(sign "oci:graph:$tag" --key alice.key)" "$digest"
+  same "$layout:$tag: and all below" "$(jq '.manifests | length' graph/index.json)" "$((before + 2 * manifests))"
+  sign "oci:graph:$tag" --key alice.key > /dev/null
+  same "$layout:$tag: once" "$(jq '.manifests | length' graph/index.json)" "$((before + 2 * manifests))"
+  same "$layout:$tag is verified" "$(verify "oci:graph:$tag" --key alice.pub) $(grep -c ': good, by alice.pub' err)" "$digest 2"
+  refused "$layout:$tag by another key" "oci:graph:$tag" --key bob.pub
+  rm -rf graph2
+  same "$layout:$tag: they go along" "$("$MINIBUILD" copy --referrers "oci:graph:$tag" oci:graph2:1 2> err) $(grep -c ": $((2 * manifests)) referrers" err) $(verify oci:graph2 --key alice.pub)" \
+    "$digest 1 $digest"
+done << 'E2'
+whole all 9
+sha512 top 4
+odd index-as-manifest 2
+preferred untyped 2
+preferred nested-last 4
+E2
+rm -rf graph && cp -r sha512 graph && sign oci:graph:top --key alice.key > /dev/null
+all=$(jq -r '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "top") | .digest' graph/index.json)
+child=$(jq -r '.manifests[0].digest' "graph/blobs/${all/://}")
+below() { rm -rf below && "$MINIBUILD" copy --referrers oci:graph:top oci:below:1 --platform linux/amd64 > /dev/null 2>&1; verify oci:below:1 --key alice.pub; }
+same "an image below, by its SHA-512" "$(below)" "$child"
+same "an attestation of it" "$(attest oci:graph:top --key alice.key --type custom --predicate sbom.json) $(verify oci:graph:top --key alice.pub --type custom | jq -c .)" "$all $(jq -c . sbom.json)"
+printf 'retention: [{ tags: "top", keep: all }]\n' > keep.yaml
+check "prune" "$MINIBUILD" prune oci:graph --policy keep.yaml --yes
+same "what belongs to what stays is left" "$(verify oci:graph:top --key alice.pub) $(below) $(grep -c ': good' err)" "$all $child 2"
+same "what nothing keeps has gone" "$(jq -r '[.manifests[].annotations["org.opencontainers.image.ref.name"] // "" | select(. == "all" or . == "blobs")] | length' graph/index.json)" 0
+
 # --- cosign
 if [ -z "$cosign" ]; then
   echo "cosign is not installed: what it makes and verifies is not tried"

@@ -38,6 +38,9 @@ const oci::Descriptor& top_of(const Graph& graph);
 /// (`urls` of a layer that is not distributable) is left out where the source lacks it. At most 10,000
 /// documents of 256 MiB together, 32 deep. Throws Error naming what is missing, and what names it.
 Graph read_graph(const BlobSource& source, const oci::Descriptor& top, Cache& cache);
+/// The media type that a document has: the one that it says itself, else the one that is `said` of it, else
+/// by what it holds.
+std::string media_type_of(const oci::Json& document, const std::string& said);
 /// Images that were made or read, as a graph: the index if there is one, its images, and what belongs to
 /// them.
 Graph graph_of(const ImageSet& set);

@@ -38,12 +38,14 @@ struct Holdings {
 };
 
 /// What a tag that is made of a digest says: `sha256-HEX` lists the referrers of HEX (distribution-spec,
-/// "Referrers Tag Schema"), `sha256-HEX.sig`, `.att` and `.sbom` are what cosign attached to it.
+/// "Referrers Tag Schema"), `sha256-HEX.sig`, `.att` and `.sbom` are what cosign attached to it. A tag has
+/// half of a SHA-512; which manifest that is the holdings tell, otherwise the subject is one that is not
+/// there.
 struct DerivedTag {
   oci::Digest subject;
   bool list = false;
 };
-std::optional<DerivedTag> derived_tag(std::string_view tag);
+std::optional<DerivedTag> derived_tag(std::string_view tag, const Holdings& holdings = {});
 
 enum class Fate {
   keep,
