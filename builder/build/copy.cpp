@@ -224,8 +224,24 @@ class Copier {
     const Node* link = root_.find(own);
     const std::string what =
         wanted_.rest.empty() ? "it" : fmt::format("'{}'", base::printable(wanted_.start));
-    if (link == nullptr || link->type != NodeType::symlink) return what + " is not there";
+    if (link == nullptr || link->type != NodeType::symlink) return what + " is not there" + beside(start);
     return fmt::format("{} is a link to '{}', which is not there", what, base::printable(link->target));
+  }
+
+  // What a stage or an image has in the directory where a path was looked for, if that is little.
+  std::string beside(const std::string& path) {
+    constexpr size_t most = 8;
+    const std::string directory(tree::directory_of(path));
+    const Node* above = directory.empty() ? nullptr : root_.find(directory);
+    if (above == nullptr || above->type != NodeType::directory || place_of(copy_).empty()) return "";
+    root_.load_below(directory);
+    std::vector<std::string> names;
+    tree::for_each_below(root_.tree(), directory, [&](const std::string& one, const Node&) {
+      if (tree::directory_of(one) == directory && names.size() <= most)
+        names.emplace_back(tree::name_of(one));
+    });
+    if (names.empty() || names.size() > most) return "";
+    return base::printable(fmt::format("; /{} has: {}", directory, base::join(names, ", ")));
   }
 
   bool selected(const std::string& relative, const Node& node) const {

@@ -124,4 +124,9 @@ kill -KILL $pid; wait $pid 2> /dev/null; sleep 0.3
 check "killed: the command is gone too" bash -c '! pgrep -f "^sleep 77$"'
 "$MINIBUILD" build p/minibuild.yaml --progress none -o oci:p.oci --no-cache > /dev/null
 same "the next build removes what was left" "$(ls cache/work cache/tmp | grep -v : | xargs)" ""
+# What a stage left beside a path that is not there.
+printf 'minibuild: 1\nstages: { s: { base: host, run: ["mkdir -p /out/app && cd /out && touch one two"] } }\ncopy: [{ stage: s, from: /out/tow, to: /x }, { stage: s, from: /usr/bin/not-there, to: /y }]\nuser: 1\n' > beside.yaml
+same "what is beside it" "$(build beside.yaml -o tar:o.tar 2>&1 | head -1)" "beside.yaml:3:8: error: cannot copy '/out/tow' from the stage 's': it is not there; /out has: app, one, two"
+sed -i 's,{ stage: s\, from: /out/tow\, to: /x }\, ,,' beside.yaml
+same "not where there is much" "$(build beside.yaml -o tar:o.tar 2>&1 | head -1)" "beside.yaml:3:8: error: cannot copy '/usr/bin/not-there' from the stage 's': it is not there"
 finish
