@@ -5,7 +5,7 @@ namespace minibuild::archive {
 
 namespace {
 
-constexpr std::string_view magic = "minibuild layer 1\n";
+constexpr std::string_view record_magic = "minibuild layer 1\n";
 
 void put(std::string& out, uint64_t value) {
   for (int shift = 56; shift >= 0; shift -= 8)
@@ -53,7 +53,7 @@ struct Reader {
 }  // namespace
 
 std::string serialise(const Layer& layer) {
-  std::string out(magic);
+  std::string out(record_magic);
   put(out, layer.digest.hash);
   put(out, layer.diff_id.hash);
   put(out, layer.size);
@@ -70,8 +70,8 @@ std::string serialise(const Layer& layer) {
 }
 
 std::optional<Layer> parse_layer(std::string_view bytes) {
-  if (!bytes.starts_with(magic)) return std::nullopt;
-  Reader reader{bytes.substr(magic.size())};
+  if (!bytes.starts_with(record_magic)) return std::nullopt;
+  Reader reader{bytes.substr(record_magic.size())};
   Layer layer;
   layer.digest = {reader.hash()};
   layer.diff_id = {reader.hash()};

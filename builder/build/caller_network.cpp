@@ -15,13 +15,7 @@ namespace {
 
 constexpr size_t most_bytes = size_t{16} << 20;  // of certificates
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
-bool is_proxy(const std::string& name) { return lower(name).ends_with("_proxy"); }
+bool is_proxy(const std::string& name) { return base::lower_case(name).ends_with("_proxy"); }
 
 // The port of a proxy that listens on this machine's loopback: http://user:word@localhost:3128/.
 uint16_t loopback_port(const std::string& proxy) {
@@ -35,10 +29,10 @@ uint16_t loopback_port(const std::string& proxy) {
     host = place.substr(0, colon);
     port = place.substr(colon + 1);
   }
-  host = lower(host);
+  host = base::lower_case(host);
   if (host != "localhost" && host != "[::1]" && !host.starts_with("127.")) return 0;
   // What curl takes where none is written.
-  const uint64_t otherwise = lower(proxy).starts_with("https://") ? 443 : 1080;
+  const uint64_t otherwise = base::lower_case(proxy).starts_with("https://") ? 443 : 1080;
   return static_cast<uint16_t>(port.empty() ? otherwise : base::parse_number(port, 65535).value_or(0));
 }
 
@@ -95,12 +89,12 @@ std::string certificates_of(const spec::Environment& variables, const std::strin
 CallerNetwork caller_network(const spec::Environment& variables, const spec::Environment& taken,
                              const std::string& root_bundle) {
   std::set<std::string> names;
-  for (const auto& [name, value] : taken) names.insert(lower(name));
+  for (const auto& [name, value] : taken) names.insert(base::lower_case(name));
   CallerNetwork network;
   for (const auto& [name, value] : variables) {
-    if (!is_proxy(name) || names.contains(lower(name))) continue;
+    if (!is_proxy(name) || names.contains(base::lower_case(name))) continue;
     network.env.emplace_back(name, value);
-    const uint16_t port = lower(name) == "no_proxy" ? uint16_t{0} : loopback_port(value);
+    const uint16_t port = base::lower_case(name) == "no_proxy" ? uint16_t{0} : loopback_port(value);
     if (port != 0 && std::find(network.ports.begin(), network.ports.end(), port) == network.ports.end())
       network.ports.push_back(port);
   }
@@ -108,7 +102,7 @@ CallerNetwork caller_network(const spec::Environment& variables, const spec::Env
   if (network.certificates.empty()) return network;
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT",
                            "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE"})
-    if (!names.contains(lower(name))) network.env.emplace_back(name, sandbox::certificates_file);
+    if (!names.contains(base::lower_case(name))) network.env.emplace_back(name, sandbox::certificates_file);
   return network;
 }
 

@@ -17,7 +17,7 @@ constexpr uint64_t max_text = uint64_t{64} << 10;
 constexpr size_t max_lines = 1000;
 constexpr uint64_t max_database = uint64_t{64} << 20;
 
-using Facts = std::vector<std::pair<std::string, std::string>>;
+using Described = std::vector<std::pair<std::string, std::string>>;
 using Map = std::map<std::string, std::string>;
 
 // A config as its leaves: `config.User` → `65532:0`.
@@ -81,11 +81,11 @@ const char* type_of(tree::NodeType type) {
   return "";
 }
 
-Facts facts_of(const tree::Node& node, bool with_content) {
-  Facts facts = {{"type", type_of(node.type)},
-                 {"mode", fmt::format("{:04o}", node.mode)},
-                 {"owner", fmt::format("{}:{}", node.uid, node.gid)},
-                 {"mtime", base::format_time(node.mtime)}};
+Described facts_of(const tree::Node& node, bool with_content) {
+  Described facts = {{"type", type_of(node.type)},
+                     {"mode", fmt::format("{:04o}", node.mode)},
+                     {"owner", fmt::format("{}:{}", node.uid, node.gid)},
+                     {"mtime", base::format_time(node.mtime)}};
   if (node.type == tree::NodeType::file) {
     facts.emplace_back("size", std::to_string(node.content.size));
     if (with_content) facts.emplace_back("content", digest_of(node.content));
@@ -143,8 +143,8 @@ std::optional<FileChange> changed(const std::string& path, const tree::Node& bef
   change.path = path;
   const bool may_differ = before.type == tree::NodeType::file && after.type == tree::NodeType::file &&
                           !tree::same_place(before.content, after.content);
-  const Facts old_facts = facts_of(before, may_differ);
-  const Facts new_facts = facts_of(after, may_differ);
+  const Described old_facts = facts_of(before, may_differ);
+  const Described new_facts = facts_of(after, may_differ);
   const Map a(old_facts.begin(), old_facts.end());
   const Map b(new_facts.begin(), new_facts.end());
   for (const Change& one : changes(a, b)) change.changes.push_back(one);

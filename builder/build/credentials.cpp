@@ -13,7 +13,7 @@ namespace minibuild::build {
 
 namespace {
 
-constexpr size_t part = size_t{1} << 20;
+constexpr size_t scanned_at_once = size_t{1} << 20;
 // A change of the rules looks at every file once more.
 constexpr std::string_view rules_version = "credentials 5";
 
@@ -61,7 +61,7 @@ trust::Violation violation_of(const trust::SecretFinding& finding, const std::st
 
 std::vector<trust::SecretFinding> scan_file(const std::string& path, const tree::Content& content) {
   trust::SecretScanner scanner(path);
-  std::vector<char> buffer(std::min<uint64_t>(content.size, part));
+  std::vector<char> buffer(std::min<uint64_t>(content.size, scanned_at_once));
   for (uint64_t at = 0; at < content.size; at += buffer.size()) {
     const std::span<char> bytes(buffer.data(), std::min<uint64_t>(buffer.size(), content.size - at));
     tree::read_content(content, at, bytes);
@@ -108,7 +108,7 @@ std::vector<LayerFinding> search_layer(const store::ImageLayer& layer, const std
   base::FdSource source(file.get(), name);
   archive::TarReader reader(source, name, archive::foreign_limits);
   archive::TarEntry entry;
-  std::vector<char> buffer(part);
+  std::vector<char> buffer(scanned_at_once);
   std::vector<LayerFinding> findings;
   while (reader.next(entry)) {
     if (entry.kind != archive::TarEntry::Kind::file) continue;

@@ -12,11 +12,10 @@ using base::Code;
 
 namespace {
 
-constexpr size_t max_policy = size_t{1} << 20;
 constexpr size_t max_baseline = size_t{16} << 20;
 
 spec::Policy read_shared(const std::string& path, const std::string& name) {
-  const std::string source = base::read_file(path, max_policy);
+  const std::string source = base::read_file(path, spec::max_policy);
   spec::PolicyFile shared = spec::parse_policy(source, name);
   if (spec::has_errors(shared.diagnostics)) {
     std::string text = spec::render_text(shared.diagnostics, name, source);

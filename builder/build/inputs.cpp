@@ -10,9 +10,9 @@ namespace minibuild::build {
 
 namespace {
 
-class Finder {
+class InputFinder {
  public:
-  Finder(const std::string& path, const Options& options) {
+  InputFinder(const std::string& path, const Options& options) {
     for (const oci::Platform& platform : platforms_of(path, options))
       look_at(path, options.set, platform, 0, Part::image);
     look_at(path, options.set, oci::host_platform(), 0, Part::stages);
@@ -99,7 +99,7 @@ std::vector<oci::Platform> platforms_of(const std::string& spec_path, const Opti
 
 std::vector<std::vector<std::string>> open_names(const std::string& spec_path, const Options& options) {
   std::vector<std::vector<std::string>> names;
-  for (const auto& [path, source] : Finder(spec_path, options).sources) {
+  for (const auto& [path, source] : InputFinder(spec_path, options).sources) {
     std::string text;
     std::vector<std::string> parts;
     const auto finish = [&] {
@@ -130,7 +130,7 @@ std::vector<std::vector<std::string>> open_names(const std::string& spec_path, c
 }
 
 std::vector<OutsideInput> outside_inputs(const std::string& spec_path, const Options& options) {
-  return std::move(Finder(spec_path, options).found);
+  return std::move(InputFinder(spec_path, options).found);
 }
 
 }  // namespace minibuild::build

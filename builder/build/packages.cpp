@@ -353,9 +353,8 @@ std::vector<std::string> library_packages(const std::string& library) {
   std::string version = library.substr(so + 3);
   if (version.starts_with('.')) version.erase(0, 1);
   for (std::string* text : {&stem, &version})
-    std::transform(text->begin(), text->end(), text->begin(), [](char c) {
-      return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    std::transform(text->begin(), text->end(), text->begin(),
+                   [](char c) { return c == '_' ? '-' : base::lower_case(c); });
   const bool digit = !stem.empty() && stem.back() >= '0' && stem.back() <= '9';
   std::vector<std::string> names;
   for (const std::string& name :

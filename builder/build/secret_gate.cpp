@@ -21,7 +21,7 @@ using base::Code;
 
 namespace {
 
-constexpr size_t part = size_t{1} << 20;
+constexpr size_t searched_at_once = size_t{1} << 20;
 
 [[noreturn]] void refuse(const trust::SecretHit& hit, const std::string& where, const std::string& fix) {
   throw base::Error(
@@ -55,7 +55,7 @@ std::optional<trust::SecretHit> search_file(const trust::SecretForms& forms, int
                                             const std::string& what) {
   trust::SecretSearch search(forms);
   base::FdSource source(fd, what);
-  std::vector<char> buffer(part);
+  std::vector<char> buffer(searched_at_once);
   while (const size_t n = source.read(buffer))
     if (auto hit = search.add({buffer.data(), n})) return hit;
   return std::nullopt;
@@ -86,7 +86,7 @@ std::optional<trust::SecretHit> search_name(const trust::SecretForms& forms, con
 }
 
 std::string place_of(const trust::SecretForms& forms, const tree::FileTree& tree) {
-  std::vector<char> buffer(part);
+  std::vector<char> buffer(searched_at_once);
   for (const auto& [path, node] : tree.nodes())
     if (search(forms, path, node, buffer)) return shown(forms, path);
   return "its files";
@@ -163,7 +163,7 @@ base::Error without_secrets(const trust::SecretForms& forms, const base::Error& 
 void refuse_secrets(const trust::SecretForms& forms, const archive::LayerPlan& plan,
                     const std::string& what) {
   if (forms.empty()) return;
-  std::vector<char> buffer(part);
+  std::vector<char> buffer(searched_at_once);
   for (const archive::LayerEntry& entry : plan) {
     // A hard link brings no bytes of its own.
     std::optional<trust::SecretHit> hit;

@@ -115,10 +115,10 @@ class Texts {
   }
 };
 
-using Seen = std::set<std::tuple<std::string, std::string, std::map<std::string, std::string>>>;
+using Guarded = std::set<std::tuple<std::string, std::string, std::map<std::string, std::string>>>;
 
 void guard(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
-           const trust::SecretForms& forms, Seen& seen, int depth) {
+           const trust::SecretForms& forms, Guarded& seen, int depth) {
   if (depth > 16) return;  // the build says that specs stand on each other
   if (!seen.insert({path, oci::to_string(platform), set}).second) return;  // two ways to one spec
   if (depth > 0) set = declared_of(path, std::move(set), platform);
@@ -145,7 +145,7 @@ void guard_secrets(const std::string& spec_path, const Options& options) {
   try {
     for (const auto& [name, value] : options.set)
       refuse_secrets(*forms, name + "=" + value, "a value of --set");
-    Seen seen;
+    Guarded seen;
     for (const oci::Platform& platform : platforms_of(spec_path, options))
       guard(spec_path, options.set, platform, *forms, seen, 0);
     guard(spec_path, options.set, oci::host_platform(), *forms, seen, 0);

@@ -9,8 +9,6 @@ namespace minibuild::build {
 
 namespace {
 
-constexpr size_t max_policy = size_t{1} << 20;
-
 // Reads the policy that the spec shares with others, and puts both together.
 void join_policy(SpecFile& file) {
   spec::Policy& own = file.spec.policy;
@@ -18,7 +16,8 @@ void join_policy(SpecFile& file) {
     file.diagnostics.push_back({spec::Severity::error, "policy", position, message});
   };
   if (!own.file.empty()) try {
-      const std::string source = base::read_file(path_beside(file.spec.directory, own.file), max_policy);
+      const std::string source =
+          base::read_file(path_beside(file.spec.directory, own.file), spec::max_policy);
       file.policy_digest = oci::digest_of(source);
       spec::PolicyFile shared = spec::parse_policy(source, own.file);
       for (const spec::Diagnostic& one : shared.diagnostics)

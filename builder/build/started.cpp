@@ -82,9 +82,9 @@ std::vector<std::vector<std::string>> shell_commands(std::string_view text) {
   return commands;
 }
 
-class Finder {
+class StartFinder {
  public:
-  Finder(const tree::FileTree& tree, const StartedCommand& command, Reach reach)
+  StartFinder(const tree::FileTree& tree, const StartedCommand& command, Reach reach)
       : tree_(tree), command_(command), reach_(reach) {}
 
   StartedFiles run() {
@@ -276,7 +276,7 @@ StartedCommand command_of(const oci::ImageConfig& config) {
 }
 
 StartedFiles started_files(const tree::FileTree& tree, const StartedCommand& command, Reach reach) {
-  return Finder(tree, command, reach).run();
+  return StartFinder(tree, command, reach).run();
 }
 
 }  // namespace minibuild::build

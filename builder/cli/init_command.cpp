@@ -52,8 +52,8 @@ std::string replace_all(std::string text, const std::string& what, const std::st
 std::string project_name(const std::string& directory) {
   std::string name;
   for (const char c : base::file_name(base::real_path(directory))) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    const bool fine = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9');
+    const char lower = base::lower_case(c);
+    const bool fine = base::is_lower(lower) || base::is_digit(lower);
     if (fine)
       name.push_back(lower);
     else if (!name.empty() && name.back() != '-')

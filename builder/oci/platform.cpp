@@ -58,10 +58,7 @@ std::string to_string(const Platform& platform) {
 }
 
 Platform normal_form(Platform platform) {
-  const auto lower = [](std::string& text) {
-    for (char& c : text)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  };
+  const auto lower = [](std::string& text) { text = base::lower_case(text); };
   lower(platform.os);
   lower(platform.architecture);
   lower(platform.variant);

@@ -9,10 +9,6 @@ namespace minibuild::oci {
 
 namespace {
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 [[noreturn]] void bad(std::string_view text, const std::string& why) {
   throw base::Error(base::Code::usage, fmt::format("'{}' is not an image reference: {}",
                                                    base::printable(text.substr(0, 300)), why));
@@ -32,10 +28,9 @@ void check_host(std::string_view text, std::string_view host) {
   }
   if (name.starts_with('[') && name.ends_with(']')) return;
   for (const std::string& label : base::split(name, '.')) {
-    const bool fine = !label.empty() && !label.starts_with('-') && !label.ends_with('-') &&
-                      std::all_of(label.begin(), label.end(), [](char c) {
-                        return is_lower(c) || is_upper(c) || is_digit(c) || c == '-';
-                      });
+    const bool fine =
+        !label.empty() && !label.starts_with('-') && !label.ends_with('-') &&
+        std::all_of(label.begin(), label.end(), [](char c) { return base::is_alphanumeric(c) || c == '-'; });
     if (!fine) bad(text, fmt::format("'{}' is not a host name", base::printable(host)));
   }
 }
@@ -44,18 +39,15 @@ void check_host(std::string_view text, std::string_view host) {
 void check_repository(std::string_view text, std::string_view repository) {
   if (repository.empty()) bad(text, "it has no repository name");
   if (repository.size() > 255) bad(text, "its repository name is longer than 255 characters");
-  if (std::any_of(repository.begin(), repository.end(), is_upper)) {
-    std::string lower(repository);
-    for (char& c : lower)
-      if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
-    bad(text, fmt::format("repository names are lower case; write '{}'", lower));
+  if (std::any_of(repository.begin(), repository.end(), base::is_upper)) {
+    bad(text, fmt::format("repository names are lower case; write '{}'", base::lower_case(repository)));
   }
   for (const std::string& part : base::split(repository, '/')) {
     if (part.empty()) bad(text, "a component of its repository name is empty");
     size_t i = 0;
     bool after_separator = true;
     while (i < part.size()) {
-      if (is_lower(part[i]) || is_digit(part[i])) {
+      if (base::is_lower(part[i]) || base::is_digit(part[i])) {
         after_separator = false;
         ++i;
         continue;
@@ -77,7 +69,7 @@ void check_repository(std::string_view text, std::string_view repository) {
 }  // namespace
 
 bool is_tag(std::string_view text) {
-  const auto word = [](char c) { return is_lower(c) || is_upper(c) || is_digit(c) || c == '_'; };
+  const auto word = [](char c) { return base::is_alphanumeric(c) || c == '_'; };
   return !text.empty() && text.size() <= 128 && word(text.front()) &&
          std::all_of(text.begin(), text.end(), [&](char c) { return word(c) || c == '.' || c == '-'; });
 }

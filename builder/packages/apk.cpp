@@ -27,8 +27,8 @@ namespace {
 
 constexpr uint64_t max_signatures = uint64_t{1} << 20;  // bytes of their stream
 constexpr size_t max_signature = size_t{64} << 10;      // bytes of one, as apk has it
-constexpr uint64_t max_control = uint64_t{16} << 20;
-constexpr uint64_t max_data = uint64_t{16} << 30;
+constexpr uint64_t max_apk_control = uint64_t{16} << 20;
+constexpr uint64_t max_apk_data = uint64_t{16} << 30;
 constexpr uint64_t max_index = uint64_t{256} << 20;
 // What grew to more than this may not be more than so many times its compressed size.
 constexpr size_t buffer_size = size_t{256} << 10;
@@ -405,7 +405,7 @@ std::map<std::string, std::string> read_control(archive::TarReader& reader, arch
     if (entry.kind != archive::TarEntry::Kind::file || !entry.path.starts_with('.') ||
         entry.path.starts_with(signature_prefix) || entry.path.find('/') != std::string::npos)
       fail("cannot read {}: '{}' stands in its control stream", what, base::printable(entry.path));
-    std::string bytes = read_member(reader, max_control, entry, what);
+    std::string bytes = read_member(reader, max_apk_control, entry, what);
     if (!members.emplace(entry.path, std::move(bytes)).second)
       fail("cannot read {}: it has two members '{}'", what, base::printable(entry.path));
   } while (reader.next(entry));
@@ -455,7 +455,7 @@ std::string read_apk_index(std::string_view bytes, const std::vector<ApkKey>& ke
     // Nothing of the rest is unpacked before it is known to be what was signed.
     check_signatures(bytes.substr(static_cast<size_t>(input.position())), signatures, keys, what);
   }
-  Inflated stream(input, Extent::all_members, max_index + max_control);
+  Inflated stream(input, Extent::all_members, max_index + max_apk_control);
   archive::TarReader reader(stream, what);
   archive::TarEntry entry;
   std::optional<std::string> text;
@@ -481,7 +481,7 @@ PackageFile read_apk(const std::string& path, base::Sink& data, const std::strin
   while (package.control.empty()) {
     control_digest.restart();
     input.hash_with(&control_digest, nullptr);
-    Inflated stream(input, Extent::one_member, max_control);
+    Inflated stream(input, Extent::one_member, max_apk_control);
     archive::TarReader reader(stream, what);
     archive::TarEntry entry;
     if (!reader.next(entry)) fail("cannot read {}: its control stream is empty", what);
@@ -500,7 +500,7 @@ PackageFile read_apk(const std::string& path, base::Sink& data, const std::strin
   base::Sha256 data_digest;
   input.hash_with(nullptr, &data_digest);
   if (!input.refill()) fail("cannot read {}: it ends after its control stream", what);
-  Inflated stream(input, Extent::all_members, max_data);
+  Inflated stream(input, Extent::all_members, max_apk_data);
   Tee plain(stream, data);
   package.file_checksums = DataReader(plain, what).run();
   finish(plain, what);

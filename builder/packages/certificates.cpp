@@ -19,7 +19,7 @@ namespace minibuild::packages {
 
 namespace {
 
-constexpr uint64_t max_text = uint64_t{16} << 20;
+constexpr uint64_t max_certificates = uint64_t{16} << 20;
 constexpr const char* bundle_path = "etc/ssl/certs/ca-certificates.crt";
 constexpr const char* links_path = "etc/ssl/certs";
 constexpr const char* keystore_path = "etc/ssl/certs/java/cacerts";
@@ -55,7 +55,8 @@ Parsed parse(const std::string& text) {
   ::OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
   Parsed parsed;
   const std::unique_ptr<BIO, decltype(&::BIO_free)> bio(
-      ::BIO_new_mem_buf(text.data(), static_cast<int>(std::min<size_t>(text.size(), max_text))), &::BIO_free);
+      ::BIO_new_mem_buf(text.data(), static_cast<int>(std::min<size_t>(text.size(), max_certificates))),
+      &::BIO_free);
   while (bio != nullptr) {
     const std::unique_ptr<X509, decltype(&::X509_free)> one(
         ::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &::X509_free);
@@ -77,9 +78,9 @@ const tree::Node* file_at(const tree::FileTree& tree, std::string_view path) {
   return node != nullptr && node->type == tree::NodeType::file ? node : nullptr;
 }
 
-std::string text_at(const tree::FileTree& tree, std::string_view path) {
+std::string certificates_at(const tree::FileTree& tree, std::string_view path) {
   const tree::Node* node = file_at(tree, path);
-  return node == nullptr ? std::string() : tree::read_content(node->content, max_text);
+  return node == nullptr ? std::string() : tree::read_content(node->content, max_certificates);
 }
 
 // As `find -L DIRECTORY -name '*.crt'` names them.
@@ -89,12 +90,13 @@ std::map<std::string, std::string> certificates_below(const tree::FileTree& tree
   tree::for_each_below(tree, real, [&](const std::string& path, const tree::Node& node) {
     if (node.type == tree::NodeType::directory || !path.ends_with(".crt")) return;
     const tree::Node* file = file_at(tree, path);
-    if (file != nullptr) found[top + path.substr(real.size())] = tree::read_content(file->content, max_text);
+    if (file != nullptr)
+      found[top + path.substr(real.size())] = tree::read_content(file->content, max_certificates);
   });
   return found;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
+std::vector<std::string> chosen_lines(const std::string& text) {
   std::vector<std::string> lines = base::split(text, '\n');
   std::erase_if(lines, [](const std::string& line) { return line.empty() || line.starts_with('#'); });
   return lines;
@@ -112,7 +114,7 @@ std::vector<Certificate> system_certificates(const tree::FileTree& tree,
   const auto add = [&](const std::string& path) {
     chosen.push_back({path, known[path], present.contains(path)});
   };
-  const std::vector<std::string> choice = lines_of(text_at(tree, choice_path));
+  const std::vector<std::string> choice = chosen_lines(certificates_at(tree, choice_path));
   if (choice.empty())
     for (const auto& [path, text] : known) add(path);
   for (const std::string& line : choice)
@@ -264,9 +266,7 @@ std::optional<std::map<std::string, std::string>> read_keystore(const std::strin
 
 void add_entries(std::map<std::string, std::string>& entries, const std::vector<Certificate>& certificates) {
   for (const Certificate& one : certificates) {
-    std::string alias = "debian:" + link_name(one.path, Format::deb);
-    std::transform(alias.begin(), alias.end(), alias.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string alias = base::lower_case("debian:" + link_name(one.path, Format::deb));
     const Parsed parsed = parse(one.text);
     if (!parsed.der.empty() && alias.size() < 65536) entries[alias] = parsed.der;
   }
@@ -289,7 +289,7 @@ std::vector<Certificate> bundle_certificates(const std::string& bundle) {
 }
 
 bool same_file(const tree::FileTree& before, const tree::FileTree& tree, const char* path) {
-  return text_at(before, path) == text_at(tree, path);
+  return certificates_at(before, path) == certificates_at(tree, path);
 }
 
 }  // namespace
@@ -331,7 +331,7 @@ void make_java_keystore(const tree::FileTree& whole, const std::vector<Package>&
                         tree::FileTree& made) {
   if (file_at(whole, keystore_path) != nullptr) return;
   std::vector<Certificate> system = system_certificates(whole, packages);
-  if (system.empty()) system = bundle_certificates(text_at(whole, bundle_path));
+  if (system.empty()) system = bundle_certificates(certificates_at(whole, bundle_path));
   std::map<std::string, std::string> entries;
   add_entries(entries, system);
   add_entries(entries, local_certificates(whole));
@@ -366,7 +366,7 @@ void update_certificates(const tree::FileTree& before, const std::vector<Package
 
   if (same_file(before, tree, bundle_path)) {
     std::string bundle;
-    if (system.empty()) bundle = text_at(tree, bundle_path);
+    if (system.empty()) bundle = certificates_at(tree, bundle_path);
     for (const Certificate& one : system) add_text(bundle, one.text);
     for (const Certificate& one : local)
       if (!system.empty() || bundle.find(one.text) == std::string::npos) add_text(bundle, one.text);
@@ -377,7 +377,7 @@ void update_certificates(const tree::FileTree& before, const std::vector<Package
   link_certificates(all, format, writer);
   if (file_at(tree, keystore_path) == nullptr || !same_file(before, tree, keystore_path)) return;
   std::map<std::string, std::string> entries;
-  if (auto there = read_keystore(text_at(tree, keystore_path))) {
+  if (auto there = read_keystore(certificates_at(tree, keystore_path))) {
     entries = std::move(*there);
   } else if (system.empty()) {
     warnings.push_back(fmt::format(

@@ -18,7 +18,7 @@ namespace {
 constexpr uint64_t max_database = uint64_t{256} << 20;
 
 // Text at a path, links of its parents followed; nothing if there is no file.
-std::string text_at(const tree::FileTree& tree, const std::string& path) {
+std::string database_at(const tree::FileTree& tree, const std::string& path) {
   const tree::Node* node = tree.find(tree.resolve(path, true));
   if (node == nullptr || node->type != tree::NodeType::file || node->content.size > max_database) return {};
   return tree::read_content(node->content, max_database);
@@ -110,7 +110,7 @@ void put_dpkg_database(const std::vector<Package>& packages, const IsKept& kept,
   std::set<std::string> names;
   for (const Package& package : packages) names.insert(package.facts.name);
   std::string status;
-  for_each_paragraph(text_at(below, "var/lib/dpkg/status"), [&](std::string_view paragraph, size_t) {
+  for_each_paragraph(database_at(below, "var/lib/dpkg/status"), [&](std::string_view paragraph, size_t) {
     if (!names.contains(std::string(field_of(paragraph, "Package")))) status += std::string(paragraph) + "\n";
   });
   const std::string info = "var/lib/dpkg/info/";
@@ -140,7 +140,7 @@ void put_apk_database(const std::vector<Package>& packages, const IsKept& kept, 
   std::set<std::string> names;
   for (const Package& package : packages) names.insert(package.facts.name);
   std::string out;
-  for_each_paragraph(text_at(below, path), [&](std::string_view record, size_t) {
+  for_each_paragraph(database_at(below, path), [&](std::string_view record, size_t) {
     if (!names.contains(apk_facts(record).name)) out += std::string(record) + "\n";
   });
   for (size_t i = 0; i < packages.size(); ++i) {
@@ -193,7 +193,7 @@ void put_apk_database(const std::vector<Package>& packages, const IsKept& kept, 
     out += "\n";
   }
   put_text(below, tree, path, out);
-  std::vector<std::string> world = base::split(text_at(below, "etc/apk/world"), '\n');
+  std::vector<std::string> world = base::split(database_at(below, "etc/apk/world"), '\n');
   world.insert(world.end(), settings.world.begin(), settings.world.end());
   std::sort(world.begin(), world.end());
   world.erase(std::unique(world.begin(), world.end()), world.end());
@@ -205,8 +205,8 @@ namespace {
 
 // apk-tools 3 and Wolfi have it below /usr.
 std::string apk_database(const tree::FileTree& tree) {
-  const std::string text = text_at(tree, "lib/apk/db/installed");
-  return text.empty() ? text_at(tree, "usr/lib/apk/db/installed") : text;
+  const std::string text = database_at(tree, "lib/apk/db/installed");
+  return text.empty() ? database_at(tree, "usr/lib/apk/db/installed") : text;
 }
 
 }  // namespace
@@ -265,7 +265,7 @@ void for_each_installed(const tree::FileTree& tree, Format format, Visit visit) 
     if (status.ends_with(" not-installed") || status.ends_with(" config-files")) return;
     if (Facts facts = deb_facts(paragraph); !facts.name.empty()) visit(std::move(facts), paragraph);
   };
-  for_each_paragraph(text_at(tree, "var/lib/dpkg/status"), add);
+  for_each_paragraph(database_at(tree, "var/lib/dpkg/status"), add);
   tree::for_each_below(tree, "var/lib/dpkg/status.d", [&](const std::string& path, const tree::Node& node) {
     if (node.type == tree::NodeType::file && !path.ends_with(".md5sums") && node.content.size <= max_database)
       for_each_paragraph(tree::read_content(node.content, max_database), add);

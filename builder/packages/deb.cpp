@@ -15,8 +15,8 @@ using base::fail;
 
 namespace {
 
-constexpr uint64_t max_control = uint64_t{16} << 20;
-constexpr uint64_t max_data = uint64_t{16} << 30;
+constexpr uint64_t max_deb_control = uint64_t{16} << 20;
+constexpr uint64_t max_deb_data = uint64_t{16} << 30;
 constexpr size_t ar_header_size = 60;
 
 // At most `left` bytes of a source.
@@ -43,7 +43,7 @@ class LimitedSink : public base::Sink {
       : sink_(sink), left_(limit), what_(what) {}
   void write(std::string_view bytes) override {
     if (bytes.size() > left_)
-      fail("cannot read {}: it unpacks to more than {}", what_, base::human_size(max_data));
+      fail("cannot read {}: it unpacks to more than {}", what_, base::human_size(max_deb_data));
     left_ -= bytes.size();
     sink_.write(bytes);
   }
@@ -78,7 +78,7 @@ class DebReader {
         has_control = true;
       } else if (has_control && is_member(name, "data.tar")) {
         const auto plain = archive::decompress_any(part, what_);
-        LimitedSink limited(data, max_data, what_);
+        LimitedSink limited(data, max_deb_data, what_);
         base::copy(*plain, limited);
         if (part.left() != 0) fail("cannot read {}: its data has bytes after its end", what_);
         return file;
@@ -107,7 +107,7 @@ class DebReader {
       fail("cannot read {}: it is cut off or damaged", what_);
     name = base::trim(text.substr(0, 16));
     if (name.ends_with('/')) name.pop_back();
-    const auto size = base::parse_number(base::trim(text.substr(48, 10)), max_data);
+    const auto size = base::parse_number(base::trim(text.substr(48, 10)), max_deb_data);
     if (!size) fail("cannot read {}: malformed size of the member '{}'", what_, base::printable(name));
     size_ = *size;
     return true;
@@ -121,8 +121,8 @@ class DebReader {
     while (reader.next(entry)) {
       if (entry.kind != archive::TarEntry::Kind::file) continue;
       const uint64_t size = entry.node.content.size;
-      if (size > max_control - total)
-        fail("cannot read {}: its control files have more than {}", what_, base::human_size(max_control));
+      if (size > max_deb_control - total)
+        fail("cannot read {}: its control files have more than {}", what_, base::human_size(max_deb_control));
       total += size;
       std::string text;
       std::array<char, 8192> buffer{};

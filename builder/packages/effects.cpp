@@ -18,7 +18,7 @@ namespace minibuild::packages {
 
 namespace {
 
-constexpr uint64_t max_text = uint64_t{16} << 20;
+constexpr uint64_t max_script_input = uint64_t{16} << 20;
 
 struct Scene {
   const tree::FileTree& whole;  // everything that packages and base have
@@ -36,7 +36,7 @@ struct Scene {
   std::string text(const std::string& path) const {
     const tree::Node* node = at(path);
     if (node == nullptr || node->type != tree::NodeType::file) return {};
-    return tree::read_content(node->content, max_text);
+    return tree::read_content(node->content, max_script_input);
   }
   // The same at exactly this path, and without following what is there.
   const tree::Node* node_at(const std::string& real) const {
@@ -208,7 +208,7 @@ std::string script(const Package& package, const char* name) {
 }
 
 // The script's lines without comments, continued lines joined.
-std::vector<std::string> lines_of(const std::string& text) {
+std::vector<std::string> script_lines(const std::string& text) {
   std::vector<std::string> lines;
   std::string open;
   for (const std::string& raw : base::split(text, '\n')) {
@@ -366,7 +366,7 @@ class AccountBook {
 // sysusers.d(5): users and groups; ids that are not given come from 999 downwards.
 void make_sysusers(const Scene& scene, AccountBook& book) {
   for (const std::string& file : files_in(scene, "usr/lib/sysusers.d", ".conf"))
-    for (const std::string& line : lines_of(scene.text(file))) {
+    for (const std::string& line : script_lines(scene.text(file))) {
       std::vector<std::string> words = words_of(line);
       if (words.size() < 2) continue;
       const std::string& name = words[1];
@@ -408,7 +408,7 @@ void make_tmpfiles(const Scene& scene) {
   files.put("etc/group", tree::file_node(tree::inline_content(scene.text("etc/group")), 0), 0);
   const tree::Accounts accounts = tree::read_accounts(files);
   for (const std::string& file : files_in(scene, "usr/lib/tmpfiles.d", ".conf"))
-    for (const std::string& line : lines_of(scene.text(file))) {
+    for (const std::string& line : script_lines(scene.text(file))) {
       const std::vector<std::string> words = words_of(line);
       if (words.size() < 2 || line.find('%') != std::string::npos) continue;
       const std::string path = tree::normalise(words[1]);

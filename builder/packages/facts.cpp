@@ -63,8 +63,7 @@ namespace {
 
 bool only_has(std::string_view text, std::string_view more) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           more.find(c) != std::string_view::npos;
+    return base::is_alphanumeric(c) || more.find(c) != std::string_view::npos;
   });
 }
 

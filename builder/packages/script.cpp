@@ -415,9 +415,7 @@ Outcome outcome(bool one) { return one ? Outcome::yes : Outcome::no; }
 
 bool is_name(std::string_view text) {
   return !text.empty() && !(text[0] >= '0' && text[0] <= '9') &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-         });
+         std::all_of(text.begin(), text.end(), [](char c) { return base::is_alphanumeric(c) || c == '_'; });
 }
 
 bool is_unknown(std::string_view text) { return text.find(unknown_part) != std::string_view::npos; }

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "minibuild/base/text.h"
+
 namespace minibuild::packages {
 
 namespace {
 
-// Of bytes, whatever the locale says.
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
-bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
+bool is_hex_digit(char c) { return base::is_digit(c) || (c >= 'a' && c <= 'f'); }
 
 int sign(int order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
 
@@ -35,15 +33,15 @@ int compare_numbers(std::string_view a, std::string_view b) {
 // deb-version(7), "Sorting algorithm": `~`, then the end of the part, then letters, then everything else. A
 // digit ends the part.
 int deb_weight(std::string_view rest) {
-  if (rest.empty() || is_digit(rest[0])) return 0;
+  if (rest.empty() || base::is_digit(rest[0])) return 0;
   if (rest[0] == '~') return -1;
-  if (is_letter(rest[0])) return static_cast<uint8_t>(rest[0]);
+  if (base::is_letter(rest[0])) return static_cast<uint8_t>(rest[0]);
   return static_cast<uint8_t>(rest[0]) + 256;
 }
 
 // Parts without and with digits take turns.
 int compare_deb_parts(std::string_view a, std::string_view b) {
-  const auto in_text = [](std::string_view rest) { return !rest.empty() && !is_digit(rest[0]); };
+  const auto in_text = [](std::string_view rest) { return !rest.empty() && !base::is_digit(rest[0]); };
   while (!a.empty() || !b.empty()) {
     while (in_text(a) || in_text(b)) {
       const int difference = deb_weight(a) - deb_weight(b);
@@ -51,7 +49,7 @@ int compare_deb_parts(std::string_view a, std::string_view b) {
       a.remove_prefix(1);  // equal weights: neither is at its end
       b.remove_prefix(1);
     }
-    const int order = compare_numbers(take(a, is_digit), take(b, is_digit));
+    const int order = compare_numbers(take(a, base::is_digit), take(b, base::is_digit));
     if (order != 0) return order;
   }
   return 0;
@@ -69,7 +67,7 @@ DebVersion split_deb(std::string_view text) {
   DebVersion version;
   const size_t colon = text.find(':');
   if (colon != std::string_view::npos && colon > 0 &&
-      std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon), is_digit)) {
+      std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon), base::is_digit)) {
     version.epoch = text.substr(0, colon);
     text.remove_prefix(colon + 1);
   }
@@ -105,8 +103,8 @@ class ApkParts {
       return;
     }
     const char c = rest_[0];
-    if (is_lower(c)) return take_letter();
-    if (is_digit(c)) {
+    if (base::is_lower(c)) return take_letter();
+    if (base::is_digit(c)) {
       if (kind_ == Kind::suffix) return take_digits(Kind::suffix_number);
       return kind_ == Kind::letter ? take_digits(Kind::letter_number) : refuse();
     }
@@ -131,7 +129,7 @@ class ApkParts {
   void refuse() { kind_ = Kind::bad; }
 
   void take_digits(Kind kind) {
-    value_ = take(rest_, is_digit);
+    value_ = take(rest_, base::is_digit);
     kind_ = value_.empty() ? Kind::bad : kind;
   }
 
@@ -143,7 +141,7 @@ class ApkParts {
   }
 
   void take_suffix() {
-    value_ = take(rest_, is_lower);
+    value_ = take(rest_, base::is_lower);
     const auto* const found = std::find(suffixes.begin(), suffixes.end(), value_);
     const auto index = static_cast<size_t>(found - suffixes.begin());
     if (index == suffixes.size() || index == no_suffix) return refuse();

@@ -40,7 +40,7 @@ std::string shown(const oci::Reference& reference) {
 
 std::string served_type(const HttpResponse& response) {
   const std::string value = response.header("content-type");
-  return lower_case(base::trim(std::string_view(value).substr(0, value.find(';'))));
+  return base::lower_case(base::trim(std::string_view(value).substr(0, value.find(';'))));
 }
 
 // The digest that the registry says the answer has, if it is one that can be checked.

@@ -11,7 +11,7 @@ namespace {
 
 std::string without_usual_port(std::string host) {
   if (host.ends_with(":80")) host.resize(host.size() - 3);
-  return lower_case(host);
+  return base::lower_case(host);
 }
 
 }  // namespace

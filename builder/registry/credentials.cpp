@@ -37,7 +37,7 @@ std::string text_in(const oci::Json& object, const char* name) {
 // docker.io is known by the address of its first API.
 std::vector<std::string> names_of(const std::string& host) {
   if (host == "docker.io") return {"docker.io", "index.docker.io", "registry-1.docker.io"};
-  return {lower_case(host)};
+  return {base::lower_case(host)};
 }
 
 // HOST or HOST/REPOSITORY…, the host in lower case. A URL means its host, as Docker reads it
@@ -50,7 +50,7 @@ std::string plain_key(std::string key) {
   while (path.ends_with('/')) path.pop_back();
   for (const std::string_view version : {"/v1", "/v2"})
     if (path.ends_with(version)) path.erase(path.size() - version.size());
-  return lower_case(key.substr(0, slash)) + path;
+  return base::lower_case(key.substr(0, slash)) + path;
 }
 
 // An entry that says nothing, as Docker leaves it beside `credsStore`, is none.
@@ -121,8 +121,7 @@ bool read_answer(int fd, const Waiting& waiting, std::string& answer) {
 std::optional<std::string> ask_helper(const std::string& name, const std::string& server,
                                       const std::string& file, const Waiting& waiting) {
   const bool fine = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
+    return base::is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
   });
   if (!fine) fail("{} names '{}', which is not the name of a credential helper", file, base::printable(name));
   const std::string program = "docker-credential-" + name;

@@ -12,8 +12,7 @@ namespace minibuild::registry {
 namespace {
 
 bool is_token(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  return base::is_alphanumeric(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
 // Reads a header from left to right.
@@ -35,7 +34,7 @@ struct Scanner {
     rest.remove_prefix(n);
     return out;
   }
-  std::string lower_token() { return lower_case(token()); }
+  std::string lower_token() { return base::lower_case(token()); }
   // After the opening quote; nothing if it has no end.
   std::optional<std::string> quoted() {
     std::string out;
@@ -127,7 +126,7 @@ std::vector<Link> parse_links(std::string_view text) {
       }
       // Of several `rel` the first counts.
       if (name != "rel" || link.has_relations) continue;
-      link.relations = lower_case(value);
+      link.relations = base::lower_case(value);
       link.has_relations = true;
     }
     links.push_back(std::move(link));
@@ -171,19 +170,11 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   return range;
 }
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 std::string percent_encode(std::string_view text) {
   static constexpr char digits[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~").find(c) != std::string_view::npos;
+    const bool plain = base::is_alphanumeric(c) || std::string_view("-._~").find(c) != std::string_view::npos;
     if (plain) {
       out.push_back(c);
     } else {

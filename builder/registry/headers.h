@@ -35,7 +35,6 @@ std::optional<ContentRange> parse_content_range(std::string_view text);
 std::optional<int64_t> parse_http_date(std::string_view text);
 
 /// ASCII letters as small ones: names of headers, schemes, hosts, media types.
-std::string lower_case(std::string_view text);
 
 /// Everything but unreserved characters (RFC 3986, section 2.3) as %XX.
 std::string percent_encode(std::string_view text);

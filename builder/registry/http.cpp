@@ -62,13 +62,13 @@ Url parse_url(const std::string& text, const Url* base) {
       api.url_set(url.get(), CURLUPART_URL, text.c_str(), 0) == CURLUE_OK;
   if (!fits) fail("'{}' is not a URL", base::printable(std::string_view(text).substr(0, 300)));
   Url out;
-  out.scheme = lower_case(part_of(url.get(), CURLUPART_SCHEME));
+  out.scheme = base::lower_case(part_of(url.get(), CURLUPART_SCHEME));
   if (out.scheme != "http" && out.scheme != "https")
     fail("'{}' is not a URL with http or https", base::printable(std::string_view(text).substr(0, 300)));
   if (!part_of(url.get(), CURLUPART_USER).empty() || !part_of(url.get(), CURLUPART_PASSWORD).empty())
     fail("the URL for {} has a user or a password in it; that is refused",
          base::printable(part_of(url.get(), CURLUPART_HOST)));
-  out.host = lower_case(part_of(url.get(), CURLUPART_HOST));
+  out.host = base::lower_case(part_of(url.get(), CURLUPART_HOST));
   out.port = part_of(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   api.url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
   out.text = part_of(url.get(), CURLUPART_URL);
@@ -157,7 +157,8 @@ size_t Http::on_header(const char* data, size_t size, size_t count, void* exchan
     if (++self.answers > max_interim) return 0;
     self.response.headers.clear();  // what came before belongs to an interim answer
   } else if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
-    self.response.headers.emplace_back(lower_case(line.substr(0, colon)), base::trim(line.substr(colon + 1)));
+    self.response.headers.emplace_back(base::lower_case(line.substr(0, colon)),
+                                       base::trim(line.substr(colon + 1)));
   }
   return size * count;
 }

@@ -17,7 +17,7 @@ using base::fail;
 
 namespace {
 
-constexpr int max_depth = 500;  // of directories
+constexpr int max_depth_seen = 500;  // of directories
 constexpr size_t batch = size_t{64} << 10;
 
 // Both sides are the same program on the same machine: numbers travel as they lie in memory.
@@ -134,7 +134,7 @@ class Answerer {
       const bool enter = S_ISDIR(seen->st.st_mode) && seen->readable;
       base::Fd next;
       if (enter) {
-        if (depth < max_depth)
+        if (depth < max_depth_seen)
           next = base::Fd(
               ::openat(::dirfd(dir.get()), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         seen->readable = static_cast<bool>(next);

@@ -175,7 +175,7 @@ class Unpacker {
   std::vector<char> buffer_;
 };
 
-constexpr int max_depth = 1000;  // of directories
+constexpr int max_depth_filled = 1000;  // of directories
 
 struct Found {
   std::string path;
@@ -202,8 +202,8 @@ class Packer {
     while (!open.empty()) {
       const auto [path, depth] = std::move(open.back());
       open.pop_back();
-      if (depth > max_depth)
-        fail("the directory /{} of the stage is nested more than {} deep", path, max_depth);
+      if (depth > max_depth_filled)
+        fail("the directory /{} of the stage is nested more than {} deep", path, max_depth_filled);
       base::Fd fd = open_below(root_, path);
       const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd.get()), &::closedir);
       if (!dir) fail("cannot read the directory /{} of the stage: {}", path, base::errno_text());

@@ -30,7 +30,7 @@ constexpr rlim_t mebibyte = rlim_t{1} << 20;
 
 // A core of one byte is none, also where the kernel gives cores to a program of the host: they could hold a
 // secret.
-constexpr Limit limits[] = {
+constexpr Limit standard_limits[] = {
     {RLIMIT_CORE, 1, 1},
     {RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY},
     {RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},
@@ -49,7 +49,7 @@ constexpr Limit limits[] = {
     {RLIMIT_STACK, 8 * mebibyte, RLIM_INFINITY}};
 
 void set_limits() {
-  for (const auto& [resource, soft, hard] : limits) {
+  for (const auto& [resource, soft, hard] : standard_limits) {
     const rlimit wanted{soft, hard};
     rlimit now{};
     if (::setrlimit(resource, &wanted) == 0 || ::getrlimit(resource, &now) != 0) continue;

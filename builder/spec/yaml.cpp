@@ -20,9 +20,9 @@ constexpr size_t max_aliased = size_t{16} << 20;  // bytes of text that aliases 
 // Thrown inside this file when reading cannot go on; the diagnostic is already there.
 struct Stop {};
 
-class Reader {
+class YamlReader {
  public:
-  Reader(std::string_view source, Diagnostics& diagnostics) : diagnostics_(diagnostics) {
+  YamlReader(std::string_view source, Diagnostics& diagnostics) : diagnostics_(diagnostics) {
     fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
     diag_config.fp = nullptr;
@@ -36,14 +36,14 @@ class Reader {
     parser_ = fy_parser_create(&config);
     fy_parser_set_string(parser_, source.data(), source.size());
   }
-  ~Reader() {
+  ~YamlReader() {
     fy_parser_destroy(parser_);
     fy_diag_destroy(diag_);
   }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
-  Reader(Reader&&) = delete;
-  Reader& operator=(Reader&&) = delete;
+  YamlReader(const YamlReader&) = delete;
+  YamlReader& operator=(const YamlReader&) = delete;
+  YamlReader(YamlReader&&) = delete;
+  YamlReader& operator=(YamlReader&&) = delete;
 
   bool read(YamlNode& root) {
     try {
@@ -289,7 +289,7 @@ bool parse_yaml(std::string_view source, YamlNode& root, Diagnostics& diagnostic
     diagnostics.push_back({Severity::error, "syntax", {1, 1}, "the spec is not UTF-8 text"});
     return false;
   }
-  return Reader(source, diagnostics).read(root);
+  return YamlReader(source, diagnostics).read(root);
 }
 
 }  // namespace minibuild::spec

@@ -14,7 +14,6 @@ using base::fail;
 
 namespace {
 
-constexpr int max_depth = 32;
 constexpr size_t max_visited = 10'000;
 
 std::string text_of(const oci::Json& json, const char* key) {
@@ -138,7 +137,7 @@ class Walk {
   static constexpr int after_features = 1'000'000;  // more than any distance
 
   void check(const std::string& namer, int depth) const {
-    if (depth > max_depth) fail("{}: its indexes are more than {} deep", namer, max_depth);
+    if (depth > max_index_depth) fail("{}: its indexes are more than {} deep", namer, max_index_depth);
   }
   void count() {
     if (++visited_ > max_visited) fail("it names more than {} images", max_visited);

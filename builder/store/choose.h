@@ -9,6 +9,8 @@
 
 namespace minibuild::store {
 
+constexpr int max_index_depth = 32;  // of indexes in indexes
+
 /// A manifest below an index.
 struct Candidate {
   oci::Descriptor descriptor;

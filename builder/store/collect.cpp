@@ -39,8 +39,6 @@ std::vector<std::string> blobs_in(const std::string& directory) {
   return names;
 }
 
-int64_t now_s() { return static_cast<int64_t>(::time(nullptr)); }
-
 struct Item {
   std::string path;
   std::string kind;
@@ -143,7 +141,8 @@ GcReport Cache::collect(uint64_t max_size, const RemoveTree& remove) {
   const GcReport report = collect_alone(max_size, remove);
   in_use_.reset();
   in_use_ = std::make_unique<base::FileLock>(directory_ + "/lock", base::FileLock::Mode::shared);
-  note_use({report.kept, now_s(), now_s(), report.freed});
+  const auto now = static_cast<int64_t>(::time(nullptr));
+  note_use({report.kept, now, now, report.freed});
   return report;
 }
 

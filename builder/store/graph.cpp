@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "builder/store/choose.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 
@@ -13,7 +14,6 @@ namespace {
 
 constexpr size_t max_documents = 10'000;
 constexpr size_t max_document_bytes = size_t{256} << 20;
-constexpr int max_depth = 32;
 
 struct Child {
   oci::Descriptor descriptor;
@@ -49,7 +49,7 @@ class Reader {
   void visit(const oci::Descriptor& descriptor, const std::string& namer, int depth) {
     if (!seen_.insert(descriptor.digest).second) return;
     const std::string what = oci::to_string(descriptor.digest);
-    if (depth > max_depth) fail("{}: its indexes are more than {} deep", what, max_depth);
+    if (depth > max_index_depth) fail("{}: its indexes are more than {} deep", what, max_index_depth);
     if (graph_.documents.size() >= max_documents) fail("it holds more than {} manifests", max_documents);
     Document document{descriptor, read_document(source_, descriptor, namer), {}};
     bytes_ += document.json.size();

@@ -18,8 +18,6 @@ using base::fail;
 
 namespace {
 
-constexpr int max_depth = 32;
-
 void check_config(const oci::ImageConfig& config, const oci::Manifest& manifest) {
   if (config.diff_ids.size() != manifest.layers.size())
     fail("the config has {} diff ids, want {}, one for each layer", config.diff_ids.size(),
@@ -259,7 +257,7 @@ ImageSet read_docker(const BlobSource& source, const std::string& name,
 bool read_below(const BlobSource& source, const oci::Descriptor& descriptor,
                 const std::optional<oci::Platform>& wanted, Cache& cache, ImageSet& set, std::string& json,
                 int depth) {
-  if (depth > max_depth) fail("its indexes are more than {} deep", max_depth);
+  if (depth > max_index_depth) fail("its indexes are more than {} deep", max_index_depth);
   const std::string what = oci::to_string(descriptor.digest);
   json = read_document(source, descriptor, "");
   const oci::Json document =

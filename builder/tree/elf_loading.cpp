@@ -91,7 +91,7 @@ class Loading {
     std::string word;
     for (const char c : path + "/") {
       if (c != '/' && c != '-' && c != '.' && c != '+') {
-        word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        word += base::lower_case(c);
         continue;
       }
       if (words.contains(word)) return true;

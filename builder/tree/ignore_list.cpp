@@ -98,10 +98,6 @@ std::string well_formed(std::string_view text) {
   return out;
 }
 
-bool is_alphanumeric(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 size_t character_size(std::string_view text, size_t at) {
   size_t end = at + 1;
   while (end < text.size() && (static_cast<uint8_t>(text[end]) & 0xC0U) == 0x80) ++end;
@@ -235,7 +231,7 @@ std::string IgnorePattern::translate(std::string_view pattern) {
       out += c;
     } else if (c == '\\' && i < rest.size()) {
       const size_t n = character_size(rest, i);
-      if (is_alphanumeric(rest[i])) each_parent = true;
+      if (base::is_alphanumeric(rest[i])) each_parent = true;
       out += '\\';
       out += rest.substr(i, n);
       i += n;

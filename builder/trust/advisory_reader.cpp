@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint64_t max_document = uint64_t{4} << 30;
 constexpr uint64_t max_record = uint64_t{16} << 20;
-constexpr size_t max_depth = 64;
+constexpr size_t max_record_depth = 64;
 
 // What nlohmann's parser reads from; counts, so that neither a document nor a record is endless.
 class Input : public std::streambuf {
@@ -125,7 +125,7 @@ class Splitter : public nlohmann::json_sax<Value> {
   }
 
   bool enter(Value&& v) {
-    if (++depth_ > max_depth) fail("it is nested more than {} deep", max_depth);
+    if (++depth_ > max_record_depth) fail("it is nested more than {} deep", max_record_depth);
     if (depth_ == 1) {
       shape_ = v.is_object() ? Shape::object : Shape::list;
       return true;
@@ -212,7 +212,7 @@ int64_t read_documents(base::Source& source, const AdvisorySink& sink) {
 
 // Runs `read` with its errors made `cannot read WHAT: …`, of the same kind.
 template <typename Read>
-int64_t naming(const std::string& what, Read read) {
+int64_t with_source_named(const std::string& what, Read read) {
   try {
     return read();
   } catch (const NotAdvisories& error) {
@@ -261,7 +261,7 @@ std::string front_of(base::Source& source) {
 }  // namespace
 
 int64_t read_advisory_document(base::Source& source, const std::string& what, const AdvisorySink& sink) {
-  return naming(what, [&] { return read_documents(source, sink); });
+  return with_source_named(what, [&] { return read_documents(source, sink); });
 }
 
 int64_t read_advisory_file(const std::string& path, const std::string& what,

@@ -17,14 +17,12 @@ const Value* value_at(const Value& object, const char* key) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // The length of the CVE at the beginning of a text; 0 if there is none. `CVE-` year `-` four digits or more.
 size_t cve_length(std::string_view text) {
   if (!text.starts_with("CVE-") || text.size() < 13) return 0;
-  if (!std::all_of(text.begin() + 4, text.begin() + 8, is_digit) || text[8] != '-') return 0;
+  if (!std::all_of(text.begin() + 4, text.begin() + 8, base::is_digit) || text[8] != '-') return 0;
   size_t end = 9;
-  while (end < text.size() && is_digit(text[end])) ++end;
+  while (end < text.size() && base::is_digit(text[end])) ++end;
   return end - 9 >= 4 && end <= 32 ? end : 0;
 }
 

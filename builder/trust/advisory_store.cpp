@@ -136,7 +136,7 @@ std::string file_uri(const std::string& path) {
   return uri + "?immutable=1";
 }
 
-base::Hash key_of(std::string_view bytes) {
+base::Hash cache_key(std::string_view bytes) {
   return base::Sha256().update(store_version).update(bytes).finish();
 }
 
@@ -319,8 +319,8 @@ void add_advisories(Advisories& to, const std::string& path, store::Cache& cache
   }
   oci::Digest digest;
   try {
-    digest =
-        kept_store(key_of((directory ? "d" : "f") + hashes), files, base::file_name(path), directory, cache);
+    digest = kept_store(cache_key((directory ? "d" : "f") + hashes), files, base::file_name(path), directory,
+                        cache);
   } catch (const base::Error& error) {
     if (std::string_view(error.what()).starts_with("cannot ")) throw;
     throw base::Error(error.code(), fmt::format("cannot read the advisories {}: {}", path, error.what()));
@@ -330,9 +330,10 @@ void add_advisories(Advisories& to, const std::string& path, store::Cache& cache
 
 StoredFeed store_feed(const oci::Digest& document, const std::string& url, int64_t now, store::Cache& cache) {
   try {
-    return {url,
-            kept_store(key_of(base::as_bytes(document.hash)), {cache.blob_path(document)}, url, false, cache),
-            now};
+    return {
+        url,
+        kept_store(cache_key(base::as_bytes(document.hash)), {cache.blob_path(document)}, url, false, cache),
+        now};
   } catch (const base::Error& error) {
     std::string text = error.what();
     const std::string path = cache.blob_path(document);

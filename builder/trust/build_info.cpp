@@ -32,19 +32,12 @@ std::string escape_path(std::string_view path) {
   return base::join(parts, "/");
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
-}
-
 // purl-spec, "golang": namespace and name are lower-case.
 Module go_module(std::string_view path, std::string_view version, std::string_view sum) {
   Module module{std::string(path), std::string(version), std::string(sum), ""};
   // What was built in a work tree has no version that anyone could fetch.
   if (module.version == "(devel)") module.version.clear();
-  module.url = "pkg:golang/" + escape_path(lower(path));
+  module.url = "pkg:golang/" + escape_path(base::lower_case(path));
   if (!module.version.empty()) module.url += "@" + escape_for_url(module.version);
   return module;
 }
@@ -117,7 +110,7 @@ std::optional<std::string_view> find_note(std::string_view section, bool little_
   return std::nullopt;
 }
 
-std::string text_in(const oci::Json& object, const char* name) {
+std::string plain_text_in(const oci::Json& object, const char* name) {
   const auto it = object.find(name);
   if (it == object.end() || !it->is_string()) return {};
   std::string text = it->get<std::string>();
@@ -134,8 +127,8 @@ std::optional<oci::Json> object_in(std::string_view text, std::string_view what)
 }
 
 std::optional<Module> crate_of(const oci::Json& entry) {
-  const std::string name = text_in(entry, "name");
-  const std::string version = text_in(entry, "version");
+  const std::string name = plain_text_in(entry, "name");
+  const std::string version = plain_text_in(entry, "version");
   if (name.empty() || version.empty()) return std::nullopt;
   return Module{name, version, "",
                 fmt::format("pkg:cargo/{}@{}", escape_for_url(name), escape_for_url(version))};
@@ -182,7 +175,7 @@ std::optional<ProgramBuild> parse_rust_build(std::string_view section) {
   for (const oci::Json& entry : (*json)["packages"]) {
     if (!entry.is_object() || build.modules.size() == max_modules) continue;
     const std::optional<Module> crate = crate_of(entry);
-    if (!crate || text_in(entry, "kind") == "build") continue;
+    if (!crate || plain_text_in(entry, "kind") == "build") continue;
     const auto root = entry.find("root");
     if (root != entry.end() && root->is_boolean() && root->get<bool>())
       build.main = crate;
@@ -204,16 +197,16 @@ std::optional<PackageNote> parse_package_note(std::string_view section, bool lit
   *text = text->substr(0, text->find('\0'));
   const std::optional<oci::Json> json = object_in(*text, "the package note");
   if (!json) return std::nullopt;
-  PackageNote note{text_in(*json, "type"),
-                   text_in(*json, "os"),
-                   text_in(*json, "osVersion"),
-                   text_in(*json, "name"),
-                   text_in(*json, "version"),
-                   text_in(*json, "architecture"),
+  PackageNote note{plain_text_in(*json, "type"),
+                   plain_text_in(*json, "os"),
+                   plain_text_in(*json, "osVersion"),
+                   plain_text_in(*json, "name"),
+                   plain_text_in(*json, "version"),
+                   plain_text_in(*json, "architecture"),
                    ""};
   if (note.type.empty() || note.name.empty() || note.version.empty()) return std::nullopt;
-  note.url = "pkg:" + escape_for_url(lower(note.type)) + "/";
-  if (!note.os.empty()) note.url += escape_for_url(lower(note.os)) + "/";
+  note.url = "pkg:" + escape_for_url(base::lower_case(note.type)) + "/";
+  if (!note.os.empty()) note.url += escape_for_url(base::lower_case(note.os)) + "/";
   note.url += escape_for_url(note.name) + "@" + escape_for_url(note.version);
   std::vector<std::string> qualifiers;
   if (!note.architecture.empty()) qualifiers.push_back("arch=" + escape_for_url(note.architecture));

@@ -8,6 +8,7 @@
 #include "minibuild/base/text.h"
 #include "minibuild/trust/cosign.h"
 #include "minibuild/trust/dsse.h"
+#include "minibuild/trust/provenance.h"
 
 namespace minibuild::trust {
 
@@ -15,7 +16,6 @@ using base::fail;
 
 namespace {
 
-constexpr std::string_view payload_type = "application/vnd.in-toto+json";
 constexpr std::string_view statement_type = "https://in-toto.io/Statement/v1";
 constexpr std::string_view old_statement_type = "https://in-toto.io/Statement/v0.1";
 // How the type was written before 0.3 became one of its own.
@@ -38,9 +38,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> predicat
 // The statement in an envelope that one of the keys signed.
 Accepted accept(const Envelope& envelope, const oci::Digest& image, const std::string& predicate_type,
                 const std::vector<PublicKey>& keys) {
-  if (envelope.payload_type != payload_type)
+  if (envelope.payload_type != in_toto_type)
     fail("its payload has the type '{}', want '{}'", base::printable(envelope.payload_type.substr(0, 100)),
-         payload_type);
+         in_toto_type);
   if (envelope.signatures.size() != 1) fail("it has {} signatures, want 1", envelope.signatures.size());
   const std::string bytes = signed_bytes(envelope.payload_type, envelope.payload);
   const auto key = std::find_if(keys.begin(), keys.end(), [&](const PublicKey& one) {
@@ -118,12 +118,12 @@ std::string make_statement(const oci::Digest& image, const std::string& predicat
 
 std::string make_bundle(const Signer& signer, const std::string& statement) {
   const PublicKey& key = signer.public_key();
-  const std::string signature = signer.sign(signed_bytes(payload_type, statement), scheme_of(key));
+  const std::string signature = signer.sign(signed_bytes(in_toto_type, statement), scheme_of(key));
   const std::string hint = base::base64(base::as_bytes(base::sha256(key.der)));
   const oci::Json json = {
       {"mediaType", bundle_type},
       {"verificationMaterial", {{"publicKey", {{"hint", hint}}}}},
-      {"dsseEnvelope", json_of(Envelope{std::string(payload_type), statement, {signature}})}};
+      {"dsseEnvelope", json_of(Envelope{std::string(in_toto_type), statement, {signature}})}};
   return json.dump();
 }
 

@@ -14,7 +14,6 @@ using base::fail;
 
 namespace {
 
-constexpr size_t max_der = size_t{64} << 10;
 constexpr size_t max_chain = 16;
 constexpr int min_security_bits = 112;  // SHA-1 has fewer
 

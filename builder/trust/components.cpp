@@ -39,7 +39,7 @@ std::optional<std::string> start_of(const tree::FileTree& tree, const std::strin
 }
 
 // A line as it can stand in a document.
-std::string one_line(std::string_view text) {
+std::string first_line(std::string_view text) {
   const std::string_view line = base::trim(text.substr(0, text.find('\n')));
   return base::printable(line.substr(0, max_summary));
 }
@@ -55,9 +55,9 @@ std::string web_address(std::string_view text) {
 }
 
 void read_deb(const tree::FileTree& tree, const std::string& paragraph, PackageComponent& component) {
-  component.maintainer = one_line(packages::field_of(paragraph, "Maintainer"));
+  component.maintainer = first_line(packages::field_of(paragraph, "Maintainer"));
   component.homepage = web_address(packages::field_of(paragraph, "Homepage"));
-  component.summary = one_line(packages::field_of(paragraph, "Description"));
+  component.summary = first_line(packages::field_of(paragraph, "Description"));
   const std::string& name = component.package.name;
   if (!packages::is_package_name(name)) return;
   const std::string path = "usr/share/doc/" + name + "/copyright";
@@ -75,16 +75,16 @@ void read_deb(const tree::FileTree& tree, const std::string& paragraph, PackageC
 void read_apk(const std::string& record, PackageComponent& component) {
   for (const std::string& line : base::split(record, '\n')) {
     const std::string_view value = std::string_view(line).substr(std::min<size_t>(2, line.size()));
-    if (line.starts_with("m:")) component.maintainer = one_line(value);
+    if (line.starts_with("m:")) component.maintainer = first_line(value);
     if (line.starts_with("U:")) component.homepage = web_address(base::trim(value));
-    if (line.starts_with("T:")) component.summary = one_line(value);
+    if (line.starts_with("T:")) component.summary = first_line(value);
     if (line.starts_with("L:")) component.licenses = expression_licenses(value);
   }
   component.license_comment =
       component.licenses.empty() ? "the package database names no license" : "as the package database has it";
 }
 
-auto key_of(const InstalledPackage& package) {
+auto order_of(const InstalledPackage& package) {
   return std::tie(package.format, package.name, package.version, package.architecture);
 }
 
@@ -104,10 +104,11 @@ std::vector<PackageComponent> packages_of(const tree::FileTree& tree, const Inve
       wanted.name = record.facts.name;
       wanted.version = record.facts.version;
       wanted.architecture = record.facts.architecture;
-      const auto it = std::lower_bound(
-          components.begin(), components.end(), wanted,
-          [](const PackageComponent& a, const InstalledPackage& b) { return key_of(a.package) < key_of(b); });
-      if (it == components.end() || key_of(it->package) != key_of(wanted)) continue;
+      const auto it = std::lower_bound(components.begin(), components.end(), wanted,
+                                       [](const PackageComponent& a, const InstalledPackage& b) {
+                                         return order_of(a.package) < order_of(b);
+                                       });
+      if (it == components.end() || order_of(it->package) != order_of(wanted)) continue;
       if (format == packages::Format::deb)
         read_deb(tree, record.text, *it);
       else

@@ -45,9 +45,9 @@ Json licenses_of(const std::vector<License>& licenses) {
 
 std::string reference_of(const CopiedFile& file) { return "file:" + shown_path(file.path); }
 
-class Document {
+class CycloneDocument {
  public:
-  Document(const ImageIdentity& image, const Components& components, const std::string& version)
+  CycloneDocument(const ImageIdentity& image, const Components& components, const std::string& version)
       : image_(image), components_(components), version_(version) {}
 
   std::string text() {
@@ -198,7 +198,7 @@ class Document {
 
 std::string to_cyclonedx(const ImageIdentity& image, const Components& components,
                          const std::string& version) {
-  return Document(image, components, version).text();
+  return CycloneDocument(image, components, version).text();
 }
 
 }  // namespace minibuild::trust

@@ -11,8 +11,6 @@ namespace minibuild::trust {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // The number between `mark` and `then`, at the last place where they stand so.
 std::optional<uint64_t> number_between(std::string_view version, std::string_view mark, char then,
                                        size_t* at = nullptr) {
@@ -37,10 +35,10 @@ std::optional<uint64_t> stable_update(std::string_view version) {
 // How many numbers and texts between them two versions have in common from their start.
 size_t nearness(std::string_view a, std::string_view b) {
   size_t common = 0;
-  for (size_t i = 0; i < a.size() && i < b.size() && is_digit(a[i]) == is_digit(b[i]); ++common) {
+  for (size_t i = 0; i < a.size() && i < b.size() && base::is_digit(a[i]) == base::is_digit(b[i]); ++common) {
     const auto end_of = [&](std::string_view text) {
       size_t end = i;
-      while (end < text.size() && is_digit(text[end]) == is_digit(text[i])) ++end;
+      while (end < text.size() && base::is_digit(text[end]) == base::is_digit(text[i])) ++end;
       return end;
     };
     const size_t end = end_of(a);

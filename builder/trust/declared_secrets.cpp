@@ -54,15 +54,11 @@ std::string hexadecimal(std::string_view bytes, bool upper) {
   return out;
 }
 
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 // Percent-encoding; `plain` are the characters besides letters and digits that stay.
 std::string url_escaped(std::string_view bytes, std::string_view plain, bool upper, bool plus) {
   std::string out;
   for (const char c : bytes) {
-    if (is_letter_or_digit(c) || plain.find(c) != std::string_view::npos)
+    if (base::is_alphanumeric(c) || plain.find(c) != std::string_view::npos)
       out += c;
     else if (plus && c == ' ')
       out += '+';
@@ -182,7 +178,7 @@ std::string middle(const std::string& value, size_t most = most_bytes) {
 // A line of a key: long, and of the characters of base64 alone.
 bool is_key_line(std::string_view line) {
   return line.size() >= least_line && std::all_of(line.begin(), line.end(), [](char c) {
-           return is_letter_or_digit(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_';
+           return base::is_alphanumeric(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_';
          });
 }
 
@@ -299,7 +295,7 @@ bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
 }
 
-bool is_number(std::string_view text) {
+bool all_digits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
@@ -402,7 +398,7 @@ void SecretForms::add_form(const std::string& id, const std::string& bytes, cons
                            bool wrapped) {
   add_to(plain_, id, bytes, encoding);
   // Digits that are not many stand between others by chance, as in a date.
-  if (!wrapped || (is_number(bytes) && bytes.size() < 2 * least)) return;
+  if (!wrapped || (all_digits(bytes) && bytes.size() < 2 * least)) return;
   std::string plain = unescaped(bytes);
   // What follows may make an escape of these.
   while (!plain.empty() && std::string_view("%&=").find(plain.back()) != std::string_view::npos)
@@ -488,8 +484,7 @@ void SecretForms::add_nested(const std::string& id, const std::string& value) {
     for (const std::string_view alphabet : {rfc4648, extended}) {
       std::string text = base32_inside(value, shift, alphabet);
       add_form(id, text, "base32", true);
-      for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-      add_form(id, text, "base32", true);
+      add_form(id, base::lower_case(text), "base32", true);
     }
   for (size_t shift = 0; shift < 4; ++shift)
     for (const std::string_view alphabet : {ascii85, rfc1924, zeromq})

@@ -14,6 +14,9 @@ namespace minibuild::trust {
 /// numbers with dots.
 using DistinguishedName = std::vector<std::pair<std::string, std::string>>;
 
+/// Before the name in a trusted identity.
+constexpr std::string_view subject_prefix = "x509.subject:";
+
 DistinguishedName name_of(const X509_NAME* name);
 /// RFC 4514, with `S` for `ST`; attributes that belong together (`+`) and repeated types are refused. Throws
 /// Error naming `what`.

@@ -19,22 +19,22 @@ namespace {
 
 using namespace std::string_view_literals;
 
-using Found = std::vector<Violation>;
+using Violations = std::vector<Violation>;
 
 // A line of a spec that says that something is meant.
 std::string allow_line(const std::string& rule, const std::string& path) {
   return fmt::format("policy: {{ allow: [{{ rule: {}, path: {}, reason: ... }}] }}", rule, path);
 }
 
-std::string shown(const std::string& path) { return "/" + base::printable(path); }
+std::string shown_path(const std::string& path) { return "/" + base::printable(path); }
 
-void report_file(Found& found, const std::string& rule, const std::string& path, const std::string& message,
-                 const std::string& fix) {
-  found.push_back(
-      {rule, message, fmt::format("{}, or accept it: {}", fix, allow_line(rule, shown(path))), "/" + path});
+void report_file(Violations& found, const std::string& rule, const std::string& path,
+                 const std::string& message, const std::string& fix) {
+  found.push_back({rule, message,
+                   fmt::format("{}, or accept it: {}", fix, allow_line(rule, shown_path(path))), "/" + path});
 }
 
-void report_config(Found& found, const std::string& rule, const std::string& place,
+void report_config(Violations& found, const std::string& rule, const std::string& place,
                    const std::string& message, const std::string& fix) {
   found.push_back({rule, message, fix, ""});
   found.back().place = place;
@@ -57,26 +57,26 @@ std::string content_of(const tree::FileTree& tree, const std::string& path, uint
   return tree::read_content(node->content, limit);
 }
 
-void examine_rights(const std::string& path, const tree::Node& node, Found& found) {
+void examine_rights(const std::string& path, const tree::Node& node, Violations& found) {
   const bool file = node.type == tree::NodeType::file;
   if (file && (node.mode & 06000U) != 0)
-    report_file(
-        found, "setuid", path,
-        fmt::format("{} is set{}id ({:04o})", shown(path), (node.mode & 04000U) != 0 ? "u" : "g", node.mode),
-        fmt::format("give it a plain mode, such as mode: \"{:04o}\", or take it out with 'remove'",
-                    node.mode & 0755U));
+    report_file(found, "setuid", path,
+                fmt::format("{} is set{}id ({:04o})", shown_path(path), (node.mode & 04000U) != 0 ? "u" : "g",
+                            node.mode),
+                fmt::format("give it a plain mode, such as mode: \"{:04o}\", or take it out with 'remove'",
+                            node.mode & 0755U));
   const bool sticky = node.type == tree::NodeType::directory && (node.mode & 01000U) != 0;
   const bool can_be_written = file || node.type == tree::NodeType::directory;
   if (can_be_written && (node.mode & 02U) != 0 && !sticky)
     report_file(
         found, "world-writable", path,
-        fmt::format("everyone can write to {} ({:04o})", shown(path), node.mode),
+        fmt::format("everyone can write to {} ({:04o})", shown_path(path), node.mode),
         file ? fmt::format("give it mode: \"{:04o}\"", node.mode & ~02U)
              : fmt::format("give it mode: \"{:04o}\", or \"1777\" if it is a place for temporary files",
                            node.mode & ~02U));
   for (const auto& [name, value] : node.xattrs)
     if (name == "security.capability")
-      report_file(found, "file-capabilities", path, fmt::format("{} has file capabilities", shown(path)),
+      report_file(found, "file-capabilities", path, fmt::format("{} has file capabilities", shown_path(path)),
                   "copy it without them, and give the container the capability instead");
 }
 
@@ -97,7 +97,7 @@ std::string_view plain_name(std::string_view name) {
 }
 
 void examine_program(const tree::FileTree& tree, const std::string& path, const tree::Node& node,
-                     Found& found) {
+                     Violations& found) {
   static const std::set<std::string_view> shells = {
       "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", "busybox", "toybox"};
   static const std::set<std::string_view> managers = {"apt",  "apt-get", "aptitude", "dpkg",   "rpm",
@@ -117,19 +117,19 @@ void examine_program(const tree::FileTree& tree, const std::string& path, const 
   if (real == nullptr || real->type != tree::NodeType::file || (real->mode & 0111U) == 0) return;
   if (shell)
     report_file(
-        found, "shell", path, fmt::format("the shell {} is in the image", shown(path)),
+        found, "shell", path, fmt::format("the shell {} is in the image", shown_path(path)),
         "use a base without one, such as distroless/static or distroless/cc, or take it out with 'remove'");
   else if (manager)
     report_file(found, "package-manager", path,
-                fmt::format("the package manager {} is in the image", shown(path)),
+                fmt::format("the package manager {} is in the image", shown_path(path)),
                 "list what you need under 'packages' on a base without one, or take it out with 'remove'");
   else
-    report_file(found, "compiler", path, fmt::format("the build tool {} is in the image", shown(path)),
+    report_file(found, "compiler", path, fmt::format("the build tool {} is in the image", shown_path(path)),
                 "build in a stage, and copy the result alone");
 }
 
 void examine_leftovers(const std::string& path, const tree::Node& node, std::set<std::string>& seen,
-                       Found& found) {
+                       Violations& found) {
   const std::string_view name = tree::name_of(path);
   const bool directory = node.type == tree::NodeType::directory;
   std::string what;
@@ -156,10 +156,10 @@ void examine_leftovers(const std::string& path, const tree::Node& node, std::set
     if (name.starts_with('.') && name.ends_with("_history")) what = "a history of commands";
   }
   if (what.empty() || !seen.insert(place).second) return;
-  report_file(found, "leftover", place, fmt::format("{} holds {}", shown(place), what),
+  report_file(found, "leftover", place, fmt::format("{} holds {}", shown_path(place), what),
               fmt::format("add \"{}\" to 'remove', or \"**/{}\" to 'exclude' of the copy, or take it out of "
                           "'files'",
-                          shown(place), base::printable(tree::name_of(place))));
+                          shown_path(place), base::printable(tree::name_of(place))));
 }
 
 // The program as execve would find it; empty if none is there.
@@ -336,7 +336,7 @@ void examine_words(const Subject& subject, const std::vector<std::string>& words
   }
 }
 
-void examine_entrypoint(const Subject& subject, Found& found) {
+void examine_entrypoint(const Subject& subject, Violations& found) {
   const std::vector<std::string>& words =
       subject.config.entrypoint.empty() ? subject.config.cmd : subject.config.entrypoint;
   if (words.empty() || words.front().empty()) return;  // a base for others
@@ -387,7 +387,7 @@ bool is_hexadecimal(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
 }
 
-void examine_labels(const oci::ImageConfig& config, Found& found) {
+void examine_labels(const oci::ImageConfig& config, Violations& found) {
   const auto report = [&](const std::string& name, const std::string& message, const std::string& fix) {
     report_config(found, "label-schema", "label:" + name,
                   fmt::format("the label '{}' {}", base::printable(name), message), fix);

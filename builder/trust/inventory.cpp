@@ -45,8 +45,7 @@ std::string read_os_release(const tree::FileTree& tree) {
 std::string escape_for_url(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '.' || c == '-' || c == '_' || c == '~' || c == ':';
+    const bool plain = base::is_alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == '~' || c == ':';
     if (plain)
       out += c;
     else

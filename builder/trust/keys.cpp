@@ -21,8 +21,6 @@ using base::fail;
 
 namespace {
 
-constexpr size_t max_pem = size_t{256} << 10;
-constexpr size_t max_der = size_t{64} << 10;
 constexpr size_t max_parts = 64;
 constexpr int min_rsa_bits = 2048;
 constexpr int max_rsa_bits = 16384;

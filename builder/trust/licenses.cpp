@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t max_name = 200;      // bytes
 constexpr size_t max_licenses = 500;  // of one package
-constexpr int max_depth = 32;
+constexpr int max_term_depth = 32;
 
 struct Term {
   enum class Kind { one, all, any };
@@ -39,9 +39,7 @@ Term joined(Term::Kind kind, std::vector<Term> parts) {
   return term;
 }
 
-bool is_id_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
-}
+bool is_id_character(char c) { return base::is_alphanumeric(c) || c == '.' || c == '-'; }
 
 Term known(std::string text) { return {Term::Kind::one, std::move(text), "", {}}; }
 
@@ -121,7 +119,7 @@ class Expression {
   }
 
   std::optional<Term> one(int depth) {
-    if (words_.empty() || depth > max_depth) return std::nullopt;
+    if (words_.empty() || depth > max_term_depth) return std::nullopt;
     const std::string word = word_after(words_);
     if (word == "(") {
       std::optional<Term> inside = any(depth + 1);

@@ -16,7 +16,7 @@ using base::fail;
 
 namespace {
 
-using Kind = VersionEvent::Kind;
+using EventKind = VersionEvent::Kind;
 
 int compare(packages::Format format, std::string_view a, std::string_view b) {
   return format == packages::Format::deb ? packages::compare_deb_versions(a, b)
@@ -25,14 +25,16 @@ int compare(packages::Format format, std::string_view a, std::string_view b) {
 
 // A version against that of an event; `0` of `introduced` is before all.
 int compare_event(packages::Format format, std::string_view version, const VersionEvent& event) {
-  if (event.kind == Kind::introduced && event.version == "0") return 1;
+  if (event.kind == EventKind::introduced && event.version == "0") return 1;
   return compare(format, version, event.version);
 }
 
 VersionRange in_order(const VersionRange& range, packages::Format format) {
   VersionRange sorted = range;
   std::stable_sort(sorted.begin(), sorted.end(), [&](const VersionEvent& a, const VersionEvent& b) {
-    const auto first = [](const VersionEvent& e) { return e.kind == Kind::introduced && e.version == "0"; };
+    const auto first = [](const VersionEvent& e) {
+      return e.kind == EventKind::introduced && e.version == "0";
+    };
     if (first(a) || first(b)) return first(a) && !first(b);
     return compare(format, a.version, b.version) < 0;
   });
@@ -43,7 +45,7 @@ bool in_range(const VersionRange& range, std::string_view version, packages::For
   bool limited = false;
   bool below_limit = false;
   for (const VersionEvent& event : range)
-    if (event.kind == Kind::limit) {
+    if (event.kind == EventKind::limit) {
       limited = true;
       below_limit = below_limit || event.version == "*" || compare(format, version, event.version) < 0;
     }
@@ -51,9 +53,9 @@ bool in_range(const VersionRange& range, std::string_view version, packages::For
   bool affected = false;
   for (const VersionEvent& event : in_order(range, format)) {
     const int order = compare_event(format, version, event);
-    if (event.kind == Kind::introduced && order >= 0) affected = true;
-    if (event.kind == Kind::fixed && order >= 0) affected = false;
-    if (event.kind == Kind::last_affected && order > 0) affected = false;
+    if (event.kind == EventKind::introduced && order >= 0) affected = true;
+    if (event.kind == EventKind::fixed && order >= 0) affected = false;
+    if (event.kind == EventKind::last_affected && order > 0) affected = false;
   }
   return affected;
 }
@@ -65,7 +67,7 @@ std::string fix_of(const Advisory& advisory, std::string_view version, packages:
   std::vector<std::string> fixes;
   for (const VersionRange& range : advisory.ranges)
     for (const VersionEvent& event : range)
-      if (event.kind == Kind::fixed && compare(format, version, event.version) < 0)
+      if (event.kind == EventKind::fixed && compare(format, version, event.version) < 0)
         fixes.push_back(event.version);
   std::sort(fixes.begin(), fixes.end(),
             [&](const std::string& a, const std::string& b) { return compare(format, a, b) < 0; });
@@ -78,16 +80,16 @@ std::string fix_of(const Advisory& advisory, std::string_view version, packages:
 bool decides(Feed feed) { return feed == Feed::debian_tracker || feed == Feed::alpine_secdb; }
 
 // What all advisories together say about one id and one package.
-struct Verdict {
+struct Judgement {
   Advisory::State state = Advisory::State::not_affected;
   std::vector<const Advisory*> affecting;
 };
 
-Verdict verdict_of(const std::vector<const Advisory*>& said, const InstalledPackage& package,
-                   const std::string& version) {
+Judgement verdict_of(const std::vector<const Advisory*>& said, const InstalledPackage& package,
+                     const std::string& version) {
   const bool decided =
       std::any_of(said.begin(), said.end(), [](const Advisory* a) { return decides(a->feed); });
-  Verdict verdict;
+  Judgement verdict;
   for (const Advisory* advisory : said) {
     if (decided && !decides(advisory->feed)) continue;
     if (advisory->state == Advisory::State::undetermined && verdict.affecting.empty())
@@ -115,7 +117,7 @@ void rate(Vulnerability& found, const std::vector<const Advisory*>& said) {
   for (const Advisory* advisory : said) found.severity = std::max(found.severity, advisory->severity);
 }
 
-Vulnerability describe(const std::string& id, const InstalledPackage& package, const Verdict& verdict,
+Vulnerability describe(const std::string& id, const InstalledPackage& package, const Judgement& verdict,
                        const std::vector<const Advisory*>& said) {
   Vulnerability found;
   found.id = id;
@@ -173,7 +175,7 @@ class Lookup {
       if (one->feed == Feed::debian_tracker && one->ecosystem == "Debian:sid")
         for (const VersionRange& range : one->ranges)
           for (const VersionEvent& event : range)
-            if (event.kind == Kind::fixed) return event.version;
+            if (event.kind == EventKind::fixed) return event.version;
     return {};
   }
 
@@ -248,7 +250,7 @@ void for_each_verdict(const Inventory& inventory, const Advisories& advisories, 
     if (package.format != format) continue;
     const std::string version = is_debian ? without_backport(package.source_version) : package.source_version;
     for (const auto& [id, said] : lookup.about(package)) {
-      const Verdict verdict = verdict_of(said, package, version);
+      const Judgement verdict = verdict_of(said, package, version);
       if (verdict.state == Advisory::State::not_affected ||
           !(is_debian && is_fixed_in_sid(lookup, package, id, version)))
         visit(package, id, said, verdict);
@@ -332,7 +334,7 @@ std::vector<Vulnerability> scan(const Inventory& inventory, const Advisories& ad
   std::vector<Vulnerability> found;
   for_each_verdict(inventory, advisories,
                    [&](const InstalledPackage& package, const std::string& id,
-                       const std::vector<const Advisory*>& said, const Verdict& verdict) {
+                       const std::vector<const Advisory*>& said, const Judgement& verdict) {
                      if (verdict.state == Advisory::State::affected)
                        found.push_back(describe(id, package, verdict, said));
                    });
@@ -352,7 +354,7 @@ std::vector<std::string> undetermined(const Inventory& inventory, const Advisori
   std::vector<std::string> ids;
   for_each_verdict(inventory, advisories,
                    [&](const InstalledPackage&, const std::string& id, const std::vector<const Advisory*>&,
-                       const Verdict& verdict) {
+                       const Judgement& verdict) {
                      if (verdict.state == Advisory::State::undetermined) ids.push_back(id);
                    });
   sort_unique(ids);

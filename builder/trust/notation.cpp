@@ -20,7 +20,7 @@ using base::fail;
 
 namespace {
 
-constexpr std::string_view payload_type = "application/vnd.cncf.notary.payload.v1+json";
+constexpr std::string_view notation_payload = "application/vnd.cncf.notary.payload.v1+json";
 constexpr std::string_view cose_type = "application/cose";
 constexpr std::string_view signing_scheme = "notary.x509";
 constexpr const char* scheme_header = "io.cncf.notary.signingScheme";
@@ -32,7 +32,6 @@ constexpr const char* plugin_version_header = "io.cncf.notary.verificationPlugin
 constexpr const char* agent_header = "io.cncf.notary.signingAgent";
 constexpr const char* timestamp_header = "io.cncf.notary.timestampSignature";
 constexpr const char* thumbprints = "io.cncf.notary.x509chain.thumbprint#S256";
-constexpr std::string_view subject_prefix = "x509.subject:";
 constexpr std::string_view how_to_make =
     "openssl req -x509 -key KEY -out CERT.pem -days 365 -subj '/C=DE/ST=Berlin/O=Example/CN=signer' "
     "-addext basicConstraints=critical,CA:false -addext keyUsage=critical,digitalSignature "
@@ -140,8 +139,8 @@ Protected read_protected(std::string_view text) {
   const oci::Json json = oci::parse_json(text, what);
   Protected header{string_field(json, "alg", what), 0, {}};
   const std::string& type = string_field(json, "cty", what);
-  if (type != payload_type)
-    fail("its payload has the type '{}', want '{}'", base::printable(type.substr(0, 100)), payload_type);
+  if (type != notation_payload)
+    fail("its payload has the type '{}', want '{}'", base::printable(type.substr(0, 100)), notation_payload);
   bool scheme = false;
   bool expiry = false;
   for (const oci::Json& name : array_field(json, "crit", what)) {
@@ -244,7 +243,7 @@ std::string notation_sign(const Signer& signer, const CertificateChain& chain, c
       {"targetArtifact",
        {{"mediaType", target.media_type}, {"digest", oci::to_string(target.digest)}, {"size", target.size}}}};
   const oci::Json header = {{"alg", algorithm.name},
-                            {"cty", payload_type},
+                            {"cty", notation_payload},
                             {"crit", oci::Json::array({scheme_header})},
                             {scheme_header, signing_scheme},
                             {time_header, base::format_time(signing_time)}};

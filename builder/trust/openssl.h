@@ -45,6 +45,9 @@ struct Secret {
   ~Secret() { ::OPENSSL_cleanse(bytes.data(), bytes.size()); }
 };
 
+constexpr size_t max_pem = size_t{256} << 10;
+constexpr size_t max_der = size_t{64} << 10;  // of one key or certificate
+
 /// Keeps the library from reading the configuration that the environment or /etc names. Before any other use.
 void start_openssl();
 

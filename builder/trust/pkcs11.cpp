@@ -90,7 +90,7 @@ const Library& library() {
 }
 
 // The URI without what is secret, for messages.
-std::string shown(const std::string& uri) { return uri.substr(0, uri.find('?')); }
+std::string without_secrets(const std::string& uri) { return uri.substr(0, uri.find('?')); }
 
 class Uri {
  public:
@@ -104,7 +104,8 @@ class Uri {
     if (fault == nullptr) return;
     const std::string cause = fault;
     library().uri_free(uri_);
-    throw base::Error(base::Code::usage, fmt::format("cannot read the key {}: {}", shown(text), cause));
+    throw base::Error(base::Code::usage,
+                      fmt::format("cannot read the key {}: {}", without_secrets(text), cause));
   }
   ~Uri() { library().uri_free(uri_); }
   Uri(const Uri&) = delete;
@@ -413,7 +414,7 @@ PublicKey checked_public(const std::string& info, const std::string& name) {
 }
 
 template <typename Task>
-auto naming(const std::string& name, Task task) {
+auto with_key_named(const std::string& name, Task task) {
   start_openssl();
   try {
     return task();
@@ -434,8 +435,8 @@ bool has_pin(const std::string& uri) {
 }
 
 std::unique_ptr<Signer> open_token_key(const std::string& uri, std::string_view pin) {
-  const std::string name = shown(uri);
-  return naming(name, [&]() -> std::unique_ptr<Signer> {
+  const std::string name = without_secrets(uri);
+  return with_key_named(name, [&]() -> std::unique_ptr<Signer> {
     const Uri parsed(uri);
     std::optional<Secret> secret = parsed.pin();
     if (!secret && !pin.empty()) secret.emplace(pin);
@@ -463,8 +464,8 @@ std::unique_ptr<Signer> open_token_key(const std::string& uri, std::string_view 
 }
 
 PublicKey read_token_key(const std::string& uri, std::string_view pin) {
-  const std::string name = shown(uri);
-  const auto open = naming(name, [&]() -> std::optional<PublicKey> {
+  const std::string name = without_secrets(uri);
+  const auto open = with_key_named(name, [&]() -> std::optional<PublicKey> {
     const Uri parsed(uri);
     const Modules modules(parsed);
     const Wanted wanted(parsed, CKO_PUBLIC_KEY);

@@ -31,11 +31,11 @@ bool covers(const spec::PolicyAllow& allow, const Violation& violation) {
          (!violation.path.empty() && tree::glob_match(allow.path, violation.path.substr(1)));
 }
 
+}  // namespace
+
 std::string_view name_of(Level level) {
   return level == Level::error ? "error" : level == Level::warning ? "warning" : "note";
 }
-
-}  // namespace
 
 std::string_view reason_of(std::string_view rule) {
   static const std::map<std::string_view, std::string_view> reasons = {

@@ -20,7 +20,6 @@ using base::fail;
 
 namespace {
 
-constexpr size_t max_pem = size_t{256} << 10;
 // More rounds than anybody asks for; a file could name so many that the work never ends.
 constexpr long max_rounds = 5'000'000;
 
@@ -92,7 +91,7 @@ uint64_t number_at(const oci::Json& object, const char* name) {
   return object.contains(name) && object[name].is_number_unsigned() ? object[name].get<uint64_t>() : 0;
 }
 
-const oci::Json& object_at(const oci::Json& object, const char* name, const std::string& what) {
+const oci::Json& required_object(const oci::Json& object, const char* name, const std::string& what) {
   if (!object.contains(name) || !object[name].is_object()) fail("cannot read {}: it has no '{}'", what, name);
   return object[name];
 }
@@ -105,11 +104,11 @@ void check_name(const oci::Json& object, const std::string& want, const std::str
 Envelope parse_envelope(std::string_view text, const std::string& what) {
   const oci::Json json = oci::parse_json(text, what);
   if (!json.is_object()) fail("cannot read {}: it is not an object", what);
-  const oci::Json& kdf = object_at(json, "kdf", what);
-  const oci::Json& cipher = object_at(json, "cipher", what);
+  const oci::Json& kdf = required_object(json, "kdf", what);
+  const oci::Json& cipher = required_object(json, "cipher", what);
   check_name(kdf, "scrypt", what);
   check_name(cipher, "nacl/secretbox", what);
-  const oci::Json& parameters = object_at(kdf, "params", what);
+  const oci::Json& parameters = required_object(kdf, "params", what);
   Envelope envelope{number_at(parameters, "N"), bytes_at(kdf, "salt", what), bytes_at(cipher, "nonce", what),
                     bytes_at(json, "ciphertext", what)};
   const bool usual = envelope.n == 32768 || envelope.n == 65536 || envelope.n == 131072;

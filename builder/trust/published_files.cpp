@@ -25,7 +25,7 @@ std::string npm_name(std::string_view below) {
   return end == std::string_view::npos || below.starts_with('.') ? "" : std::string(below.substr(0, end));
 }
 
-std::string text_in(const oci::Json& json, const char* name) {
+std::string text_or_empty(const oci::Json& json, const char* name) {
   const auto it = json.find(name);
   return it != json.end() && it->is_string() ? it->get<std::string>() : "";
 }
@@ -46,10 +46,6 @@ std::string directory_below(const std::string& path, std::string_view part) {
   if (at == std::string::npos) return "";
   const size_t end = whole.find('/', at + part.size());
   return end == std::string::npos ? "" : whole.substr(1, end - 1);
-}
-
-std::string last_part(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1));
 }
 
 }  // namespace
@@ -84,7 +80,7 @@ const std::vector<PublishedFiles::Record>& PublishedFiles::records() {
     const std::string directory = path.substr(0, path.rfind('/'));
     // Installed from a directory, a file or a repository: that is the builder's own.
     if (is_there(directory + "/direct_url.json")) continue;
-    const std::string name = last_part(directory);
+    const std::string name(tree::name_of(directory));
     const size_t dash = name.find('-');
     std::string package = name.substr(0, name.size() - ".dist-info"sv.size());
     if (dash != std::string::npos && dash < package.size()) package[dash] = ' ';
@@ -136,8 +132,8 @@ bool PublishedFiles::is_fetched(const std::string& path, const std::string& name
     const oci::Json& npm = json_of(root + ".package-lock.json");
     if (const auto all = npm.find("packages"); all != npm.end() && all->is_object()) {
       const auto one = all->find(whole.substr(at + 1));
-      if (one != all->end() && one->is_object() && !text_in(*one, "integrity").empty()) {
-        const std::string from = text_in(*one, "resolved");
+      if (one != all->end() && one->is_object() && !text_or_empty(*one, "integrity").empty()) {
+        const std::string from = text_or_empty(*one, "resolved");
         return from.empty() || from.starts_with("https://") || from.starts_with("http://");
       }
     }
@@ -166,9 +162,9 @@ std::optional<Publisher> PublishedFiles::of_npm(const std::string& path) {
   const std::string name = npm_name(std::string_view(path).substr(begin));
   if (name.empty()) return std::nullopt;
   const oci::Json json = object_of(text_of(path.substr(0, begin) + name + "/package.json"));
-  const std::string version = text_in(json, "version");
+  const std::string version = text_or_empty(json, "version");
   const auto secluded = json.find("private");
-  if (text_in(json, "name").empty() || version.empty() ||
+  if (text_or_empty(json, "name").empty() || version.empty() ||
       (secluded != json.end() && *secluded != oci::Json(false)))
     return std::nullopt;
   return Publisher{name + " " + version, false, is_fetched(path.substr(0, begin) + name, name)};
@@ -181,14 +177,15 @@ std::optional<Publisher> PublishedFiles::of_cargo(const std::string& path) {
     if (!is_there(list)) continue;
     const oci::Json json = object_of(text_of(list));
     const auto files = json.find("files");
-    const bool known = !text_in(json, "package").empty() && files != json.end() && files->is_object();
-    if (!known || text_in(*files, path.substr(slash + 1).c_str()) != sha256_of(path)) return std::nullopt;
-    return Publisher{last_part(path.substr(0, slash)), true};
+    const bool known = !text_or_empty(json, "package").empty() && files != json.end() && files->is_object();
+    if (!known || text_or_empty(*files, path.substr(slash + 1).c_str()) != sha256_of(path))
+      return std::nullopt;
+    return Publisher{std::string(tree::name_of(std::string_view(path).substr(0, slash))), true};
   }
   const std::string index = directory_below(path, "/registry/src/");
   const size_t end = index.empty() ? std::string::npos : path.find('/', index.size() + 1);
   if (end == std::string::npos || !is_there(path.substr(0, end) + "/.cargo-ok")) return std::nullopt;
-  return Publisher{last_part(path.substr(0, end)), false};
+  return Publisher{std::string(tree::name_of(std::string_view(path).substr(0, end))), false};
 }
 
 std::optional<Publisher> PublishedFiles::of_go(const std::string& path) {
@@ -219,7 +216,7 @@ std::optional<Publisher> PublishedFiles::of_go(const std::string& path) {
 std::optional<Publisher> PublishedFiles::of_ruby(const std::string& path) {
   const std::string gem = directory_below(path, "/gems/");
   if (gem.empty()) return std::nullopt;
-  const std::string name = last_part(gem);
+  const std::string name(tree::name_of(gem));
   const std::string root = gem.substr(0, gem.size() - name.size() - "gems/"sv.size());
   if (!is_there(root + "specifications/" + name + ".gemspec")) return std::nullopt;
   return Publisher{name, false};
@@ -229,17 +226,18 @@ std::optional<Publisher> PublishedFiles::of_composer(const std::string& path) {
   const std::string owner = directory_below(path, "/vendor/");
   const size_t end = owner.empty() ? std::string::npos : path.find('/', owner.size() + 1);
   if (end == std::string::npos) return std::nullopt;
-  const std::string root = owner.substr(0, owner.size() - last_part(owner).size());
+  const std::string root = owner.substr(0, owner.size() - tree::name_of(owner).size());
   const std::string name = path.substr(root.size(), end - root.size());
   const oci::Json json = object_of(text_of(root + "composer/installed.json"));
   const auto list = json.find("packages");
   if (list == json.end() || !list->is_array()) return std::nullopt;
   for (const oci::Json& one : *list) {
-    if (!one.is_object() || text_in(one, "name") != name) continue;
+    if (!one.is_object() || text_or_empty(one, "name") != name) continue;
     const auto dist = one.find("dist");
     // `path` is a directory beside the application.
-    if (dist == one.end() || !dist->is_object() || text_in(*dist, "type") == "path") return std::nullopt;
-    return Publisher{name + " " + text_in(one, "version"), false};
+    if (dist == one.end() || !dist->is_object() || text_or_empty(*dist, "type") == "path")
+      return std::nullopt;
+    return Publisher{name + " " + text_or_empty(one, "version"), false};
   }
   return std::nullopt;
 }

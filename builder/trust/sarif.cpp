@@ -4,30 +4,19 @@
 
 #include <algorithm>
 
+#include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
 
 namespace minibuild::trust {
 
 namespace {
 
-std::string_view name_of(Level level) {
-  switch (level) {
-    case Level::error:
-      return "error";
-    case Level::warning:
-      return "warning";
-    case Level::note:
-      return "note";
-  }
-  return "none";
-}
-
 // A path as URI reference (RFC 3986): what is not unreserved or a separator is escaped.
 std::string uri_of(const std::string& path) {
   std::string out;
   for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~/+@,;=").find(c) != std::string_view::npos;
+    const bool plain =
+        base::is_alphanumeric(c) || std::string_view("-._~/+@,;=").find(c) != std::string_view::npos;
     if (plain)
       out += c;
     else

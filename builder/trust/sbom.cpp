@@ -28,8 +28,6 @@ std::string value_of(const std::map<std::string, std::string>& map, const char* 
   return it == map.end() ? std::string() : it->second;
 }
 
-std::string last_part(std::string_view name) { return std::string(name.substr(name.rfind('/') + 1)); }
-
 }  // namespace
 
 SbomFormat parse_sbom_format(const std::string& word) {
@@ -79,9 +77,7 @@ ImageIdentity identify(const store::Image& image, const std::vector<oci::Referen
 
 std::string image_url(const std::string& name, const std::string& tag, const oci::Digest& digest,
                       const oci::Platform& platform) {
-  std::string last = last_part(name);
-  std::transform(last.begin(), last.end(), last.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string last = base::lower_case(tree::name_of(name));
   std::string url = fmt::format("pkg:oci/{}@{}", escape_for_url(last), oci::to_string(digest));
   std::vector<std::string> qualifiers;
   if (!platform.architecture.empty()) qualifiers.push_back("arch=" + escape_for_url(platform.architecture));

@@ -13,32 +13,20 @@ namespace {
 
 using namespace std::string_view_literals;
 
-bool is_alpha(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool in(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (is_upper(c)) c = static_cast<char>(c + 32);
-  return out;
-}
 
 // True if one of the words begins a part of `name`: `type` in `_type` and in `TokenType`, not in `prototype`.
 // Words of three letters or less are the whole part: `id` is not in `identity`.
 template <typename Words>
 bool has_word(std::string_view name, const Words& words) {
-  const std::string small = lower(name);
+  const std::string small = base::lower_case(name);
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
     for (size_t at = small.find(word); at != std::string::npos; at = small.find(word, at + 1)) {
       const size_t end = at + word.size();
-      const bool begins =
-          at == 0 || !is_alpha(name[at - 1]) || (is_upper(name[at]) && is_lower(name[at - 1]));
+      const bool begins = at == 0 || !base::is_letter(name[at - 1]) ||
+                          (base::is_upper(name[at]) && base::is_lower(name[at - 1]));
       const bool ends =
-          word.size() > 3 || end == name.size() || !is_lower(name[end]) || name.substr(end) == "s";
+          word.size() > 3 || end == name.size() || !base::is_lower(name[end]) || name.substr(end) == "s";
       if (begins && ends) return true;
     }
     return false;
@@ -64,9 +52,10 @@ bool is_about(std::string_view rest) {
 // `izer` of `tokenizer`, `LESS` of `SECRETLESS`: the keyword, which ends with `last`, is a part of a longer
 // word.
 bool continues_word(char last, std::string_view rest) {
-  if (rest.empty() || !(is_lower(rest[0]) || (is_upper(last) && is_upper(rest[0])))) return false;
-  const std::string small = lower(rest.substr(0, 3));
-  return !(small[0] == 's' && (rest.size() == 1 || !is_alpha(rest[1]))) && small != "key";
+  if (rest.empty() || !(base::is_lower(rest[0]) || (base::is_upper(last) && base::is_upper(rest[0]))))
+    return false;
+  const std::string small = base::lower_case(rest.substr(0, 3));
+  return !(small[0] == 's' && (rest.size() == 1 || !base::is_letter(rest[1]))) && small != "key";
 }
 
 // What makes a name one of tests and documents, or of something that is no secret: `nextToken`, `TEST_KEY`.
@@ -82,7 +71,7 @@ bool all_of(std::string_view text, bool (*test)(char)) { return std::all_of(text
 bool is_uuid(std::string_view v) {
   if (v.size() != 36) return false;
   for (size_t i = 0; i < v.size(); ++i)
-    if ((i == 8 || i == 13 || i == 18 || i == 23) ? v[i] != '-' : !is_hex(v[i])) return false;
+    if ((i == 8 || i == 13 || i == 18 || i == 23) ? v[i] != '-' : !base::is_hex(v[i])) return false;
   return true;
 }
 
@@ -91,7 +80,7 @@ bool is_checksum(std::string_view v) {
        {"sha256:"sv, "sha512:"sv, "sha1:"sv, "md5:"sv, "sha256-"sv, "sha384-"sv, "sha512-"sv, "sha1-"sv})
     if (v.starts_with(prefix)) return true;
   const size_t n = v.size();
-  return (n == 32 || n == 40 || n == 56 || n >= 64) && all_of(v, is_hex);
+  return (n == 32 || n == 40 || n == 56 || n >= 64) && all_of(v, base::is_hex);
 }
 
 // Words joined by capitals, `_`, `-`, `.`, `:` or `/`, each with at most two digits at its end: a name, not a
@@ -104,13 +93,13 @@ bool is_name(std::string_view v) {
       continue;
     }
     size_t end = i + 1;
-    if (is_digit(v[i])) {
-      while (end < v.size() && is_digit(v[end])) ++end;
+    if (base::is_digit(v[i])) {
+      while (end < v.size() && base::is_digit(v[end])) ++end;
       ++digits;
-    } else if (is_upper(v[i]) && end < v.size() && is_upper(v[end])) {
-      while (end < v.size() && is_upper(v[end])) ++end;
+    } else if (base::is_upper(v[i]) && end < v.size() && base::is_upper(v[end])) {
+      while (end < v.size() && base::is_upper(v[end])) ++end;
     } else {
-      while (end < v.size() && is_lower(v[end])) ++end;
+      while (end < v.size() && base::is_lower(v[end])) ++end;
     }
     ++words;
     if (end - i < 3) ++mixed;
@@ -137,7 +126,8 @@ bool is_path_or_url(std::string_view v) {
 
 bool is_secret_value(std::string_view v) {
   if (v.size() < 8 || v.size() > 256) return false;
-  if (std::none_of(v.begin(), v.end(), is_digit) || std::none_of(v.begin(), v.end(), is_alpha)) return false;
+  if (std::none_of(v.begin(), v.end(), base::is_digit) || std::none_of(v.begin(), v.end(), base::is_letter))
+    return false;
   if (!std::all_of(v.begin(), v.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; })) return false;
   const std::optional<std::string> plain = base::unbase64(v);
   if (plain && base::is_utf8(*plain) && is_stock_password(*plain)) return false;
@@ -190,7 +180,8 @@ std::optional<Span> bare_value(std::string_view text, size_t at, char separator)
   // `token: A1` and `x = y.z9` are code more often than not: a value without quotes looks drawn at random.
   size_t changes = 0;
   for (size_t i = 1; i < value.size(); ++i)
-    changes += is_digit(value[i]) != is_digit(value[i - 1]) && is_alpha(value[i]) != is_alpha(value[i - 1]);
+    changes += base::is_digit(value[i]) != base::is_digit(value[i - 1]) &&
+               base::is_letter(value[i]) != base::is_letter(value[i - 1]);
   if (changes < (separator == ':' ? 3U : 2U)) return std::nullopt;
   return Span{at, end - at};
 }
@@ -201,14 +192,12 @@ std::optional<Span> assigned_value(std::string_view window, size_t keyword, size
   size_t at = keyword + keyword_size;
   const size_t rest = at;
   while (at < window.size() && at - rest < 32 &&
-         (is_alpha(window[at]) || is_digit(window[at]) || in("_-."sv, window[at])))
+         (base::is_alphanumeric(window[at]) || in("_-."sv, window[at])))
     ++at;
   const std::string_view tail = window.substr(rest, at - rest);
   if (continues_word(window[rest - 1], tail) || is_about(tail)) return std::nullopt;
   size_t begin = keyword;
-  while (begin > 0 &&
-         (is_alpha(window[begin - 1]) || is_digit(window[begin - 1]) || in("_-."sv, window[begin - 1])))
-    --begin;
+  while (begin > 0 && (base::is_alphanumeric(window[begin - 1]) || in("_-."sv, window[begin - 1]))) --begin;
   const bool spaced = begin >= 5 && begin == keyword && window[begin - 1] == ' ';  // `Next page token`
   if (is_no_secret(window.substr(begin, keyword - begin)) ||
       (spaced && is_no_secret(window.substr(begin - 5, 4))))
@@ -242,7 +231,7 @@ std::optional<Span> assigned_value(std::string_view window, size_t keyword, size
 }
 
 bool names_a_secret(std::string_view name) {
-  const std::string small = lower(name);
+  const std::string small = base::lower_case(name);
   for (const std::string_view word :
        {"password"sv, "passwd"sv, "passphrase"sv, "secret"sv, "token"sv, "api_key"sv, "apikey"sv, "api-key"sv,
         "access_key"sv, "accesskey"sv, "private_key"sv, "credential"sv, "auth_key"sv, "encryption_key"sv,

@@ -23,6 +23,7 @@
 #include "builder/trust/secret_table.h"
 #include "builder/trust/secret_value.h"
 #include "minibuild/base/sha256.h"
+#include "minibuild/base/text.h"
 #include "minibuild/trust/secret_rules.h"
 
 namespace minibuild::trust {
@@ -69,13 +70,12 @@ const Engine& engine() {
 }
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-bool is_hex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 
 // A word begins at `at`: nothing of one stands before it, except the end of an escape (`\n`, `%3D`).
 bool begins_word(std::string_view text, size_t at) {
   if (at == 0 || !is_word(text[at - 1])) return true;
   if (at >= 2 && text[at - 2] == '\\' && std::strchr("ntrbf0", text[at - 1]) != nullptr) return true;
-  return at >= 3 && text[at - 3] == '%' && is_hex(text[at - 2]) && is_hex(text[at - 1]);
+  return at >= 3 && text[at - 3] == '%' && base::is_hex(text[at - 2]) && base::is_hex(text[at - 1]);
 }
 
 bool ends(SecretEnd end, std::string_view text, size_t at) {
@@ -140,20 +140,20 @@ bool allowed(std::string_view text, size_t at) {
   return text.substr(begin, end - begin).find(marker) != std::string_view::npos;
 }
 
-struct Found {
+struct RankedFinding {
   SecretFinding finding;
   uint64_t end = 0;
   int rank = 0;
 };
 
 // Of findings that overlap the one with the lowest rank stays, the longer one of two with the same.
-std::vector<SecretFinding> without_overlaps(std::vector<Found> all) {
-  std::stable_sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
+std::vector<SecretFinding> without_overlaps(std::vector<RankedFinding> all) {
+  std::stable_sort(all.begin(), all.end(), [](const RankedFinding& a, const RankedFinding& b) {
     return std::tuple(a.rank, a.finding.offset, b.end) < std::tuple(b.rank, b.finding.offset, a.end);
   });
   std::map<uint64_t, uint64_t> taken;  // begin → end
   std::vector<SecretFinding> kept;
-  for (Found& one : all) {
+  for (RankedFinding& one : all) {
     const auto after = taken.lower_bound(one.end);
     if (after != taken.begin() && std::prev(after)->second > one.finding.offset) continue;
     taken.emplace(one.finding.offset, one.end);
@@ -181,7 +181,7 @@ struct SecretScanner::State {
   uint64_t line_begin = 0;  // of the last line that begins before `counted` or there
   bool binary = false;
   uint64_t looked_far = 0;  // bytes in windows of rules that look far
-  std::vector<Found> found;
+  std::vector<RankedFinding> found;
   std::set<std::pair<size_t, uint64_t>> seen;  // rule and offset of what was found
 
   // A piece of the file in memory, and what of it a rule may look at around `at`.

@@ -13,13 +13,6 @@ namespace {
 
 using namespace std::string_view_literals;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  return out;
-}
-
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // The longest run of one character.
@@ -75,7 +68,7 @@ bool is_placeholder(std::string_view value) {
       (value.front() == '{' && value.back() == '}') || (value.front() == '%' && value.back() == '%') ||
       (value.front() == '@' && value.back() == '@'))
     return true;
-  const std::string small = lower(value);
+  const std::string small = base::lower_case(value);
   static constexpr auto words = {
       "example"sv,    "changeme"sv,         "change_me"sv,    "change-me"sv,       "placeholder"sv,
       "redacted"sv,   "replaceme"sv,        "replace_"sv,     "replace-"sv,        "your-"sv,
@@ -90,7 +83,7 @@ bool is_placeholder(std::string_view value) {
 
 bool is_stock_password(std::string_view value) {
   if (is_placeholder(value)) return true;
-  const std::string small = lower(value);
+  const std::string small = base::lower_case(value);
   std::string plain = small;  // `p4ssw0rd`, `p@ssword`
   for (char& c : plain) {
     constexpr std::string_view from = "04@$315", to = "oaaseis";
@@ -148,7 +141,7 @@ std::string key_body(std::string_view text) {
   }
   // No question for is_placeholder: the header of OpenSSH's unencrypted keys has a run of zeros, and in so
   // much base64 short words stand by chance.
-  const std::string small = lower(body);
+  const std::string small = base::lower_case(body);
   const bool placeholder =
       longest_run(body) > 24 || has(small, "example") || has(small, "xxxxxxxx") || has(small, "placeholder");
   return body.size() < 48 || entropy(body) < 4 || placeholder ? std::string() : body;
@@ -174,7 +167,7 @@ bool is_basic_auth(std::string_view text) {
   if (colon == std::string::npos || colon == 0) return false;
   if (!std::all_of(plain->begin(), plain->end(), [](unsigned char c) { return c >= 0x20 && c != 0x7F; }))
     return false;
-  const std::string small = lower(*plain);
+  const std::string small = base::lower_case(*plain);
   if (small.starts_with("aladdin:") || small.starts_with("s6bhdrkqt3:")) return false;  // RFC 7617, RFC 6749
   const std::string_view password = std::string_view(*plain).substr(colon + 1);
   return password.size() >= 4 && base::is_utf8(*plain) && !is_stock_password(password);
@@ -210,7 +203,7 @@ static bool is_documentation_host(std::string_view host) {
 }
 
 bool is_url_password(std::string_view user, std::string_view password, std::string_view host) {
-  const std::string small_host = lower(host);
+  const std::string small_host = base::lower_case(host);
   if ((!user.empty() && is_placeholder(user)) || password.front() == '%' || user == password) return false;
   if (is_documentation_host(small_host)) return false;
   std::string plain;  // without percent-encoding

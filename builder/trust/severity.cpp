@@ -81,7 +81,7 @@ std::string_view name_of(Severity severity) {
 Severity parse_severity(std::string_view text) {
   std::string word;
   for (const char c : text)
-    if (c != '*') word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (c != '*') word += base::lower_case(c);
   if (word == "unimportant" || word == "negligible" || word == "none") return Severity::negligible;
   if (word == "low" || word == "minor") return Severity::low;
   if (word == "medium" || word == "moderate") return Severity::medium;

@@ -22,8 +22,7 @@ using oci::Json;
 std::string id_of(std::string_view kind, std::string_view name, std::string_view unique) {
   std::string id = fmt::format("SPDXRef-{}-", kind);
   for (const char c : name.substr(0, 80)) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+    const bool plain = base::is_alphanumeric(c) || c == '.' || c == '-';
     id += plain ? c : '-';
   }
   return id + "-" + short_hash(unique);
@@ -79,9 +78,9 @@ std::string supplier_of(const std::string& maintainer) {
   return "Organization: " + name + (email.empty() || !plain ? "" : " (" + email + ")");
 }
 
-class Document {
+class SpdxDocument {
  public:
-  Document(const ImageIdentity& image, const Components& components, const std::string& version)
+  SpdxDocument(const ImageIdentity& image, const Components& components, const std::string& version)
       : image_(image), components_(components), version_(version) {}
 
   std::string text() {
@@ -259,7 +258,7 @@ class Document {
 }  // namespace
 
 std::string to_spdx(const ImageIdentity& image, const Components& components, const std::string& version) {
-  return Document(image, components, version).text();
+  return SpdxDocument(image, components, version).text();
 }
 
 }  // namespace minibuild::trust

@@ -128,25 +128,19 @@ constexpr std::string_view exceptions =
     "Universal-FOSS-exception-1.0 vsftpd-openssl-exception WxWindows-exception-3.1 "
     "x11vnc-openssl-exception ";
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
-}
-
 // The names of a table by their lower-case form: identifiers are not case-sensitive (SPDX 2.3, annex D.2).
 using Names = std::vector<std::pair<std::string, std::string>>;
 
 Names names_of(std::string_view table) {
   Names names;
-  for (const std::string& name : base::split(base::trim(table), ' ')) names.emplace_back(lower(name), name);
+  for (const std::string& name : base::split(base::trim(table), ' '))
+    names.emplace_back(base::lower_case(name), name);
   std::sort(names.begin(), names.end());
   return names;
 }
 
 std::string find(const Names& names, std::string_view id) {
-  const std::string wanted = lower(id);
+  const std::string wanted = base::lower_case(id);
   const auto it =
       std::lower_bound(names.begin(), names.end(), wanted,
                        [](const auto& entry, const std::string& key) { return entry.first < key; });

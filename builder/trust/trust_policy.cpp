@@ -18,7 +18,6 @@ using base::fail;
 
 namespace {
 
-constexpr std::string_view subject_prefix = "x509.subject:";
 constexpr size_t max_statements = 1000;
 constexpr size_t max_files = 1000;
 constexpr size_t max_certificate = size_t{1} << 20;

@@ -26,7 +26,7 @@ constexpr std::array<uint8_t, 256> kinds = [] {
 }();
 
 // What HTML calls the characters of ASCII.
-constexpr std::pair<std::string_view, char> names[] = {
+constexpr std::pair<std::string_view, char> named_escapes[] = {
     {"amp", '&'},  {"lt", '<'},      {"gt", '>'},     {"quot", '"'},   {"apos", '\''},  {"nbsp", ' '},
     {"num", '#'},  {"excl", '!'},    {"dollar", '$'}, {"percnt", '%'}, {"lpar", '('},   {"rpar", ')'},
     {"ast", '*'},  {"plus", '+'},    {"comma", ','},  {"period", '.'}, {"sol", '/'},    {"colon", ':'},
@@ -91,7 +91,7 @@ Escape entity(std::string_view text) {
     const std::string_view digits = inner.substr(hex ? 2 : 1);
     return number(digits, digits.size(), hex ? 16 : 10, value) ? Escape{end + 1, value} : Escape{};
   }
-  for (const auto& [name, c] : names)
+  for (const auto& [name, c] : named_escapes)
     if (name == inner) return {end + 1, static_cast<uint8_t>(c)};
   return {};
 }
@@ -151,11 +151,11 @@ Done unescape(char* text, size_t size, bool last) {
     if (c == '\\')
       while (read + 1 < size && text[read + 1] == '\\') ++read;
     if (!last && size - read < most_ahead) break;
-    const std::string_view ahead(text + read, std::min(size - read, most_ahead));
+    const std::string_view coming(text + read, std::min(size - read, most_ahead));
     if (c == '\\') {
-      const Escape escape = after_backslash(ahead.substr(1));
+      const Escape escape = after_backslash(coming.substr(1));
       read = escape.size == 0 ? read + 1 : put(text, read + 1 + escape.size, escape);
-    } else if (const Escape escape = escape_at(ahead); escape.size > 0) {
+    } else if (const Escape escape = escape_at(coming); escape.size > 0) {
       read = put(text, read + escape.size, escape);
     } else {
       text[kept++] = c;

@@ -101,7 +101,7 @@ struct PackageUrl {
   std::map<std::string, std::string> qualifiers;
 };
 
-std::string decode(std::string_view text) {
+std::string percent_decoded(std::string_view text) {
   const auto digit = [](char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -129,21 +129,20 @@ std::optional<PackageUrl> parse_package_url(std::string_view text) {
   if (const size_t mark = text.find('?'); mark != std::string_view::npos) {
     for (const std::string& pair : base::split(text.substr(mark + 1), '&'))
       if (const size_t equals = pair.find('='); equals != std::string::npos && equals + 1 < pair.size())
-        url.qualifiers[pair.substr(0, equals)] = decode(std::string_view(pair).substr(equals + 1));
+        url.qualifiers[pair.substr(0, equals)] = percent_decoded(std::string_view(pair).substr(equals + 1));
     text = text.substr(0, mark);
   }
   if (const size_t at = text.rfind('@'); at != std::string_view::npos) {
-    url.version = decode(text.substr(at + 1));
+    url.version = percent_decoded(text.substr(at + 1));
     text = text.substr(0, at);
   }
   const size_t slash = text.find('/');
   if (slash == std::string_view::npos || slash == 0) return std::nullopt;
-  for (const char c : text.substr(0, slash))
-    url.type += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  for (const char c : text.substr(0, slash)) url.type += base::lower_case(c);
   text.remove_prefix(slash + 1);
   const size_t last = text.rfind('/');
-  if (last != std::string_view::npos) url.space = decode(text.substr(0, last));
-  url.name = decode(last == std::string_view::npos ? text : text.substr(last + 1));
+  if (last != std::string_view::npos) url.space = percent_decoded(text.substr(0, last));
+  url.name = percent_decoded(last == std::string_view::npos ? text : text.substr(last + 1));
   if (url.name.empty()) return std::nullopt;
   return url;
 }

@@ -15,6 +15,17 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// `text` without spaces, tabs and line ends at both ends.
 std::string_view trim(std::string_view text);
 
+/// Of a byte of ASCII, whatever the locale says.
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+constexpr bool is_letter(char c) { return is_lower(c) || is_upper(c); }
+constexpr bool is_alphanumeric(char c) { return is_letter(c) || is_digit(c); }
+constexpr bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+constexpr char lower_case(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
+/// `text` with the capital letters of ASCII made small.
+std::string lower_case(std::string_view text);
+
 /// The candidate that `word` was most likely meant to be; empty if none is close.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 

@@ -69,6 +69,7 @@ struct PolicyFile {
   Policy policy;
   Diagnostics diagnostics;
 };
+constexpr size_t max_policy = size_t{1} << 20;  // bytes of the document
 PolicyFile parse_policy(std::string_view source, const std::string& file);
 
 /// Both policies together: of two limits the smaller, of two levels of a rule the stricter, a base that both

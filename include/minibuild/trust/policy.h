@@ -58,6 +58,9 @@ std::vector<Violation> apply(const spec::Policy& policy, std::vector<Violation> 
 /// The level of a rule under a policy; nothing if it is off.
 std::optional<Level> level_of(const spec::Policy& policy, std::string_view rule);
 
+/// `error`, `warning` or `note`.
+std::string_view name_of(Level level);
+
 /// Those of one group made one, which names the others: as people are told of them.
 std::vector<Violation> merged(const std::vector<Violation>& violations);
 
