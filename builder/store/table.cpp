@@ -17,15 +17,15 @@ namespace {
 
 constexpr std::string_view magic = "minibuild table 1 0123456789abcd";  // as long as a hash
 
-struct Entry {
+struct TableEntry {
   base::Hash key;
   base::Hash hash;
   uint32_t number;
 };
 constexpr size_t entry_size = 32 + 32 + 4;
 
-Entry entry_at(const char* data, size_t index) {
-  Entry entry{};
+TableEntry entry_at(const char* data, size_t index) {
+  TableEntry entry{};
   const char* at = data + magic.size() + index * entry_size;
   std::memcpy(entry.key.data(), at, 32);
   std::memcpy(entry.hash.data(), at + 32, 32);
@@ -80,7 +80,7 @@ std::optional<TableValue> Table::find(const base::Hash& key) const {
     const size_t middle = (low + high) / 2;
     const int order = std::memcmp(data_ + magic.size() + middle * entry_size, key.data(), key.size());
     if (order == 0) {
-      const Entry entry = entry_at(data_, middle);
+      const TableEntry entry = entry_at(data_, middle);
       return TableValue{entry.hash, entry.number};
     }
     if (order < 0)
@@ -100,24 +100,25 @@ void Table::save(size_t limit) {
   const std::lock_guard lock(mutex_);
   if (added_.empty()) return;
   const Mapping now = map(path_);
-  std::vector<Entry> entries;
+  std::vector<TableEntry> entries;
   entries.reserve(now.count() + added_.size());
   for (size_t i = 0; i < now.count(); ++i) {
-    const Entry entry = entry_at(now.data, i);
+    const TableEntry entry = entry_at(now.data, i);
     if (!added_.contains(entry.key)) entries.push_back(entry);
   }
   if (now.data != nullptr) ::munmap(const_cast<char*>(now.data), now.size);
   for (const auto& [key, value] : added_) entries.push_back({key, value.hash, value.number});
   if (entries.size() > limit) {
-    const auto newer = [](const Entry& a, const Entry& b) { return a.number > b.number; };
+    const auto newer = [](const TableEntry& a, const TableEntry& b) { return a.number > b.number; };
     std::nth_element(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(limit), entries.end(),
                      newer);
     entries.resize(limit);
   }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.key < b.key; });
+  std::sort(entries.begin(), entries.end(),
+            [](const TableEntry& a, const TableEntry& b) { return a.key < b.key; });
   std::string bytes(magic);
   bytes.reserve(bytes.size() + entries.size() * entry_size);
-  for (const Entry& entry : entries) {
+  for (const TableEntry& entry : entries) {
     bytes += base::as_bytes(entry.key);
     bytes += base::as_bytes(entry.hash);
     bytes.append(reinterpret_cast<const char*>(&entry.number), sizeof entry.number);
