@@ -5,6 +5,7 @@ build_packages="build-essential cmake ninja-build pkg-config libzstd-dev libdefl
 test_packages="libgtest-dev python3 skopeo umoci runc jq libarchive-tools zstd util-linux procps
   docker-registry debsecan python3-apt python3-pip buildah nginx-light apache2-utils openssl curl gnupg librnp0 faketime debian-archive-keyring
   softhsm2 libp11-kit0 keyutils passt"
+arm64_packages="g++-aarch64-linux-gnu qemu-user-static"
 check_packages="clang-16 clang-format-16 clang-tidy-16 libclang-rt-16-dev"
 
 # Installs the packages of a list that are missing; says how if that is not allowed.
