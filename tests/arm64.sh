@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles everything for arm64 with Debian's cross compiler, runs unit tests under qemu-user, and builds the images of tests/e2e/cases,
+# Compiles minibuild for arm64 with Debian's cross compiler, runs unit tests under qemu-user, and builds the images of tests/e2e/cases,
 # whose digests are those of amd64. Needs Debian 12 on amd64. Beside the missing packages of tests/packages.sh nothing is installed: the
 # libraries for arm64 are unpacked below build-arm64/root.
 set -euo pipefail
@@ -36,11 +36,11 @@ CONF
 fi
 
 cmake --preset arm64 > /dev/null
-cmake --build --preset arm64
+rooms=${ROOMS:-base}
+cmake --build --preset arm64 --target minibuild $(printf '%s_test ' $rooms)
 
-# Not under qemu-user: namespaces and filters of system calls (sandbox), servers and stages (registry, build).
-echo "not run under qemu-user: the tests of the rooms sandbox, registry and build"
-ctest --test-dir build-arm64 --output-on-failure --parallel "$(nproc)" -R '^(base|oci|tree|archive|spec|store|packages|trust)$'
+echo "run under qemu-user: the tests of the rooms $rooms (ROOMS names others; sandbox, registry and build need the real thing)"
+ctest --test-dir build-arm64 --output-on-failure -R "^($(printf '%s' "$rooms" | tr ' ' '|'))\$"
 
 # The images of the cases have the same digests, trees and configs as on amd64.
 cat > build-arm64/emulated << END

@@ -100,7 +100,7 @@ std::string predicate_type_of(const std::string& word) {
         return letters.find(c) != std::string_view::npos || others.find(c) != std::string_view::npos;
       });
   if (has_scheme && base::is_utf8(word) &&
-      std::none_of(word.begin(), word.end(), [](char c) { return c >= 0 && c <= ' '; }))
+      std::none_of(word.begin(), word.end(), [](unsigned char c) { return c <= ' '; }))
     return word;
   throw base::Error(base::Code::usage, fmt::format("got the type '{}', want a URI or one of {}",
                                                    base::printable(word), base::join(words, ", ")));
