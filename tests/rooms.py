@@ -5,7 +5,7 @@ import re
 import sys
 
 LEVELS = {"base": 0, "oci": 1, "tree": 1, "spec": 2, "archive": 2, "store": 3, "sandbox": 3, "registry": 3, "packages": 3,
-          "trust": 4, "build": 5, "cli": 6}
+          "trust": 4, "project": 5, "build": 6, "pipeline": 7, "cli": 8}
 FORBIDDEN = {"util", "utils", "common", "core", "misc", "helper", "helpers", "manager"}
 # Where a third-party library may be used: the room that exists for it.
 ONLY_IN = {"zstd.h": {"archive"}, "libdeflate.h": {"archive"}, "zlib.h": {"archive", "packages"}, "libfyaml.h": {"spec"},

@@ -69,7 +69,7 @@ void append(Target& target, const std::string& path, const std::string& start, c
 
 }  // namespace
 
-tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file) {
+tree::Accounts all_accounts(const tree::FileTree& tree, const project::SpecFile& file) {
   tree::Accounts all = accounts_of(tree);
   const std::vector<tree::Group> groups = groups_of(file.spec, all);
   for (const spec::AccountUser& added : file.spec.users) {
@@ -77,9 +77,9 @@ tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file) {
     for (const tree::User& there : all.users)
       if ((there.name == user.name || there.uid == user.uid) &&
           (there.name != user.name || there.uid != user.uid))
-        fail_at(file, added.position, Code::failed,
-                fmt::format("cannot add the user {} with uid {}: the base has {} with uid {}", user.name,
-                            user.uid, there.name, there.uid));
+        project::fail_at(file, added.position, Code::failed,
+                         fmt::format("cannot add the user {} with uid {}: the base has {} with uid {}",
+                                     user.name, user.uid, there.name, there.uid));
     const auto same = [&](const tree::User& there) { return there.name == user.name; };
     if (std::none_of(all.users.begin(), all.users.end(), same)) all.users.push_back(user);
   }
@@ -87,9 +87,9 @@ tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file) {
     const auto same = [&](const tree::Group& there) { return there.name == group.name; };
     const auto there = std::find_if(all.groups.begin(), all.groups.end(), same);
     if (there != all.groups.end() && there->gid != group.gid)
-      fail_at(file, {1, 1}, Code::failed,
-              fmt::format("cannot add the group {} with gid {}: the base has it with gid {}", group.name,
-                          group.gid, there->gid));
+      project::fail_at(file, {1, 1}, Code::failed,
+                       fmt::format("cannot add the group {} with gid {}: the base has it with gid {}",
+                                   group.name, group.gid, there->gid));
     if (there == all.groups.end()) all.groups.push_back(group);
   }
   return all;

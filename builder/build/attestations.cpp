@@ -60,8 +60,9 @@ std::vector<std::string> credential_args(const std::map<std::string, std::string
 }
 
 std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted,
-                                        const std::string& spec_path, const Options& options,
-                                        const Lock& lock, const Invocation& invocation, store::Cache& cache) {
+                                        const project::Project& project, const Options& options,
+                                        const project::Lock& lock, const Invocation& invocation,
+                                        store::Cache& cache) {
   std::vector<Statement> statements;
   const auto forms = secret_forms_of(options);
   const std::vector<trust::SbomFormat> formats = formats_of(wanted);
@@ -81,10 +82,10 @@ std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted
     }
   }
   if (!wanted.provenance) return statements;
-  trust::Provenance provenance = describe_build(spec_path, options, lock, built, invocation);
+  trust::Provenance provenance = describe_build(project, options, lock, built, invocation);
   std::map<std::string, std::string> hidden = options.secrets;
-  for (const std::string& name : credential_args(options.set))
-    hidden.emplace("--set " + name, options.set.at(name));
+  for (const std::string& name : credential_args(project.set()))
+    hidden.emplace("--set " + name, project.set().at(name));
   trust::hide_secrets(provenance, hidden);
   const std::string statement = trust::provenance_statement(subjects_of(built), provenance);
   refuse_secrets(*forms, statement, "the image's provenance");

@@ -11,7 +11,6 @@
 #include "builder/build/credentials.h"
 #include "builder/build/describe.h"
 #include "builder/build/enforce.h"
-#include "builder/build/inputs.h"
 #include "builder/build/libraries.h"
 #include "builder/build/notes.h"
 #include "builder/build/packages.h"
@@ -34,10 +33,10 @@ class Shared {
  public:
   StageMemory memory;
 
-  // The base of this key, made by whoever asks first; the others wait for it. Specs stand on each other in no
-  // circle.
+  // The image of this spec, made by whoever asks first; the others wait for it. Specs stand on each other in
+  // no circle.
   template <typename Make>
-  Base once(const std::string& key, Make make) {
+  Base once(const project::SpecFile* key, Make make) {
     std::promise<Base> promise;
     std::shared_future<Base> known;
     {
@@ -59,58 +58,12 @@ class Shared {
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::shared_future<Base>> bases_;
+  std::map<const project::SpecFile*, std::shared_future<Base>> bases_;
 };
 
 // A build of one spec; specs that it stands on are builds of their own.
 class Build {
- public:
-  Build(std::string spec_path, const Options& options, store::Cache& cache, Progress& progress,
-        std::set<std::string> above, Shared& shared)
-      : spec_path_(std::move(spec_path)),
-        options_(options),
-        cache_(cache),
-        progress_(progress),
-        above_(std::move(above)),
-        shared_(shared) {}
-
-  Built run() {
-    Built built;
-    const std::vector<oci::Platform> platforms = platforms_of(spec_path_, options_);
-    check_bases(platforms.front());
-    for (const oci::Platform& platform : platforms) build_platform(platform, built);
-    if (built.set.images.size() > 1) {
-      add_index(last_file_, built.set);
-      refuse_secrets(*options_.secret_forms, built.set.index_json, "the image's index");
-    }
-    built.names = last_file_.spec.images;
-    built.ledger = options_.ledger;
-    built.attest = last_file_.spec.attest;
-    built.files = static_cast<uint64_t>(built.trees.empty() ? 0 : built.trees.front().size());
-    built.phases = phases_;
-    return built;
-  }
-
-  tree::FileTree run_stage() {
-    const oci::Platform platform = platforms_of(spec_path_, options_).front();
-    check_bases(platform);
-    const SpecFile file = load_spec(spec_path_, options_.set, platform);
-    refuse_secrets(*options_.secret_forms, file, options_.set);
-    const auto is_it = [&](const spec::Stage& stage) { return stage.name == options_.stage; };
-    if (std::none_of(file.spec.stages.begin(), file.spec.stages.end(), is_it)) {
-      std::vector<std::string> names;
-      for (const spec::Stage& stage : file.spec.stages) names.push_back(stage.name);
-      throw base::Error(Code::usage,
-                        fmt::format("{} has no stage '{}'; its stages are: {}", spec_path_, options_.stage,
-                                    names.empty() ? "none" : base::join(names, ", ")));
-    }
-    const StageResults results = stages(file, {options_.stage}, platform);
-    return with_time(results.at(options_.stage)->tree, epoch(file));
-  }
-
- private:
-  int64_t epoch(const SpecFile& file) const { return file.spec.epoch.value_or(options_.epoch.value_or(0)); }
-
+  // A phase of the build, by its name, with the seconds that it takes.
   template <typename Task>
   auto timed(const std::string& name, Task task) {
     const double start = options_.clock ? options_.clock() : 0;
@@ -125,31 +78,80 @@ class Build {
     return result;
   }
 
-  StageResults stages(const SpecFile& file, const std::vector<std::string>& targets,
-                      const oci::Platform& platform) {
+ public:
+  // `below`: null for the project's own spec.
+  Build(const project::Project& project, const project::SpecFile* below, const Options& options,
+        store::Cache& cache, Progress& progress, Shared& shared)
+      : project_(project),
+        below_(below),
+        options_(options),
+        cache_(cache),
+        progress_(progress),
+        shared_(shared) {}
+
+  Built run() {
+    Built built;
+    if (below_ != nullptr) {
+      build_platform(*below_, built);
+    } else {
+      const std::vector<oci::Platform> platforms = project_.platforms();
+      check_bases(platforms.front());
+      for (const oci::Platform& platform : platforms)
+        build_platform(*timed("spec", [&] { return &project_.top(platform); }), built);
+      const project::SpecFile& last = project_.top(platforms.back());
+      if (built.set.images.size() > 1) {
+        add_index(last, built.set);
+        refuse_secrets(*options_.secret_forms, built.set.index_json, "the image's index");
+      }
+      built.names = last.spec.images;
+      built.attest = last.spec.attest;
+    }
+    built.ledger = options_.ledger;
+    built.files = static_cast<uint64_t>(built.trees.empty() ? 0 : built.trees.front().size());
+    built.phases = phases_;
+    return built;
+  }
+
+  tree::FileTree run_stage() {
+    const oci::Platform platform = project_.platforms().front();
+    check_bases(platform);
+    const project::SpecFile& file = project_.top(platform);
+    refuse_secrets(*options_.secret_forms, file);
+    const auto is_it = [&](const spec::Stage& stage) { return stage.name == options_.stage; };
+    if (std::none_of(file.spec.stages.begin(), file.spec.stages.end(), is_it)) {
+      std::vector<std::string> names;
+      for (const spec::Stage& stage : file.spec.stages) names.push_back(stage.name);
+      throw base::Error(
+          Code::usage, fmt::format("{} has no stage '{}'; its stages are: {}", file.spec.file, options_.stage,
+                                   names.empty() ? "none" : base::join(names, ", ")));
+    }
+    const StageResults results = stages(file, {options_.stage});
+    return with_time(results.at(options_.stage)->tree, epoch(file));
+  }
+
+ private:
+  int64_t epoch(const project::SpecFile& file) const {
+    return file.spec.epoch.value_or(options_.epoch.value_or(0));
+  }
+
+  StageResults stages(const project::SpecFile& file, const std::vector<std::string>& targets) {
     const ReadBase read = [&](const spec::Base& base) { return read_base(file, base, oci::host_platform()); };
-    static_cast<void>(platform);
-    const StageContext context{file, options_, cache_, progress_, read, epoch(file), shared_.memory};
+    const StageContext context{project_,  file, options_,    cache_,
+                               progress_, read, epoch(file), shared_.memory};
     return run_stages(needed_stages(file.spec, targets), context);
   }
 
-  Base read_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform) {
+  Base read_base(const project::SpecFile& file, const spec::Base& wanted, const oci::Platform& platform) {
     if (const auto* other = std::get_if<spec::BaseSpec>(&wanted.what))
       return read_spec_base(file, *other, platform);
     return read_plain_base(file, wanted, platform, cache_, options_.registries, options_.ledger.get());
   }
 
-  Base read_spec_base(const SpecFile& file, const spec::BaseSpec& other, const oci::Platform& platform) {
-    const std::string path = beside(file, other.path);
-    Options options = options_;
-    options.platforms = {platform};
-    options.stage.clear();
-    options.set = declared_of(path, options.set, platform);
-    options.top = options_.top;
-    return shared_.once(key_of(path, options, platform), [&] {
-      std::set<std::string> above = above_;
-      above.insert(real_name(spec_path_));
-      Built built = Build(path, options, cache_, progress_, above, shared_).run();
+  Base read_spec_base(const project::SpecFile& file, const spec::BaseSpec& other,
+                      const oci::Platform& platform) {
+    const project::SpecFile& below = project_.below(file, other, platform);
+    return shared_.once(&below, [&] {
+      Built built = Build(project_, &below, options_, cache_, progress_, shared_).run();
       Base base;
       base.names = built.bases;
       base.image = std::move(built.set.images.front());
@@ -160,46 +162,10 @@ class Build {
   }
 
   void check_bases(const oci::Platform& platform) const {
-    if (!above_.empty()) return;
-    std::set<std::string> fine;
-    refuse_cycles(spec_path_, options_.set, platform, {}, fine);
-  }
-
-  static std::string real_name(const std::string& path) {
-    return path.starts_with(shipped_prefix) ? path : base::real_path(path);
-  }
-
-  static std::string key_of(const std::string& path, const Options& options, const oci::Platform& platform) {
-    std::string key = real_name(path) + '\0' + oci::to_string(platform);
-    for (const auto& [name, value] : options.set) key += '\0' + name + '=' + value;
-    return key;
-  }
-
-  // Before anything is built: specs on specs are built once each, by whoever needs one first, and others
-  // wait.
-  void refuse_cycles(const std::string& path, const std::map<std::string, std::string>& set,
-                     const oci::Platform& platform, std::vector<std::string> above,
-                     std::set<std::string>& fine) const {
-    const SpecFile file = load_spec(path, set, platform);
-    above.push_back(real_name(path));
-    const bool top = above.size() == 1;
-    std::vector<const spec::Base*> bases = {&file.spec.base};
-    const std::vector<std::string> targets =
-        top && !options_.stage.empty() ? std::vector{options_.stage} : stages_of_image(file.spec);
-    for (const spec::Stage* stage : needed_stages(file.spec, targets)) bases.push_back(&stage->base);
-    for (const spec::Base* one : bases) {
-      const auto* other = std::get_if<spec::BaseSpec>(&one->what);
-      if (other == nullptr) continue;
-      const std::string next = beside(file, other->path);
-      if (std::find(above.begin(), above.end(), real_name(next)) != above.end())
-        fail_at(file, one->position, Code::usage, fmt::format("the spec '{}' stands on itself", other->path));
-      if (above.size() > 16)
-        fail_at(file, one->position, Code::usage, "more than 16 specs stand on each other");
-      // What is above one that was seen to be fine may be longer here, but not in a circle.
-      if (!fine.contains(real_name(next)))
-        refuse_cycles(next, declared_of(next, set, platform), platform, above, fine);
-    }
-    fine.insert(above.back());
+    project_.refuse_cycles(platform, [&](const project::SpecFile& file, bool is_top) {
+      return needed_stages(file.spec, is_top && !options_.stage.empty() ? std::vector{options_.stage}
+                                                                        : stages_of_image(file.spec));
+    });
   }
 
   // What a stage left has the times at which its commands ran, which must not reach an image.
@@ -215,11 +181,12 @@ class Build {
   }
 
   // The stage's tree as a base: its whole content becomes the image's own layer.
-  Base stage_base(const SpecFile& file, const spec::BaseStage& stage, const StageResults& results) const {
+  Base stage_base(const project::SpecFile& file, const spec::BaseStage& stage,
+                  const StageResults& results) const {
     Base base;
     for (const auto& [path, node] : results.at(stage.name)->tree.nodes())
       if (const std::string why = why_not_in_image(path); !why.empty())
-        fail_at(
+        project::fail_at(
             file, file.spec.base.position, Code::failed,
             fmt::format(
                 "cannot make an image of the stage '{}': /{}: {}; remove it in the stage, or 'copy' what the "
@@ -230,7 +197,7 @@ class Build {
     return base;
   }
 
-  void assemble(const SpecFile& file, const StageResults& results, const oci::Platform& platform,
+  void assemble(const project::SpecFile& file, const StageResults& results, const oci::Platform& platform,
                 tree::FileTree& tree, std::set<std::string>& written) {
     Target target{file, tree, epoch(file), all_accounts(tree, file), nullptr, &written};
     const Sources sources(file, results, platform, cache_, options_);
@@ -243,11 +210,10 @@ class Build {
                      fmt::format("warning: nothing in the image matches '{}'", base::printable(glob)));
   }
 
-  MadeLayer write_plan(const SpecFile& file, const archive::LayerPlan& plan, std::string comment) {
+  MadeLayer write_plan(const project::SpecFile& file, const archive::LayerPlan& plan, std::string comment) {
     const archive::Compression compression = compression_of(file.spec.compression);
     const auto report = [this](uint64_t done, uint64_t total) {
-      if (options_.cancelled != nullptr && *options_.cancelled)
-        throw base::Error(Code::interrupted, "interrupted");
+      if (options_.cancelled != nullptr && *options_.cancelled) throw base::Interrupted();
       progress_.layer(done, total);
     };
     const archive::Layer layer =
@@ -259,7 +225,7 @@ class Build {
   }
 
   // What is copied and written; `above` is the tree that it was planned from.
-  void write(const SpecFile& file, archive::LayerPlan whole, const tree::FileTree& above,
+  void write(const project::SpecFile& file, archive::LayerPlan whole, const tree::FileTree& above,
              std::vector<MadeLayer>& layers, bool first) {
     if (whole.empty() && !first) return;
     refuse_secrets(*options_.secret_forms, whole, "the image");
@@ -273,10 +239,10 @@ class Build {
   }
 
   // Puts the packages of the image into its tree.
-  std::optional<Packaged> put_packages(const SpecFile& file, const oci::Platform& platform,
+  std::optional<Packaged> put_packages(const project::SpecFile& file, const oci::Platform& platform,
                                        tree::FileTree& tree) {
     std::optional<Packaged> packaged =
-        add_packages(file, nullptr, platform, tree, epoch(file), options_, cache_);
+        add_packages(project_, file, nullptr, platform, tree, epoch(file), options_, cache_);
     if (!packaged) return packaged;
     for (const std::string& warning : packaged->installation.warnings)
       progress_.note("packages", "warning: " + warning);
@@ -285,7 +251,7 @@ class Build {
   }
 
   // Certificates that the spec brought, into the bundle of the base or of the packages.
-  void trust_certificates(const SpecFile& file, const tree::FileTree& before,
+  void trust_certificates(const project::SpecFile& file, const tree::FileTree& before,
                           const std::optional<Packaged>& packaged, tree::FileTree& tree) {
     std::vector<std::string> warnings;
     const packages::Format format =
@@ -296,7 +262,7 @@ class Build {
     for (const std::string& warning : warnings) progress_.note("certificates", "warning: " + warning);
   }
 
-  Trimmed trim_packages(const SpecFile& file, const Base& base, const Packaged& packaged,
+  Trimmed trim_packages(const project::SpecFile& file, const Base& base, const Packaged& packaged,
                         const std::set<std::string>& written, const oci::Platform& platform,
                         tree::FileTree& tree) {
     const StartedCommand command = command_of(image_config(file, base, tree, platform, epoch(file)));
@@ -343,8 +309,9 @@ class Build {
 
   // What programs need and would not find. What the image starts is always looked at, all else where packages
   // say what belongs together: of the base once, then of what is put on it.
-  std::vector<trust::Violation> missing_libraries_of(const SpecFile& file, const oci::ImageConfig& config,
-                                                     const Base& base, const tree::FileTree& tree) {
+  std::vector<trust::Violation> missing_libraries_of(const project::SpecFile& file,
+                                                     const oci::ImageConfig& config, const Base& base,
+                                                     const tree::FileTree& tree) {
     static const tree::FileTree nothing;
     const auto supplier = [&](const std::string& library) {
       return package_with_library(library, options_, cache_);
@@ -367,8 +334,9 @@ class Build {
   }
 
   // What can be said before a layer is written; secrets of specs below too, all else of the image alone.
-  void enforce_before(const SpecFile& file, const ImagePolicy& policy, const oci::ImageConfig& config,
-                      const Base& base, const archive::LayerPlan& own, const tree::FileTree& tree) {
+  void enforce_before(const project::SpecFile& file, const ImagePolicy& policy,
+                      const oci::ImageConfig& config, const Base& base, const archive::LayerPlan& own,
+                      const tree::FileTree& tree) {
     refuse_secrets(*options_.secret_forms, config);
     refuse_secret_names(*options_.secret_forms, own, "the image");
     const int jobs = std::max(1, options_.jobs);
@@ -379,7 +347,7 @@ class Build {
     for (const auto& more : {find_credentials(own, tree, policy.baseline, cache_, jobs),
                              find_credentials(config, file.spec.annotations, policy.baseline)})
       found.insert(found.end(), more.begin(), more.end());
-    if (above_.empty()) {
+    if (is_top()) {
       std::vector<std::string> bases = bases_of(file.spec);
       for (const std::string& one : base.names) bases.push_back(one);
       const trust::Subject subject{tree, config, file.spec.images, bases};
@@ -392,10 +360,10 @@ class Build {
     enforce(file, policy, std::move(found), progress_);
   }
 
-  void enforce_after(const SpecFile& file, const ImagePolicy& policy, const store::Image& image,
+  void enforce_after(const project::SpecFile& file, const ImagePolicy& policy, const store::Image& image,
                      const Base& base, const tree::FileTree& tree) {
     refuse_secrets(*options_.secret_forms, image);
-    if (!above_.empty()) return;
+    if (!is_top()) return;
     std::vector<trust::Violation> found = missing_libraries_of(file, image.config, base, tree);
     uint64_t size = 0;
     for (const store::ImageLayer& layer : image.layers) size += layer.descriptor.size;
@@ -403,16 +371,13 @@ class Build {
     enforce(file, policy, std::move(found), progress_);
   }
 
-  void build_platform(const oci::Platform& platform, Built& built) {
-    last_file_ = timed("spec", [&] { return load_spec(spec_path_, options_.set, platform); });
-    const SpecFile& file = last_file_;
-    refuse_secrets(*options_.secret_forms, file, options_.set);
-    if (above_.empty() && (options_.provenance || file.spec.attest.provenance))
-      options_.ledger->note_contents();
+  void build_platform(const project::SpecFile& file, Built& built) {
+    const oci::Platform& platform = file.platform;
+    refuse_secrets(*options_.secret_forms, file);
+    if (is_top() && (options_.provenance || file.spec.attest.provenance)) options_.ledger->note_contents();
     note_spec(*options_.ledger, file);
     built.epoch = epoch(file);
-    const StageResults results =
-        timed("stages", [&] { return stages(file, stages_of_image(file.spec), platform); });
+    const StageResults results = timed("stages", [&] { return stages(file, stages_of_image(file.spec)); });
     Base base = timed("base", [&] {
       const auto* stage = std::get_if<spec::BaseStage>(&file.spec.base.what);
       return stage != nullptr ? stage_base(file, *stage, results) : read_base(file, file.spec.base, platform);
@@ -478,12 +443,13 @@ class Build {
     built.trees.push_back(std::move(tree));
   }
 
-  std::string spec_path_;
+  bool is_top() const { return below_ == nullptr; }
+
+  const project::Project& project_;
+  const project::SpecFile* below_;
   const Options& options_;
   store::Cache& cache_;
   Progress& progress_;
-  std::set<std::string> above_;
-  SpecFile last_file_;
   Shared& shared_;
   std::vector<Phase> phases_;
 };
@@ -497,9 +463,8 @@ std::shared_ptr<const trust::SecretForms> secret_forms_of(const Options& options
 
 namespace {
 
-Options with_forms(const std::string& spec_path, const Options& options) {
+Options with_forms(const Options& options) {
   Options own = options;
-  own.top = spec_path;
   own.secret_forms = secret_forms_of(options);
   if (!own.ledger) own.ledger = std::make_shared<Ledger>();
   return own;
@@ -507,36 +472,37 @@ Options with_forms(const std::string& spec_path, const Options& options) {
 
 }  // namespace
 
-Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
+Built build_image(const project::Project& project, const Options& options, store::Cache& cache,
                   Progress& progress) {
-  const Options own = with_forms(spec_path, options);
+  const Options own = with_forms(options);
   DiscreetProgress discreet(progress, *own.secret_forms);
   try {
     Shared shared;
-    return Build(spec_path, own, cache, discreet, {}, shared).run();
+    return Build(project, nullptr, own, cache, discreet, shared).run();
   } catch (const base::Error& error) {
     throw without_secrets(*own.secret_forms, error);
   }
 }
 
-tree::FileTree build_stage(const std::string& spec_path, const Options& options, store::Cache& cache,
+tree::FileTree build_stage(const project::Project& project, const Options& options, store::Cache& cache,
                            Progress& progress) {
-  const Options own = with_forms(spec_path, options);
+  const Options own = with_forms(options);
   DiscreetProgress discreet(progress, *own.secret_forms);
   try {
     Shared shared;
-    return Build(spec_path, own, cache, discreet, {}, shared).run_stage();
+    return Build(project, nullptr, own, cache, discreet, shared).run_stage();
   } catch (const base::Error& error) {
     throw without_secrets(*own.secret_forms, error);
   }
 }
 
-void refuse_secrets_of_text(const std::string& text, const std::string& what, const Options& options) {
-  refuse_secrets(*secret_forms_of(options), text, what);
+void refuse_secrets_of_text(const std::string& text, const std::string& what,
+                            const trust::SecretForms& forms) {
+  refuse_secrets(forms, text, what);
 }
 
-void refuse_secrets_of_spec(const SpecFile& file, const Options& options) {
-  refuse_secrets(*secret_forms_of(options), file, options.set);
+void refuse_secrets_of_spec(const project::SpecFile& file, const trust::SecretForms& forms) {
+  refuse_secrets(forms, file);
 }
 
 }  // namespace minibuild::build

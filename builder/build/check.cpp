@@ -8,25 +8,26 @@
 #include "builder/build/copy.h"
 #include "builder/build/credentials.h"
 #include "builder/build/enforce.h"
-#include "builder/build/inputs.h"
 #include "builder/build/libraries.h"
 #include "builder/build/packages.h"
 #include "builder/build/resolve_packages.h"
 #include "builder/build/stages.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/lock.h"
+#include "minibuild/project/inputs.h"
 #include "minibuild/tree/accounts.h"
 
 namespace minibuild::build {
 
 namespace {
 
-void look_at(const SpecFile& file, const spec::Copy& copy, spec::Diagnostics& diagnostics) {
+void look_at(const project::SpecFile& file, const spec::Copy& copy, spec::Diagnostics& diagnostics) {
   const auto report = [&](const std::string& message) {
     diagnostics.push_back({spec::Severity::error, "missing-source", copy.position, message});
   };
   if (copy.image) {
-    if (copy.image->transport != oci::Transport::registry && !base::exists(beside(file, copy.image->path)))
+    if (copy.image->transport != oci::Transport::registry &&
+        !base::exists(project::beside(file, copy.image->path)))
       report(fmt::format("there is no {}", oci::to_string(*copy.image)));
     return;
   }
@@ -38,23 +39,23 @@ void look_at(const SpecFile& file, const spec::Copy& copy, spec::Diagnostics& di
     report(fmt::format("cannot copy '{}': it is not there", copy.from));
 }
 
-void look_at(const SpecFile& file, const spec::Base& base, spec::Diagnostics& diagnostics) {
+void look_at(const project::SpecFile& file, const spec::Base& base, spec::Diagnostics& diagnostics) {
   std::string path;
   if (const auto* other = std::get_if<spec::BaseSpec>(&base.what)) path = other->path;
   const auto* image = std::get_if<spec::BaseImage>(&base.what);
   if (image != nullptr && image->location.transport != oci::Transport::registry) path = image->location.path;
-  if (path.starts_with(shipped_prefix)) return;
-  if (!path.empty() && !base::exists(beside(file, path)))
+  if (path.starts_with(project::shipped_prefix)) return;
+  if (!path.empty() && !base::exists(project::beside(file, path)))
     diagnostics.push_back(
         {spec::Severity::error, "missing-source", base.position, fmt::format("there is no file '{}'", path)});
   if (image != nullptr)
     for (const std::string& key : image->verify_keys)
-      if (!base::exists(beside(file, key)))
+      if (!base::exists(project::beside(file, key)))
         diagnostics.push_back({spec::Severity::error, "missing-source", base.position,
                                fmt::format("there is no key file '{}'", key)});
 }
 
-spec::Diagnostics look_at_sources(const SpecFile& file) {
+spec::Diagnostics look_at_sources(const project::SpecFile& file) {
   spec::Diagnostics diagnostics;
   look_at(file, file.spec.base, diagnostics);
   for (const spec::Copy& copy : file.spec.copy) look_at(file, copy, diagnostics);
@@ -64,14 +65,14 @@ spec::Diagnostics look_at_sources(const SpecFile& file) {
   }
   for (const spec::Source& source : file.spec.sources)
     for (const std::string& key : source.keys)
-      if (!base::exists(beside(file, key)))
+      if (!base::exists(project::beside(file, key)))
         diagnostics.push_back({spec::Severity::error, "missing-source", source.position,
                                fmt::format("there is no key file '{}'", key)});
   return diagnostics;
 }
 
 // What `copy` and `files` bring from beside the spec.
-tree::FileTree local_tree(const SpecFile& file) {
+tree::FileTree local_tree(const project::SpecFile& file) {
   tree::FileTree tree;
   Target target{file, tree, 0, all_accounts(tree, file), nullptr};
   const LocalSource local(file);
@@ -104,7 +105,7 @@ bool knows_accounts(const spec::Spec& spec) {
 }
 
 // A user that the image will not have, where that can be known.
-void look_at_user(const SpecFile& file, tree::FileTree tree, spec::Diagnostics& diagnostics) {
+void look_at_user(const project::SpecFile& file, tree::FileTree tree, spec::Diagnostics& diagnostics) {
   if (!file.spec.user || !knows_accounts(file.spec)) return;
   try {
     Target target{file, tree, 0, all_accounts(tree, file), nullptr};
@@ -122,18 +123,16 @@ bool may_inherit(const spec::Spec& spec) {
 }
 
 // What the base names, and what the specs name that it is made by.
-std::vector<std::string> all_bases(const SpecFile& file, const std::map<std::string, std::string>& set,
+std::vector<std::string> all_bases(const project::Project& project, const project::SpecFile& file,
                                    int depth = 0) {
   std::vector<std::string> bases = bases_of(file.spec);
   const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what);
   if (other == nullptr || depth > 16) return bases;  // the build says that specs stand on each other
   try {
-    const std::string path = beside(file, other->path);
-    const std::map<std::string, std::string> below = declared_of(path, set, oci::host_platform());
-    for (std::string& base : all_bases(load_spec(path, below, oci::host_platform()), below, depth + 1))
+    for (std::string& base : all_bases(project, project.below(file, *other, file.platform), depth + 1))
       bases.push_back(std::move(base));
   } catch (const base::Error& error) {
-    fail_at(file, file.spec.base.position, error.code(), error.what());
+    project::fail_at(file, file.spec.base.position, error.code(), error.what());
   }
   return bases;
 }
@@ -166,23 +165,23 @@ trust::Violation unpinned(std::string message, const std::string& spec_path, spe
   trust::Violation violation;
   violation.rule = "unpinned";
   violation.message = std::move(message);
-  violation.fix =
-      fmt::format("run 'minibuild lock {}' and keep {} with the spec", spec_path, lock_path(spec_path));
+  violation.fix = fmt::format("run 'minibuild lock {}' and keep {} with the spec", spec_path,
+                              project::lock_path(spec_path));
   violation.position = position;
   return violation;
 }
 
 // Inputs from outside without a digest. That there is no lock file yet is said once: nothing is wrong with
 // the spec.
-std::vector<trust::Violation> unpinned_inputs(const SpecFile& file, const Options& options,
-                                              const std::optional<Lock>& lock,
+std::vector<trust::Violation> unpinned_inputs(const project::Project& project,
+                                              const std::optional<project::Lock>& lock,
                                               const spec::Diagnostics& locked_packages) {
-  const std::string& path = file.spec.file;
+  const std::string& path = project.path();
   const std::map<std::string, oci::Digest> pins =
-      lock ? pins_of(*lock) : std::map<std::string, oci::Digest>();
+      lock ? project::pins_of(*lock) : std::map<std::string, oci::Digest>();
   std::vector<std::pair<spec::Position, std::string>> open;
-  for (const OutsideInput& input : outside_inputs(path, options))
-    if (input.needs_lock && !pins.contains(input.name) && input.file.spec.file == path)
+  for (const project::OutsideInput& input : project::outside_inputs(project, project.platforms()))
+    if (input.needs_lock && !pins.contains(input.name) && input.file->spec.file == path)
       open.emplace_back(input.position, fmt::format("'{}'", base::printable(input.name)));
   std::vector<trust::Violation> found;
   if (!lock) {
@@ -197,16 +196,16 @@ std::vector<trust::Violation> unpinned_inputs(const SpecFile& file, const Option
     });
     std::vector<std::string> names;
     for (const auto& [position, name] : open) names.push_back(name);
-    found.push_back(unpinned(
-        fmt::format("not locked yet: what {} {} for is what a build finds at the time; "
-                    "the first one writes {}",
-                    base::join(names, ", "), names.size() == 1 ? "stands" : "stand", lock_path(path)),
-        path, open.front().first));
+    found.push_back(unpinned(fmt::format("not locked yet: what {} {} for is what a build finds at the time; "
+                                         "the first one writes {}",
+                                         base::join(names, ", "), names.size() == 1 ? "stands" : "stand",
+                                         project::lock_path(path)),
+                             path, open.front().first));
     return found;
   }
   for (const auto& [position, name] : open)
-    found.push_back(
-        unpinned(fmt::format("{} is not in the lock file {}", name, lock_path(path)), path, position));
+    found.push_back(unpinned(fmt::format("{} is not in the lock file {}", name, project::lock_path(path)),
+                             path, position));
   for (const spec::Diagnostic& one : locked_packages)
     if (one.severity == spec::Severity::warning) found.push_back(unpinned(one.message, path, one.position));
   return found;
@@ -214,12 +213,19 @@ std::vector<trust::Violation> unpinned_inputs(const SpecFile& file, const Option
 
 }  // namespace
 
-Checked check(const SpecFile& file, const Options& options, store::Cache& cache) {
+void drop_missing_baselines(project::SpecFile& file) {
+  std::erase_if(file.spec.policy.baselines, [&](const std::string& name) {
+    return !base::exists(project::path_beside(file.spec.directory, name));
+  });
+}
+
+Checked check(const project::Project& project, const project::SpecFile& file, const Options& options,
+              store::Cache& cache) {
   Checked checked;
   checked.wrong = look_at_sources(file);
-  const std::optional<Lock> lock = read_lock(file.spec.file);
+  const std::optional<project::Lock>& lock = project.lock();
   const spec::Diagnostics locked_packages =
-      examine_locked_packages(file.spec.file, options, lock.value_or(Lock{}), cache);
+      examine_locked_packages(project, options, lock.value_or(project::Lock{}), cache);
   for (const spec::Diagnostic& one : locked_packages)
     if (one.severity == spec::Severity::error) checked.wrong.push_back(one);
   if (spec::has_errors(checked.wrong)) return checked;
@@ -231,12 +237,12 @@ Checked check(const SpecFile& file, const Options& options, store::Cache& cache)
   static const tree::FileTree nothing;
   std::vector<trust::Violation> found = find_credentials(archive::difference(nothing, tree), tree,
                                                          policy.baseline, cache, std::max(1, options.jobs));
-  trust::examine_config({tree, config, file.spec.images, all_bases(file, options.set)}, policy.policy, found);
+  trust::examine_config({tree, config, file.spec.images, all_bases(project, file)}, policy.policy, found);
   trust::examine_accounts(tree, found);
   trust::examine_files(tree, found);
   for (const auto& more :
        {find_credentials(config, file.spec.annotations, policy.baseline), latest_bases(file.spec),
-        unpinned_inputs(file, options, lock, locked_packages), stages_with_network(file.spec)})
+        unpinned_inputs(project, lock, locked_packages), stages_with_network(file.spec)})
     found.insert(found.end(), more.begin(), more.end());
   heed_root(file.spec, policy.policy, found);
   // What the base brings is known when it is built: labels, and an entrypoint that 'cmd' is given to.

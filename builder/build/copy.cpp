@@ -48,7 +48,7 @@ bool matches_any(const tree::FileTree& tree, const tree::GlobPlace& wanted, std:
 
 }  // namespace
 
-LocalSource::LocalSource(const SpecFile& file) : file_(file) {
+LocalSource::LocalSource(const project::SpecFile& file) : file_(file) {
   for (const char* name : {".minibuildignore", ".dockerignore"}) {
     const std::string path = file.spec.directory + "/" + name;
     if (!base::exists(path)) continue;
@@ -71,7 +71,7 @@ LocalSource::LocalSource(const SpecFile& file) : file_(file) {
 Root LocalSource::select(const spec::Copy& copy) const {
   if (!ignore_errors_.empty()) throw base::Error(Code::usage, ignore_errors_);
   const auto refuse = [&](const std::string& why) {
-    fail_at(file_, copy.position, Code::failed, fmt::format("cannot copy '{}': {}", copy.from, why));
+    project::fail_at(file_, copy.position, Code::failed, fmt::format("cannot copy '{}': {}", copy.from, why));
   };
   const std::string top = base::real_path(file_.spec.directory);
   const auto on_disk = [&](const std::string& path) { return top + (path.empty() ? "" : "/" + path); };
@@ -183,7 +183,7 @@ class Copier {
 
  private:
   [[noreturn]] void fail(const std::string& message) const {
-    fail_at(target_.file, copy_.position, Code::failed, message);
+    project::fail_at(target_.file, copy_.position, Code::failed, message);
   }
 
   // What lies on this machine and the commands of the stage could not have read is in no image.
@@ -383,9 +383,8 @@ void at_entry(const spec::Copy& copy, const Target& target, Task task) {
   try {
     task();
   } catch (const base::Error& error) {
-    // Errors that already point into the spec begin with its name.
-    if (std::string_view(error.what()).starts_with(target.file.spec.file + ":")) throw;
-    fail_at(target.file, copy.position, error.code(), error.what());
+    if (error.place()) throw;
+    project::fail_at(target.file, copy.position, error.code(), error.what());
   }
 }
 
@@ -419,10 +418,11 @@ void apply_closure(PendingClosure& pending, Target& target) {
   const tree::Closure closure =
       tree::elf_closure(pending.starts, lookup, target.tree, {target.mtime, copy.closure_search});
   if (!closure.missing.empty())
-    fail_at(target.file, copy.position, Code::failed,
-            fmt::format("cannot bring the shared libraries{}: not found: {}; where a program finds one by "
-                        "itself, name its directory: closure: {{ search: [/directory] }}",
-                        place_of(copy), missing_text(closure.missing)));
+    project::fail_at(
+        target.file, copy.position, Code::failed,
+        fmt::format("cannot bring the shared libraries{}: not found: {}; where a program finds one by "
+                    "itself, name its directory: closure: {{ search: [/directory] }}",
+                    place_of(copy), missing_text(closure.missing)));
   for (const tree::ClosureEntry& entry : closure.entries) {
     // A link to a directory may be there, or have come just now: what is below it goes to that directory.
     const std::string path = target.tree.resolve(entry.path);
@@ -478,7 +478,7 @@ void apply_files(const std::vector<spec::FileEntry>& files, Target& target) {
       if (target.written != nullptr) target.written->insert(path);
       if (target.origins != nullptr) target.origins->push_back({path, entry.path});
     } catch (const base::Error& error) {
-      fail_at(target.file, entry.position, Code::failed, error.what());
+      project::fail_at(target.file, entry.position, Code::failed, error.what());
     }
   }
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "builder/build/root.h"
-#include "minibuild/build/spec_file.h"
+#include "minibuild/project/spec_file.h"
 #include "minibuild/tree/accounts.h"
 #include "minibuild/tree/elf.h"
 #include "minibuild/tree/file_tree.h"
@@ -17,12 +17,12 @@ namespace minibuild::build {
 /// The directory beside the spec, with its ignore file; read once, as far as it is needed.
 class LocalSource {
  public:
-  explicit LocalSource(const SpecFile& file);
+  explicit LocalSource(const project::SpecFile& file);
   /// The selected files of one `copy` entry as a root in which `from` has the same name as in the spec.
   Root select(const spec::Copy& copy) const;
 
  private:
-  const SpecFile& file_;
+  const project::SpecFile& file_;
   tree::IgnoreList ignore_;
   std::string ignore_name_;    // of the file; empty if there is none
   std::string ignore_errors_;  // rendered
@@ -46,7 +46,7 @@ struct PendingClosure {
 
 /// What putting things into a tree needs to know.
 struct Target {
-  const SpecFile& file;
+  const project::SpecFile& file;
   tree::FileTree& tree;
   int64_t mtime = 0;
   tree::Accounts accounts;                     // for owners by name
@@ -65,7 +65,7 @@ void apply_closures(Target& target);
 /// are.
 void apply_accounts(const spec::Spec& spec, Target& target);
 /// The accounts that owners and `user` are looked up in.
-tree::Accounts all_accounts(const tree::FileTree& tree, const SpecFile& file);
+tree::Accounts all_accounts(const tree::FileTree& tree, const project::SpecFile& file);
 /// Takes out what the globs match; those that match nothing are given back.
 std::vector<std::string> apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree);
 

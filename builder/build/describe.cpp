@@ -32,7 +32,7 @@ void add_path(spec::Environment& env) {
 namespace {
 
 // The user as numbers, `uid:gid`.
-std::string numeric_user(const SpecFile& file, const Base& base, const tree::FileTree& tree) {
+std::string numeric_user(const project::SpecFile& file, const Base& base, const tree::FileTree& tree) {
   const bool written = file.spec.user.has_value();
   const std::string user = written ? *file.spec.user : base.image ? base.image->config.user : "";
   const spec::Position position = written ? spec::position_of(file.spec, "user") : spec::Position{1, 1};
@@ -41,8 +41,8 @@ std::string numeric_user(const SpecFile& file, const Base& base, const tree::Fil
     try {
       identity = tree::resolve_user(user, tree::read_accounts(tree));
     } catch (const base::Error& error) {
-      fail_at(file, position, written ? Code::usage : Code::failed,
-              std::string(error.what()) + "; write its number, or add it under 'accounts'");
+      project::fail_at(file, position, written ? Code::usage : Code::failed,
+                       std::string(error.what()) + "; write its number, or add it under 'accounts'");
     }
   }
   return fmt::format("{}:{}", identity.uid, identity.gid);
@@ -50,7 +50,7 @@ std::string numeric_user(const SpecFile& file, const Base& base, const tree::Fil
 
 }  // namespace
 
-oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree::FileTree& tree,
+oci::ImageConfig image_config(const project::SpecFile& file, const Base& base, const tree::FileTree& tree,
                               const oci::Platform& platform, int64_t epoch) {
   const spec::Spec& spec = file.spec;
   oci::ImageConfig config;
@@ -83,7 +83,7 @@ size_t filled(const std::vector<oci::History>& history) {
                                            [](const oci::History& entry) { return !entry.empty_layer; }));
 }
 
-store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base& base,
+store::Image describe(const project::SpecFile& file, oci::ImageConfig config, const Base& base,
                       const std::vector<store::ImageLayer>& base_layers, const std::vector<MadeLayer>& layers,
                       int64_t epoch) {
   store::Image image;
@@ -125,7 +125,7 @@ store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base&
   return image;
 }
 
-void add_index(const SpecFile& file, store::ImageSet& set) {
+void add_index(const project::SpecFile& file, store::ImageSet& set) {
   oci::ImageIndex index;
   for (const store::Image& image : set.images) index.manifests.push_back(image.descriptor);
   index.annotations = file.spec.annotations;

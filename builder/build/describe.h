@@ -22,7 +22,7 @@ void merge_sorted(std::vector<std::string>& values, const std::vector<std::strin
 
 /// The config before the layers are known: the base's, with what the spec says. Throws Error at the spec's
 /// place if its user is not known.
-oci::ImageConfig image_config(const SpecFile& file, const Base& base, const tree::FileTree& tree,
+oci::ImageConfig image_config(const project::SpecFile& file, const Base& base, const tree::FileTree& tree,
                               const oci::Platform& platform, int64_t epoch);
 
 /// A layer that this build made, and what the history says of it.
@@ -34,12 +34,12 @@ struct MadeLayer {
 /// Config, manifest and descriptors over the base's layers and those made here, which come last. On a base
 /// from a registry the manifest says so, unless the spec does: `org.opencontainers.image.base.name` and
 /// `.digest` (annotations.md); the digest is that of the base's manifest for the platform.
-store::Image describe(const SpecFile& file, oci::ImageConfig config, const Base& base,
+store::Image describe(const project::SpecFile& file, oci::ImageConfig config, const Base& base,
                       const std::vector<store::ImageLayer>& base_layers, const std::vector<MadeLayer>& layers,
                       int64_t epoch);
 
 /// The index over the images of several platforms.
-void add_index(const SpecFile& file, store::ImageSet& set);
+void add_index(const project::SpecFile& file, store::ImageSet& set);
 
 /// The number of layers that a history tells of.
 size_t filled(const std::vector<oci::History>& history);

@@ -156,7 +156,6 @@ Downloaded fetch_file(const std::string& url, const std::optional<oci::Digest>& 
   } catch (const NotThere& error) {
     throw NotThere(error.code(), why(error));
   } catch (const base::Error& error) {
-    if (error.code() == base::Code::interrupted) throw;
     throw base::Error(error.code(), why(error));
   }
 }

@@ -28,7 +28,7 @@ spec::Policy read_shared(const std::string& path, const std::string& name) {
 trust::Baseline read_baselines(const ImagePolicy& policy) {
   trust::Baseline all;
   for (const std::string& name : policy.policy.baselines) {
-    const std::string path = path_beside(policy.directory, name);
+    const std::string path = project::path_beside(policy.directory, name);
     all.entries.merge(trust::parse_baseline(base::read_file(path, max_baseline), path).entries);
   }
   return all;
@@ -62,7 +62,7 @@ spec::Position position_of_rule(const spec::Spec& spec, const std::string& rule)
 trust::Advisories advisories_of(const ImagePolicy& policy, store::Cache& cache) {
   trust::Advisories advisories;
   for (const std::string& name : policy.policy.databases)
-    trust::add_advisories(advisories, path_beside(policy.directory, name), cache);
+    trust::add_advisories(advisories, project::path_beside(policy.directory, name), cache);
   if (policy.policy.databases.empty()) advisories = trust::open_feeds(trust::stored_feeds(cache), cache);
   // A gate does not open because a download failed.
   if (!advisories.passed_over().empty())
@@ -124,16 +124,17 @@ std::vector<trust::Violation> exceeding(const trust::Inventory& inventory,
 
 }  // namespace
 
-ImagePolicy load_policy(const SpecFile& file) {
+ImagePolicy load_policy(const project::SpecFile& file) {
   ImagePolicy loaded{file.spec.policy, {}, file.spec.directory};
   for (const std::string& name : loaded.policy.baselines)
-    if (const std::string path = beside(file, name); !base::exists(path))
-      fail_at(file, loaded.policy.position, Code::usage,
-              fmt::format("there is no baseline '{}'; write one: minibuild check --write-baseline {} {}",
-                          name, path, file.spec.file));
+    if (const std::string path = project::beside(file, name); !base::exists(path))
+      project::fail_at(
+          file, loaded.policy.position, Code::usage,
+          fmt::format("there is no baseline '{}'; write one: minibuild check --write-baseline {} {}", name,
+                      path, file.spec.file));
   for (const std::string& name : loaded.policy.databases)
-    if (const std::string path = path_beside(loaded.directory, name); !base::exists(path))
-      fail_at(
+    if (const std::string path = project::path_beside(loaded.directory, name); !base::exists(path))
+      project::fail_at(
           file, loaded.policy.position, Code::usage,
           fmt::format("there are no advisories at '{}' ({}); fetch some with 'minibuild scan --update' and "
                       "leave 'vulnerability-db' out, or put them there",
@@ -141,7 +142,7 @@ ImagePolicy load_policy(const SpecFile& file) {
   try {
     loaded.baseline = read_baselines(loaded);
   } catch (const base::Error& error) {
-    fail_at(file, loaded.policy.position, Code::usage, error.what());
+    project::fail_at(file, loaded.policy.position, Code::usage, error.what());
   }
   return loaded;
 }
@@ -157,7 +158,7 @@ ImagePolicy image_policy(const std::string& path) {
   return loaded;
 }
 
-void place(const SpecFile& file, std::vector<trust::Violation>& violations) {
+void place(const project::SpecFile& file, std::vector<trust::Violation>& violations) {
   for (trust::Violation& one : violations) {
     const auto unless_known = [&](spec::Position position) {
       if (one.position.line == 0) one.position = position;
@@ -190,8 +191,8 @@ spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations
   return diagnostics;
 }
 
-void enforce(const SpecFile& file, const ImagePolicy& policy, std::vector<trust::Violation> violations,
-             Progress& progress) {
+void enforce(const project::SpecFile& file, const ImagePolicy& policy,
+             std::vector<trust::Violation> violations, Progress& progress) {
   violations = trust::apply(policy.policy, std::move(violations));
   place(file, violations);
   violations = trust::merged(violations);
@@ -259,7 +260,7 @@ std::vector<std::string> bases_of(const spec::Spec& spec) {
   return {remote ? image->location.path : oci::to_string(image->location)};
 }
 
-std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const ImagePolicy& policy,
+std::vector<trust::Violation> vulnerabilities_of(const project::SpecFile& file, const ImagePolicy& policy,
                                                  const tree::FileTree& tree, store::Cache& cache,
                                                  Progress& progress) {
   if (!policy.policy.max_severity) return {};
@@ -272,7 +273,7 @@ std::vector<trust::Violation> vulnerabilities_of(const SpecFile& file, const Ima
   try {
     return vulnerabilities_of(policy, inventory, cache, !file.spec.packages.empty());
   } catch (const base::Error& error) {
-    fail_at(file, policy.policy.max_severity_position, error.code(), error.what());
+    project::fail_at(file, policy.policy.max_severity_position, error.code(), error.what());
   }
 }
 

@@ -81,8 +81,7 @@ void KeptDirectories::lock(Directory& directory, const std::string& inside,
   while (!(directory.lock = cache_.try_lock_mount(directory.id))) {
     if (!told) waits(inside);
     told = true;
-    if (options_.cancelled != nullptr && *options_.cancelled)
-      throw base::Error(Code::interrupted, "interrupted");
+    if (options_.cancelled != nullptr && *options_.cancelled) throw base::Interrupted();
     ::usleep(50'000);
   }
 }

@@ -21,7 +21,7 @@ class KeptDirectories {
  public:
   /// `directories` are paths in the sandbox. Waits for whoever uses one; `waits` is called once if so. With
   /// StageRuns::anew they are emptied, with StageRuns::apart they are new ones that go with this object.
-  /// Throws Error{Code::interrupted}.
+  /// Throws Interrupted.
   KeptDirectories(const std::vector<std::string>& directories, const std::string& project,
                   const Options& options, store::Cache& cache,
                   const std::function<void(const std::string& directory)>& waits);

@@ -81,7 +81,8 @@ namespace {
 
 // Without `./`, which a name beside a spec brings.
 std::string plain(const std::string& path) {
-  return path.starts_with(shipped_prefix) ? path : std::filesystem::path(path).lexically_normal().string();
+  return path.starts_with(project::shipped_prefix) ? path
+                                                   : std::filesystem::path(path).lexically_normal().string();
 }
 
 base::Hash hash_of(const tree::Content& content) {
@@ -106,13 +107,14 @@ base::Hash hash_of_file(const std::string& path) {
 
 }  // namespace
 
-void note_spec(Ledger& ledger, const SpecFile& file) {
+void note_spec(Ledger& ledger, const project::SpecFile& file) {
   ledger.add(trust::resource("spec", plain(file.spec.file), oci::digest_of(file.source)));
   if (file.policy_digest)
-    ledger.add(trust::resource("policy", plain(beside(file, file.spec.policy.file)), *file.policy_digest));
+    ledger.add(
+        trust::resource("policy", plain(project::beside(file, file.spec.policy.file)), *file.policy_digest));
 }
 
-void note_copy(Ledger& ledger, const SpecFile& file, const spec::Copy& copy, Root root) {
+void note_copy(Ledger& ledger, const project::SpecFile& file, const spec::Copy& copy, Root root) {
   if (!ledger.notes_contents()) return;
   spec::Copy own = copy;
   own.to = "/here/";
@@ -128,7 +130,7 @@ void note_copy(Ledger& ledger, const SpecFile& file, const spec::Copy& copy, Roo
   std::map<std::string, base::Hash> hashes;
   for (const auto& [path, node] : tree.nodes())
     if (node.type == tree::NodeType::file) hashes[path.substr(5)] = hash_of(node.content);
-  const std::string name = plain(beside(file, copy.from));
+  const std::string name = plain(project::beside(file, copy.from));
   if (is_file && hashes.size() == 1)
     return ledger.add(trust::resource("file", name, oci::Digest{hashes.begin()->second}));
   base::Sha256 list;
@@ -136,7 +138,7 @@ void note_copy(Ledger& ledger, const SpecFile& file, const spec::Copy& copy, Roo
   ledger.add({"directory", name, {{"dirHash1", base::to_hex(list.finish())}}, "", "", {}});
 }
 
-void note_image(Ledger& ledger, const SpecFile& file, const oci::ImageLocation& location,
+void note_image(Ledger& ledger, const project::SpecFile& file, const oci::ImageLocation& location,
                 const oci::Platform& platform, store::Cache& cache, const Registries& registries) {
   if (location.transport == oci::Transport::registry) {
     if (const auto digest = pinned_digest(location, registries))
@@ -145,7 +147,7 @@ void note_image(Ledger& ledger, const SpecFile& file, const oci::ImageLocation& 
   }
   if (!ledger.notes_contents()) return;
   // A docker-archive has no manifest; what names it is the file's own hash.
-  const oci::ImageLocation place = beside(file, location);
+  const oci::ImageLocation place = project::beside(file, location);
   const oci::Digest digest = place.transport == oci::Transport::docker_archive
                                  ? oci::Digest{hash_of_file(place.path)}
                                  : open_image(place, cache, registries).top.digest;

@@ -63,7 +63,7 @@ std::string at_its_snapshot(const std::string& url, const std::string& directory
 }
 
 // `NAME_VERSION_ARCHITECTURE.deb`, as all archives have it; a name of another form says nothing.
-bool contradicts(const std::string& file, const LockedPackage& package) {
+bool contradicts(const std::string& file, const project::LockedPackage& package) {
   if (!file.ends_with(".deb")) return false;
   const std::vector<std::string> parts = base::split(file.substr(0, file.size() - 4), '_');
   if (parts.size() != 3) return false;
@@ -76,12 +76,13 @@ bool contradicts(const std::string& file, const LockedPackage& package) {
          !parts[1].starts_with(without_epoch);
 }
 
-bool fits_deb(const LockedPackage& package, const std::string& directory) {
+bool fits_deb(const project::LockedPackage& package, const std::string& directory) {
   const auto segments = below(package.url, directory);
   return segments && !segments->back().ends_with(".apk") && !contradicts(segments->back(), package);
 }
 
-bool fits_apk(const LockedPackage& package, const std::string& directory, const std::string& architecture) {
+bool fits_apk(const project::LockedPackage& package, const std::string& directory,
+              const std::string& architecture) {
   const auto segments = below(package.url, directory);
   return segments && segments->size() == 2 && segments->front() == architecture &&
          segments->back() == package.name + "-" + package.version + ".apk";
@@ -96,7 +97,7 @@ std::vector<std::string> directories_of(const spec::Source& source) {
 
 }  // namespace
 
-std::string source_of(const LockedPackage& package, const std::vector<std::string>& source_texts) {
+std::string source_of(const project::LockedPackage& package, const std::vector<std::string>& source_texts) {
   std::string best;
   size_t length = 0;
   for (const std::string& text : source_texts) {
@@ -119,7 +120,7 @@ std::string source_of(const LockedPackage& package, const std::vector<std::strin
   return best;
 }
 
-std::optional<std::string> wrong_origin(const LockedPackage& package, const spec::Spec& spec,
+std::optional<std::string> wrong_origin(const project::LockedPackage& package, const spec::Spec& spec,
                                         const std::string& architecture, bool other_snapshots) {
   const std::string subject = fmt::format("'{}' from {}", package.name, base::printable(package.url));
   if (package.architecture != architecture && package.architecture != "all" &&

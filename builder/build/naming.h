@@ -16,7 +16,6 @@ auto naming(const std::string& action, Task task) {
   try {
     return task();
   } catch (const base::Error& error) {
-    if (error.code() == base::Code::interrupted) throw;
     throw base::Error(error.code(), fmt::format("cannot {}: {}", action, error.what()));
   }
 }

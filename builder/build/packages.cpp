@@ -58,7 +58,7 @@ packages::PackageFile read_file(std::string_view rest, const std::string& what) 
 }
 
 packages::Package package_of(packages::PackageFile file, const oci::Digest& plain,
-                             const LockedPackage& locked, store::Cache& cache) {
+                             const project::LockedPackage& locked, store::Cache& cache) {
   packages::Package package;
   package.file = std::move(file);
   package.tree = archive::read_tar(
@@ -73,7 +73,7 @@ packages::Package package_of(packages::PackageFile file, const oci::Digest& plai
   return package;
 }
 
-std::optional<packages::Package> cached_package(const LockedPackage& locked, store::Cache& cache) {
+std::optional<packages::Package> cached_package(const project::LockedPackage& locked, store::Cache& cache) {
   const auto known = cache.find_result(package_key(locked.digest));
   if (!known || known->blobs.size() != 1) return std::nullopt;
   return package_of(
@@ -81,7 +81,7 @@ std::optional<packages::Package> cached_package(const LockedPackage& locked, sto
       known->blobs.front(), locked, cache);
 }
 
-packages::Package read_package(const LockedPackage& locked, Format format, store::Cache& cache,
+packages::Package read_package(const project::LockedPackage& locked, Format format, store::Cache& cache,
                                const Registries& registries) {
   fetch_file(locked.url, locked.digest, cache, registries, locked.size > 0 ? locked.size : max_download);
   base::AtomicFile file(cache.temporary_directory() + "/package", 0444);
@@ -138,19 +138,6 @@ std::string architecture_of(const oci::Platform& platform, Format format) {
   fail("{} has no packages for {}", format == Format::apk ? "Alpine" : "Debian", text);
 }
 
-std::string spec_name(const std::string& path, const std::string& top) {
-  if (path == top) return {};
-  if (path.starts_with(shipped_prefix)) {
-    const std::string name = path.substr(shipped_prefix.size());
-    return name.substr(0, name.rfind('.'));
-  }
-  const std::string directory = base::parent_path(top);
-  const std::string prefix = directory == "." ? "" : directory + "/";
-  std::string name = path.starts_with(prefix) ? path.substr(prefix.size()) : path;
-  while (name.starts_with("./")) name.erase(0, 2);
-  return name;
-}
-
 bool has_packages(const std::vector<spec::PackageEntry>& entries) {
   return std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.name != "*"; });
 }
@@ -176,19 +163,20 @@ std::vector<std::string> source_texts(const spec::Spec& spec) {
   return texts;
 }
 
-const LockedPackages* find_set(const std::vector<LockedPackages>& sets, const std::string& spec,
-                               const std::string& stage, const oci::Platform& platform) {
+const project::LockedPackages* find_set(const std::vector<project::LockedPackages>& sets,
+                                        const std::string& spec, const std::string& stage,
+                                        const oci::Platform& platform) {
   const std::string text = oci::to_string(platform);
-  for (const LockedPackages& set : sets)
+  for (const project::LockedPackages& set : sets)
     if (set.spec == spec && set.stage == stage && set.platform == text) return &set;
   return nullptr;
 }
 
-bool is_package_cached(const LockedPackage& locked, store::Cache& cache) {
+bool is_package_cached(const project::LockedPackage& locked, store::Cache& cache) {
   return cache.find_result(package_key(locked.digest)).has_value();
 }
 
-std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& locked, Format format,
+std::vector<packages::Package> load_packages(const std::vector<project::LockedPackage>& locked, Format format,
                                              store::Cache& cache, const Registries& registries) {
   std::vector<packages::Package> all(locked.size());
   std::vector<size_t> missing;
@@ -242,10 +230,10 @@ std::optional<std::string> wrong_selection(const std::vector<const packages::Fac
       found.unneeded.size() == 1 ? "" : fmt::format(" and {} more", found.unneeded.size() - 1));
 }
 
-std::optional<std::vector<packages::Facts>> known_facts(const LockedPackages& set, Format format,
+std::optional<std::vector<packages::Facts>> known_facts(const project::LockedPackages& set, Format format,
                                                         store::Cache& cache) {
   std::vector<packages::Facts> all;
-  for (const LockedPackage& locked : set.packages) {
+  for (const project::LockedPackage& locked : set.packages) {
     if (!is_package_cached(locked, cache)) {
       // Its file is there if it was locked, but not yet used.
       if (!cache.find_blob(locked.digest)) return std::nullopt;
@@ -262,8 +250,8 @@ namespace {
 
 // That a set of the lock file is neither too much nor too little. What is below is read only if something
 // seems to be missing.
-void check_selection(const SpecFile& file, const LockedPackages& set,
-                     const std::vector<packages::Package>& loaded,
+void check_selection(const project::Project& project, const project::SpecFile& file,
+                     const project::LockedPackages& set, const std::vector<packages::Package>& loaded,
                      const std::vector<spec::PackageEntry>& entries, const tree::FileTree& base,
                      const Options& options, store::Cache& cache) {
   const Format format = format_of(file.spec);
@@ -273,32 +261,34 @@ void check_selection(const SpecFile& file, const LockedPackages& set,
   auto wrong = wrong_selection(facts, present, entries, format);
   if (!wrong) return;
   present = packages::installed_packages(base, format);
-  for (const LockedPackages& other : options.packages)
+  for (const project::LockedPackages& other : options.packages)
     if (&other != &set && other.platform == set.platform)
       for (packages::Package& package : load_packages(other.packages, format, cache, options.registries))
         present->push_back(std::move(package.facts));
   wrong = wrong_selection(facts, present, entries, format);
   if (!wrong) return;
-  const std::string& top = options.top.empty() ? file.spec.file : options.top;
+  const std::string& top = project.path();
   fail(
       "the lock file {} has {}: it was changed since it was made; to resolve anew: minibuild lock {} "
       "--update",
-      lock_path(top), *wrong, top);
+      project::lock_path(top), *wrong, top);
 }
 
 }  // namespace
 
-std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* stage,
-                                     const oci::Platform& platform, const tree::FileTree& base, int64_t epoch,
-                                     const Options& options, store::Cache& cache) {
+std::optional<Packaged> add_packages(const project::Project& project, const project::SpecFile& file,
+                                     const spec::Stage* stage, const oci::Platform& platform,
+                                     const tree::FileTree& base, int64_t epoch, const Options& options,
+                                     store::Cache& cache) {
   const std::vector<spec::PackageEntry>& entries = stage != nullptr ? stage->packages : file.spec.packages;
   if (!has_packages(entries)) return std::nullopt;
-  const std::string name = spec_name(file.spec.file, options.top.empty() ? file.spec.file : options.top);
-  const LockedPackages* set = find_set(options.packages, name, stage != nullptr ? stage->name : "", platform);
+  const std::string name = project.name_of(file);
+  const project::LockedPackages* set =
+      find_set(options.packages, name, stage != nullptr ? stage->name : "", platform);
   if (set == nullptr)
-    fail_at(file, entries.front().position, base::Code::failed,
-            fmt::format("the packages for {} are not in the lock file; run: minibuild lock {}",
-                        oci::to_string(platform), options.top.empty() ? file.spec.file : options.top));
+    project::fail_at(file, entries.front().position, base::Code::failed,
+                     fmt::format("the packages for {} are not in the lock file; run: minibuild lock {}",
+                                 oci::to_string(platform), project.path()));
   packages::Settings settings;
   settings.format = format_of(file.spec);
   settings.architecture = architecture_of(platform, settings.format);
@@ -313,16 +303,15 @@ std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* st
     id.update(
         fmt::format("{};{};{};", entry.text, base::join(entry.only, ","), base::join(entry.except, ",")));
   }
-  for (const LockedPackage& package : set->packages) id.update(base::as_bytes(package.digest.hash));
+  for (const project::LockedPackage& package : set->packages) id.update(base::as_bytes(package.digest.hash));
   Packaged packaged;
   packaged.id = base::to_hex(id.finish());
   try {
     packaged.packages = load_packages(set->packages, settings.format, cache, options.registries);
-    check_selection(file, *set, packaged.packages, entries, base, options, cache);
+    check_selection(project, file, *set, packaged.packages, entries, base, options, cache);
     packaged.installation = packages::install(base, packaged.packages, settings);
   } catch (const base::Error& error) {
-    if (error.code() == base::Code::interrupted) throw;
-    fail_at(file, entries.front().position, error.code(), error.what());
+    project::fail_at(file, entries.front().position, error.code(), error.what());
   }
   for (const packages::Package& package : packaged.packages) packaged.names.push_back(package.facts.name);
   return packaged;
@@ -385,7 +374,7 @@ std::string supplier_in(const std::string& path, bool apk, const std::string& li
 }  // namespace
 
 std::string package_with_library(const std::string& library, const Options& options, store::Cache& cache) {
-  for (const LockedPackages& set : options.packages)
+  for (const project::LockedPackages& set : options.packages)
     for (const std::string& source : set.sources) {
       const bool apk = source.find(" apk ") != std::string::npos;
       const auto platform = oci::parse_platform(set.platform);

@@ -16,9 +16,6 @@ packages::Format format_of(const spec::Spec& spec);
 /// for.
 std::string architecture_of(const oci::Platform& platform, packages::Format format);
 
-/// The name of a spec in a lock file: relative to the directory of `top`; `distroless/cc` for a shipped one;
-/// empty for `top` itself.
-std::string spec_name(const std::string& path, const std::string& top);
 /// True if there is something to resolve: entries besides those for all packages.
 bool has_packages(const std::vector<spec::PackageEntry>& entries);
 /// What a lock file notes of the entries and sources.
@@ -26,14 +23,15 @@ std::vector<std::string> request_texts(const std::vector<spec::PackageEntry>& en
 std::vector<std::string> source_texts(const spec::Spec& spec);
 
 /// The set for a stage, or for the image if `stage` is empty; null if there is none that fits.
-const LockedPackages* find_set(const std::vector<LockedPackages>& sets, const std::string& spec,
-                               const std::string& stage, const oci::Platform& platform);
+const project::LockedPackages* find_set(const std::vector<project::LockedPackages>& sets,
+                                        const std::string& spec, const std::string& stage,
+                                        const oci::Platform& platform);
 
 /// True if the package was read before, so that nothing is to be fetched.
-bool is_package_cached(const LockedPackage& locked, store::Cache& cache);
+bool is_package_cached(const project::LockedPackage& locked, store::Cache& cache);
 
 /// Fetches what the cache lacks, several at once, and reads the packages. Throws Error naming the package.
-std::vector<packages::Package> load_packages(const std::vector<LockedPackage>& locked,
+std::vector<packages::Package> load_packages(const std::vector<project::LockedPackage>& locked,
                                              packages::Format format, store::Cache& cache,
                                              const Registries& registries);
 
@@ -45,8 +43,8 @@ std::optional<std::string> wrong_selection(const std::vector<const packages::Fac
                                            const std::vector<spec::PackageEntry>& entries,
                                            packages::Format format);
 /// The facts of a set's packages as far as nothing has to be fetched; nothing otherwise.
-std::optional<std::vector<packages::Facts>> known_facts(const LockedPackages& set, packages::Format format,
-                                                        store::Cache& cache);
+std::optional<std::vector<packages::Facts>> known_facts(const project::LockedPackages& set,
+                                                        packages::Format format, store::Cache& cache);
 
 /// The packages of an image, or of the stage whose name is given, over `base`: as the lock says, fetched if
 /// the cache lacks them. Nothing if the spec has none there. Those of a stage are unpacked, and wait for
@@ -57,9 +55,10 @@ struct Packaged {
   std::string id;                  // names all that it is made of
   std::vector<packages::Package> packages;
 };
-std::optional<Packaged> add_packages(const SpecFile& file, const spec::Stage* stage,
-                                     const oci::Platform& platform, const tree::FileTree& base, int64_t epoch,
-                                     const Options& options, store::Cache& cache);
+std::optional<Packaged> add_packages(const project::Project& project, const project::SpecFile& file,
+                                     const spec::Stage* stage, const oci::Platform& platform,
+                                     const tree::FileTree& base, int64_t epoch, const Options& options,
+                                     store::Cache& cache);
 
 /// Lays the groups into a tree, each over those before it.
 void put_groups(const packages::Installation& installation, tree::FileTree& tree);

@@ -3,7 +3,6 @@
 #include <set>
 
 #include "builder/build/download.h"
-#include "builder/build/inputs.h"
 #include "builder/build/naming.h"
 #include "builder/build/packages.h"
 #include "builder/build/stages.h"
@@ -11,6 +10,7 @@
 #include "minibuild/base/text.h"
 #include "minibuild/build/lock.h"
 #include "minibuild/build/secret_guard.h"
+#include "minibuild/project/inputs.h"
 
 namespace minibuild::build {
 
@@ -26,12 +26,12 @@ class Silent : public Progress {
 
 class Planner {
  public:
-  Planner(const std::string& spec_path, const Options& options, store::Cache& cache)
-      : spec_path_(spec_path), options_(options), cache_(cache) {}
+  Planner(const project::Project& project, const Options& options, store::Cache& cache)
+      : project_(project), options_(options), cache_(cache) {}
 
   Plan run(const std::vector<oci::ImageLocation>& destinations) {
     inputs();
-    for (const oci::Platform& platform : platforms_of(spec_path_, options_)) image(platform);
+    for (const oci::Platform& platform : project_.platforms()) image(platform);
     for (const oci::ImageLocation& destination : destinations) output(destination);
     return std::move(plan_);
   }
@@ -52,13 +52,13 @@ class Planner {
   }
 
   void inputs() {
-    const Lock lock = read_lock(spec_path_).value_or(Lock{});
-    const std::map<std::string, oci::Digest> locked = pins_of(lock);
+    const project::Lock lock = project_.lock().value_or(project::Lock{});
+    const std::map<std::string, oci::Digest> locked = project::pins_of(lock);
     pinned_ = locked;
     sets_ = lock.packages;
-    for (const LockedPackages& set : sets_) packages(set);
-    for (const oci::Platform& platform : platforms_of(spec_path_, options_)) shipped_packages(platform);
-    for (const OutsideInput& input : outside_inputs(spec_path_, options_)) {
+    for (const project::LockedPackages& set : sets_) packages(set);
+    for (const oci::Platform& platform : project_.platforms()) shipped_packages(platform);
+    for (const project::OutsideInput& input : project::outside_inputs(project_, project_.platforms())) {
       try {
         if (input.download)
           download(input, locked);
@@ -66,7 +66,7 @@ class Planner {
           registry_image(input, locked);
       } catch (const base::Error& error) {
         if (error.code() != base::Code::failed) throw;
-        fail_at(input.file, input.position, error.code(), error.what());
+        project::fail_at(*input.file, input.position, error.code(), error.what());
       }
     }
   }
@@ -78,7 +78,7 @@ class Planner {
   }
 
   // What of a set is not here; packages that are not locked are resolved by a build.
-  void packages(const LockedPackages& set) {
+  void packages(const project::LockedPackages& set) {
     const std::string subject = fmt::format("packages of {} ({})",
                                             !set.stage.empty()  ? "the stage " + set.stage
                                             : !set.spec.empty() ? set.spec
@@ -87,7 +87,7 @@ class Planner {
     size_t missing = 0;
     uint64_t size = 0;
     std::string first;
-    for (const LockedPackage& package : set.packages) {
+    for (const project::LockedPackage& package : set.packages) {
       if (is_package_cached(package, cache_)) continue;
       if (missing++ == 0) first = package.url;
       size += package.size;
@@ -102,21 +102,21 @@ class Planner {
 
   // Of specs that come with minibuild: locked by theirs where this spec's lock file has none of them yet.
   void shipped_packages(const oci::Platform& platform) {
-    const SpecFile file = load_spec(spec_path_, options_.set, platform);
+    const project::SpecFile& file = project_.top(platform);
     std::set<std::string> paths;
     const auto look_at = [&](const spec::Base& base) {
       const auto* other = std::get_if<spec::BaseSpec>(&base.what);
-      if (other != nullptr && beside(file, other->path).starts_with(shipped_prefix))
-        paths.insert(beside(file, other->path));
+      if (other != nullptr && project::beside(file, other->path).starts_with(project::shipped_prefix))
+        paths.insert(project::beside(file, other->path));
     };
     look_at(file.spec.base);
     for (const spec::Stage& stage : file.spec.stages) look_at(stage.base);
     for (const std::string& path : paths) {
-      const auto theirs = read_lock(path);
-      for (LockedPackages set : theirs ? theirs->packages : std::vector<LockedPackages>()) {
+      const std::optional<project::Lock>& theirs = project_.lock_of(path);
+      for (project::LockedPackages set : theirs ? theirs->packages : std::vector<project::LockedPackages>()) {
         if (set.platform != oci::to_string(platform)) continue;
         if (set.spec.empty()) set.spec = path;
-        const auto same = [&](const LockedPackages& one) {
+        const auto same = [&](const project::LockedPackages& one) {
           return one.spec == set.spec && one.stage == set.stage && one.platform == set.platform;
         };
         if (std::any_of(sets_.begin(), sets_.end(), same)) continue;
@@ -126,7 +126,7 @@ class Planner {
     }
   }
 
-  void unlocked_packages(const SpecFile& file, const oci::Platform& platform) {
+  void unlocked_packages(const project::SpecFile& file, const oci::Platform& platform) {
     if (has_packages(file.spec.packages) && find_set(sets_, "", "", platform) == nullptr)
       plan_.push_back(
           {"resolve", fmt::format("packages ({})", oci::to_string(platform)),
@@ -134,7 +134,7 @@ class Planner {
            source_texts(file.spec), true});
   }
 
-  void registry_image(const OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
+  void registry_image(const project::OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
     const oci::Reference reference = oci::parse_reference(input.name);
     if (input.needs_lock && !locked.contains(input.name)) {
       PlanStep step{"resolve", input.name, "not in the lock file", {}, true};
@@ -160,7 +160,7 @@ class Planner {
     }
   }
 
-  void download(const OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
+  void download(const project::OutsideInput& input, const std::map<std::string, oci::Digest>& locked) {
     if (input.needs_lock && !locked.contains(input.name))
       plan_.push_back(
           {"resolve", input.name, "not in the lock file; its hash is known when it is fetched", {}, true});
@@ -171,12 +171,11 @@ class Planner {
   }
 
   void image(const oci::Platform& platform) {
-    const SpecFile file = load_spec(spec_path_, options_.set, platform);
+    const project::SpecFile& file = project_.top(platform);
     Options options = options_;
     options.registries = with_pins();
     options.registries.offline = true;
     options.packages = sets_;
-    options.top = spec_path_;
     options.ledger = std::make_shared<Ledger>();
     unlocked_packages(file, platform);
     Silent silent;
@@ -186,7 +185,7 @@ class Planner {
     };
     const int64_t epoch = file.spec.epoch.value_or(options.epoch.value_or(0));
     StageMemory memory;
-    const StageContext context{file, options, cache_, silent, read, epoch, memory};
+    const StageContext context{project_, file, options, cache_, silent, read, epoch, memory};
     const std::vector<const spec::Stage*> stages = needed_stages(file.spec, stages_of_image(file.spec));
     const auto forecasts = forecast_stages(stages, context);
     for (const spec::Stage* stage : stages) {
@@ -245,21 +244,21 @@ class Planner {
     plan_.push_back(std::move(step));
   }
 
-  const std::string& spec_path_;
+  const project::Project& project_;
   const Options& options_;
   store::Cache& cache_;
   std::map<std::string, oci::Digest> pinned_;
-  std::vector<LockedPackages> sets_;
+  std::vector<project::LockedPackages> sets_;
   std::set<std::string> stages_;
   Plan plan_;
 };
 
 }  // namespace
 
-Plan make_plan(const std::string& spec_path, const Options& options,
+Plan make_plan(const project::Project& project, const Options& options,
                const std::vector<oci::ImageLocation>& destinations, store::Cache& cache) {
-  guard_secrets(spec_path, options);
-  return Planner(spec_path, options, cache).run(destinations);
+  guard_secrets(project, options);
+  return Planner(project, options, cache).run(destinations);
 }
 
 std::string to_text(const Plan& plan) {

@@ -15,20 +15,20 @@ namespace {
 using trust::Resource;
 
 // Of a set of packages: whether this build used it.
-bool is_used(const LockedPackages& set, const std::vector<oci::Platform>& platforms) {
+bool is_used(const project::LockedPackages& set, const std::vector<oci::Platform>& platforms) {
   const std::string& wanted = set.platform;
   if (!set.stage.empty()) return wanted == oci::to_string(oci::host_platform());
   return std::any_of(platforms.begin(), platforms.end(),
                      [&](const oci::Platform& platform) { return oci::to_string(platform) == wanted; });
 }
 
-void add_packages(const Lock& lock, const Built& built, const std::vector<oci::Platform>& platforms,
+void add_packages(const project::Lock& lock, const Built& built, const std::vector<oci::Platform>& platforms,
                   std::vector<Resource>& dependencies) {
   trust::OperatingSystem os;
   if (!built.trees.empty()) os = trust::inventory(built.trees.front()).os;
-  for (const LockedPackages& set : lock.packages) {
+  for (const project::LockedPackages& set : lock.packages) {
     if (!is_used(set, platforms)) continue;
-    for (const LockedPackage& package : set.packages) {
+    for (const project::LockedPackage& package : set.packages) {
       trust::InstalledPackage installed;
       installed.format = package.url.ends_with(".apk") ? packages::Format::apk : packages::Format::deb;
       installed.name = package.name;
@@ -53,12 +53,13 @@ std::string name_of(const Built& built) {
 
 }  // namespace
 
-trust::Provenance describe_build(const std::string& spec_path, const Options& options, const Lock& lock,
-                                 const Built& built, const Invocation& invocation) {
+trust::Provenance describe_build(const project::Project& project, const Options& options,
+                                 const project::Lock& lock, const Built& built,
+                                 const Invocation& invocation) {
   trust::Provenance provenance;
-  provenance.spec = spec_path;
+  provenance.spec = project.path();
   provenance.target = options.stage;
-  provenance.args = options.set;
+  provenance.args = project.set();
   for (const auto& [id, value] : options.secrets) provenance.secrets.push_back(id);
   std::vector<oci::Platform> platforms;
   for (const store::Image& image : built.set.images) platforms.push_back(image.config.platform);
@@ -73,9 +74,9 @@ trust::Provenance describe_build(const std::string& spec_path, const Options& op
     provenance.dependencies = built.ledger->resources();
     provenance.open_stages = built.ledger->open_stages();
   }
-  if (!(lock == Lock{}))
+  if (!(lock == project::Lock{}))
     provenance.dependencies.push_back(
-        trust::resource("lock", lock_path(spec_path), oci::digest_of(to_json(lock))));
+        trust::resource("lock", project::lock_path(project.path()), oci::digest_of(to_json(lock))));
   add_packages(lock, built, platforms, provenance.dependencies);
   if (invocation.git)
     provenance.dependencies.push_back(
@@ -109,10 +110,10 @@ std::vector<Resource> subjects_of(const Built& built) {
   return subjects;
 }
 
-std::vector<trust::PackageFile> package_files(const Lock& lock) {
+std::vector<trust::PackageFile> package_files(const project::Lock& lock) {
   std::vector<trust::PackageFile> files;
-  for (const LockedPackages& set : lock.packages)
-    for (const LockedPackage& package : set.packages)
+  for (const project::LockedPackages& set : lock.packages)
+    for (const project::LockedPackage& package : set.packages)
       files.push_back({package.name, package.version, package.architecture, without_credentials(package.url),
                        package.digest});
   return files;

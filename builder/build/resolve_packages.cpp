@@ -6,7 +6,6 @@
 #include <tuple>
 
 #include "builder/build/download.h"
-#include "builder/build/inputs.h"
 #include "builder/build/lock_origin.h"
 #include "builder/build/packages.h"
 #include "builder/build/side_by_side.h"
@@ -18,6 +17,7 @@
 #include "minibuild/packages/deb.h"
 #include "minibuild/packages/solve.h"
 #include "minibuild/packages/version.h"
+#include "minibuild/project/inputs.h"
 
 namespace minibuild::build {
 
@@ -76,7 +76,7 @@ class Indexes {
   Indexes(const Options& options, store::Cache& cache, std::vector<std::string>& warnings)
       : options_(options), cache_(cache), warnings_(warnings) {}
 
-  std::vector<packages::Index> of(const SpecFile& file, const spec::Source& source,
+  std::vector<packages::Index> of(const project::SpecFile& file, const spec::Source& source,
                                   const std::string& architecture) {
     try {
       std::vector<packages::Index> all = source.kind == spec::Source::Kind::apk
@@ -89,17 +89,16 @@ class Indexes {
       texts_.clear();
       return all;
     } catch (const base::Error& error) {
-      if (error.code() == Code::interrupted) throw;
-      fail_at(file, source.position, error.code(), error.what() + advice(source, error.what()));
+      project::fail_at(file, source.position, error.code(), error.what() + advice(source, error.what()));
     }
   }
 
  private:
-  std::vector<std::pair<std::string, std::string>> read_keys(const SpecFile& file,
+  std::vector<std::pair<std::string, std::string>> read_keys(const project::SpecFile& file,
                                                              const spec::Source& source) const {
     std::vector<std::pair<std::string, std::string>> keys;
     for (const std::string& key : source.keys)
-      keys.emplace_back(base::file_name(key), read_key(beside(file, key)));
+      keys.emplace_back(base::file_name(key), read_key(project::beside(file, key)));
     return keys;
   }
 
@@ -150,13 +149,13 @@ class Indexes {
   }
 
   static std::string read_key(const std::string& path) {
-    if (!path.starts_with(shipped_prefix)) return base::read_file(path, size_t{16} << 20);
-    const auto text = spec::shipped_file(path.substr(shipped_prefix.size()));
+    if (!path.starts_with(project::shipped_prefix)) return base::read_file(path, size_t{16} << 20);
+    const auto text = spec::shipped_file(path.substr(project::shipped_prefix.size()));
     if (!text) fail("no key '{}' comes with minibuild", path);
     return std::string(*text);
   }
 
-  std::vector<packages::Index> deb(const SpecFile& file, const spec::Source& source,
+  std::vector<packages::Index> deb(const project::SpecFile& file, const spec::Source& source,
                                    const std::string& architecture) {
     std::vector<packages::Index> all;
     for (const std::string& suite : source.suites) {
@@ -183,7 +182,7 @@ class Indexes {
     return all;
   }
 
-  const packages::Release& release(const SpecFile& file, const spec::Source& source,
+  const packages::Release& release(const project::SpecFile& file, const spec::Source& source,
                                    const std::string& suite) {
     const std::string url = fmt::format("{}/dists/{}/InRelease", source.url, suite);
     const auto known = releases_.find(url);
@@ -265,7 +264,7 @@ class Indexes {
     return plain;
   }
 
-  std::vector<packages::Index> apk(const SpecFile& file, const spec::Source& source,
+  std::vector<packages::Index> apk(const project::SpecFile& file, const spec::Source& source,
                                    const std::string& architecture) {
     std::vector<std::string> directories;
     for (const std::string& repository : source.components)
@@ -308,17 +307,18 @@ std::string subject_of(const std::string& spec, const std::string& stage, const 
 }
 
 // A later minibuild may bring a shipped spec with another snapshot: what is locked stays.
-bool fits(const LockedPackages& set, const LockedPackages& wanted, const SpecFile& file) {
+bool fits(const project::LockedPackages& set, const project::LockedPackages& wanted,
+          const project::SpecFile& file) {
   return set.requests == wanted.requests &&
-         (file.spec.file.starts_with(shipped_prefix) || set.sources == wanted.sources);
+         (file.spec.file.starts_with(project::shipped_prefix) || set.sources == wanted.sources);
 }
 
 class Resolver {
  public:
-  Resolver(const std::string& top, const Options& options, LockMode mode, const PackageScope& scope,
-           const std::vector<LockedPackages>& before, const std::vector<std::string>& update_names,
+  Resolver(const project::Project& project, const Options& options, LockMode mode, const PackageScope& scope,
+           const std::vector<project::LockedPackages>& before, const std::vector<std::string>& update_names,
            store::Cache& cache)
-      : top_(top),
+      : project_(project),
         options_(options),
         mode_(mode),
         scope_(scope),
@@ -329,32 +329,32 @@ class Resolver {
 
   // Hears of everything that packages are asked for, instead of resolving it.
   using Visit =
-      std::function<void(const SpecFile& file, const std::string& name, const std::string& stage,
+      std::function<void(const project::SpecFile& file, const std::string& name, const std::string& stage,
                          const std::vector<spec::PackageEntry>& entries, const oci::Platform& platform)>;
 
   ResolvedPackages run() {
-    for (const oci::Platform& platform : scope_.images) image(top_, options_.set, platform, 0);
+    for (const oci::Platform& platform : scope_.images) image(project_.top(platform), 0);
     for (const oci::Platform& machine : scope_.machines) stages_of(machine);
     keep_others();
-    std::sort(result_.sets.begin(), result_.sets.end(), [](const LockedPackages& a, const LockedPackages& b) {
-      return std::tie(a.spec, a.stage, a.platform) < std::tie(b.spec, b.stage, b.platform);
-    });
+    std::sort(result_.sets.begin(), result_.sets.end(),
+              [](const project::LockedPackages& a, const project::LockedPackages& b) {
+                return std::tie(a.spec, a.stage, a.platform) < std::tie(b.spec, b.stage, b.platform);
+              });
     return std::move(result_);
   }
 
   void visit_image(const oci::Platform& platform, Visit visit) {
     visit_ = std::move(visit);
     machine_ = scope_.machines.front();
-    image(top_, options_.set, platform, 0);
+    image(project_.top(platform), 0);
   }
   void visit_stages(const oci::Platform& machine, Visit visit) {
     visit_ = std::move(visit);
     machine_ = machine;
-    stages(top_, options_.set, 0);
+    stages(project_.top(machine_), 0);
   }
 
  private:
-  using Set = std::map<std::string, std::string>;
   // What a base has, worked out only when something is to be solved on top of it.
   using Below = std::vector<std::function<std::vector<Facts>()>>;
 
@@ -362,7 +362,7 @@ class Resolver {
   void stages_of(const oci::Platform& machine) {
     machine_ = machine;
     try {
-      stages(top_, options_.set, 0);
+      stages(project_.top(machine_), 0);
     } catch (const base::Error& error) {
       if (machine == scope_.machines.front() || error.code() != Code::failed) throw;
       warn(
@@ -374,9 +374,9 @@ class Resolver {
 
   // What other builds of the spec, for other platforms and on other machines, have resolved.
   void keep_others() {
-    for (const LockedPackages& set : before_) {
+    for (const project::LockedPackages& set : before_) {
       const auto platform = oci::parse_platform(set.platform);
-      const auto same = [&](const LockedPackages& one) {
+      const auto same = [&](const project::LockedPackages& one) {
         return std::tie(one.spec, one.stage, one.platform) == std::tie(set.spec, set.stage, set.platform);
       };
       if (std::any_of(result_.sets.begin(), result_.sets.end(), same)) continue;
@@ -387,9 +387,9 @@ class Resolver {
     }
   }
 
-  bool is_asked_for(const LockedPackages& set, const oci::Platform& platform) {
+  bool is_asked_for(const project::LockedPackages& set, const oci::Platform& platform) {
     bool found = false;
-    const Visit look = [&](const SpecFile&, const std::string& name, const std::string& stage,
+    const Visit look = [&](const project::SpecFile&, const std::string& name, const std::string& stage,
                            const std::vector<spec::PackageEntry>&, const oci::Platform& one) {
       found = found || (name == set.spec && stage == set.stage && one == platform);
     };
@@ -399,11 +399,10 @@ class Resolver {
         visit_image(platform, look);
         // The stages that an image stands on are the machine's, whichever that was.
         machine_ = platform;
-        image(top_, options_.set, platform, 0);
+        image(project_.top(platform), 0);
       }
       visit_stages(platform, look);
-    } catch (const base::Error& error) {
-      if (error.code() == Code::interrupted) throw;
+    } catch (const base::Error&) {
       found = true;  // whoever builds for that platform hears what is wrong
     }
     visit_ = nullptr;
@@ -411,56 +410,52 @@ class Resolver {
   }
 
   // The packages of the image that a spec makes.
-  Below image(const std::string& path, Set set, const oci::Platform& platform, int depth) {
+  Below image(const project::SpecFile& file, int depth) {
     if (depth > 16) return {};  // the build says that specs stand on each other
-    if (depth > 0) set = declared_of(path, std::move(set), platform);
-    const SpecFile file = load_spec(path, set, platform);
-    Below below = base(file, file.spec.base, set, platform, depth);
-    add(file, "", file.spec.packages, platform, below);
+    Below below = base(file, file.spec.base, file.platform, depth);
+    add(file, "", file.spec.packages, file.platform, below);
     return below;
   }
 
-  void stages(const std::string& path, Set set, int depth) {
+  void stages(const project::SpecFile& file, int depth) {
     if (depth > 16) return;
-    if (depth > 0) set = declared_of(path, std::move(set), machine_);
-    const SpecFile file = load_spec(path, set, machine_);
     if (const auto* other = std::get_if<spec::BaseSpec>(&file.spec.base.what))
-      stages(beside(file, other->path), set, depth + 1);
-    for (const spec::Stage& one : file.spec.stages) stage(file, one, set, depth);
+      stages(project_.below(file, *other, machine_), depth + 1);
+    for (const spec::Stage& one : file.spec.stages) stage(file, one, depth);
   }
 
-  Below stage(const SpecFile& file, const spec::Stage& stage, const Set& set, int depth) {
-    Below below = base(file, stage.base, set, machine_, depth);
+  Below stage(const project::SpecFile& file, const spec::Stage& stage, int depth) {
+    Below below = base(file, stage.base, machine_, depth);
     add(file, stage.name, stage.packages, machine_, below);
     return below;
   }
 
-  Below base(const SpecFile& file, const spec::Base& base, const Set& set, const oci::Platform& platform,
+  Below base(const project::SpecFile& file, const spec::Base& base, const oci::Platform& platform,
              int depth) {
     if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
-      return image(beside(file, other->path), set, platform, depth + 1);
+      return image(project_.below(file, *other, platform), depth + 1);
     if (const auto* other = std::get_if<spec::BaseStage>(&base.what)) {
       for (const spec::Stage& one : file.spec.stages)
-        if (one.name == other->name) return stage(file, one, set, depth);
+        if (one.name == other->name) return stage(file, one, depth);
       return {};
     }
     if (!std::holds_alternative<spec::BaseImage>(base.what)) return {};
-    return {[this, file, base, platform] {
+    return {[this, &file, &base, platform] {
       const Base read = read_plain_base(file, base, platform, cache_, options_.registries);
       return packages::installed_packages(read.tree, format_of(file.spec));
     }};
   }
 
   // Gives the entries their packages, and adds these to what is below.
-  void add(const SpecFile& file, const std::string& stage, const std::vector<spec::PackageEntry>& entries,
-           const oci::Platform& platform, Below& below) {
+  void add(const project::SpecFile& file, const std::string& stage,
+           const std::vector<spec::PackageEntry>& entries, const oci::Platform& platform, Below& below) {
     if (!has_packages(entries)) return;
-    const std::string name = spec_name(file.spec.file, top_);
+    const std::string name = project_.name_of(file);
     if (visit_) {
       visit_(file, name, stage, entries, platform);
       return;
     }
-    const LockedPackages* known = find_set(result_.sets, name, stage, platform);
+    const project::LockedPackages* known = find_set(result_.sets, name, stage, platform);
     if (known == nullptr) {
       result_.sets.push_back(resolve(file, name, stage, entries, platform, below));
       known = &result_.sets.back();
@@ -473,33 +468,33 @@ class Resolver {
     });
   }
 
-  bool is_update(const LockedPackages& set, const spec::Spec& spec) const {
+  bool is_update(const project::LockedPackages& set, const spec::Spec& spec) const {
     if (mode_ != LockMode::update) return false;
     if (update_names_.empty()) return true;
     return std::any_of(update_names_.begin(), update_names_.end(), [&](const std::string& name) {
       const auto is_source = [&](const spec::Source& source) { return source.name == name; };
-      const auto is_package = [&](const LockedPackage& package) { return package.name == name; };
+      const auto is_package = [&](const project::LockedPackage& package) { return package.name == name; };
       return std::any_of(spec.sources.begin(), spec.sources.end(), is_source) ||
              std::any_of(set.packages.begin(), set.packages.end(), is_package);
     });
   }
 
-  LockedPackages resolve(const SpecFile& file, const std::string& name, const std::string& stage,
-                         const std::vector<spec::PackageEntry>& entries, const oci::Platform& platform,
-                         const Below& below) {
-    LockedPackages wanted{
+  project::LockedPackages resolve(const project::SpecFile& file, const std::string& name,
+                                  const std::string& stage, const std::vector<spec::PackageEntry>& entries,
+                                  const oci::Platform& platform, const Below& below) {
+    project::LockedPackages wanted{
         name, stage, oci::to_string(platform), request_texts(entries), source_texts(file.spec), {}};
-    const LockedPackages* old = find_set(before_, name, stage, platform);
+    const project::LockedPackages* old = find_set(before_, name, stage, platform);
     if (old != nullptr && fits(*old, wanted, file) && !is_update(*old, file.spec)) {
-      check_origins(*old, file, entries.front().position, platform, lock_path(top_));
+      check_origins(*old, file, entries.front().position, platform, project_.path());
       return *old;
     }
     if (mode_ == LockMode::exact)
-      fail_at(file, entries.front().position, Code::failed, why_not_exact(wanted, old));
+      project::fail_at(file, entries.front().position, Code::failed, why_not_exact(wanted, old));
     if (!name.empty())
-      if (const auto own = own_lock(file, stage, platform); own && fits(*own, wanted, file)) {
-        check_origins(*own, file, entries.front().position, platform, lock_path(file.spec.file));
-        LockedPackages taken = *own;
+      if (const auto* own = own_lock(file, stage, platform); own != nullptr && fits(*own, wanted, file)) {
+        check_origins(*own, file, entries.front().position, platform, file.spec.file);
+        project::LockedPackages taken = *own;
         taken.spec = name;
         if (old != nullptr) note_changes(*old, taken, file.spec, entries);
         return taken;
@@ -509,21 +504,21 @@ class Resolver {
     return wanted;
   }
 
-  std::string why_not_exact(const LockedPackages& wanted, const LockedPackages* old) const {
-    const std::string lock = lock_path(top_);
+  std::string why_not_exact(const project::LockedPackages& wanted, const project::LockedPackages* old) const {
+    const std::string lock = project::lock_path(project_.path());
     if (old != nullptr)
       return fmt::format(
           "the lock file {} is stale: 'packages' or 'sources' are not what it was made for; run: minibuild "
           "lock {}",
-          lock, top_);
+          lock, project_.path());
     std::vector<std::string> others;
-    for (const LockedPackages& set : before_)
+    for (const project::LockedPackages& set : before_)
       if (set.spec == wanted.spec && set.stage == wanted.stage) others.push_back(set.platform);
     if (others.empty())
       return fmt::format(
           "the packages are not in the lock file {}, and --locked forbids resolving them; run: minibuild "
           "lock {}",
-          lock, top_);
+          lock, project_.path());
     const bool of_machine = !wanted.stage.empty() || std::find(scope_.images.begin(), scope_.images.end(),
                                                                machine_) == scope_.images.end();
     return fmt::format(
@@ -533,29 +528,29 @@ class Resolver {
         wanted.stage.empty() ? "the packages" : fmt::format("the packages of the stage '{}'", wanted.stage),
         base::join(others, ", "),
         of_machine && wanted.platform == oci::to_string(oci::host_platform()) ? ", not for this machine" : "",
-        wanted.platform, top_, wanted.platform);
+        wanted.platform, project_.path(), wanted.platform);
   }
 
-  void check_origins(const LockedPackages& set, const SpecFile& file, spec::Position position,
-                     const oci::Platform& platform, const std::string& lock) const {
-    const bool shipped = file.spec.file.starts_with(shipped_prefix);
+  void check_origins(const project::LockedPackages& set, const project::SpecFile& file,
+                     spec::Position position, const oci::Platform& platform,
+                     const std::string& locked_spec) const {
+    const bool shipped = file.spec.file.starts_with(project::shipped_prefix);
     const std::string architecture = architecture_of(platform, format_of(file.spec));
-    for (const LockedPackage& package : set.packages)
+    for (const project::LockedPackage& package : set.packages)
       if (const auto wrong = wrong_origin(package, file.spec, architecture, shipped))
-        fail_at(file, position, Code::failed,
-                fmt::format("the lock file {}{} has {}: it was not made for this spec, or was changed "
-                            "since; to resolve anew: minibuild lock {} --update",
-                            lock, line_in_lock(lock, package.url), *wrong, top_));
+        project::fail_at(
+            file, position, Code::failed,
+            fmt::format("the lock file {}{} has {}: it was not made for this spec, or was changed "
+                        "since; to resolve anew: minibuild lock {} --update",
+                        project::lock_path(locked_spec), project_.line_in_lock(locked_spec, package.url),
+                        *wrong, project_.path()));
   }
 
   // What the lock file beside the spec below says.
-  std::optional<LockedPackages> own_lock(const SpecFile& file, const std::string& stage,
-                                         const oci::Platform& platform) {
-    auto known = own_locks_.find(file.spec.file);
-    if (known == own_locks_.end())
-      known = own_locks_.emplace(file.spec.file, read_lock(file.spec.file).value_or(Lock{})).first;
-    const LockedPackages* set = find_set(known->second.packages, "", stage, platform);
-    return set == nullptr ? std::nullopt : std::optional(*set);
+  const project::LockedPackages* own_lock(const project::SpecFile& file, const std::string& stage,
+                                          const oci::Platform& platform) {
+    const std::optional<project::Lock>& lock = project_.lock_of(file.spec.file);
+    return lock ? find_set(lock->packages, "", stage, platform) : nullptr;
   }
 
   static void say_once(std::vector<std::string>& lines, std::string line) {
@@ -563,17 +558,17 @@ class Resolver {
   }
   void warn(std::string line) { say_once(result_.warnings, std::move(line)); }
 
-  void note_changes(const LockedPackages& old, const LockedPackages& now, const spec::Spec& spec,
-                    const std::vector<spec::PackageEntry>& entries) {
-    std::map<std::string, const LockedPackage*> before;
-    for (const LockedPackage& package : old.packages) before[package.name] = &package;
-    for (const LockedPackage& package : now.packages) {
+  void note_changes(const project::LockedPackages& old, const project::LockedPackages& now,
+                    const spec::Spec& spec, const std::vector<spec::PackageEntry>& entries) {
+    std::map<std::string, const project::LockedPackage*> before;
+    for (const project::LockedPackage& package : old.packages) before[package.name] = &package;
+    for (const project::LockedPackage& package : now.packages) {
       const auto it = before.find(package.name);
       if (it == before.end()) {
         say_once(result_.changes, fmt::format("{} {} added, {}", package.name, package.version, package.why));
         continue;
       }
-      const LockedPackage& one = *it->second;
+      const project::LockedPackage& one = *it->second;
       if (one.version != package.version)
         say_once(result_.changes, fmt::format("{} {} -> {}", package.name, one.version, package.version));
       const bool asked = std::any_of(entries.begin(), entries.end(), [&](const spec::PackageEntry& entry) {
@@ -598,14 +593,16 @@ class Resolver {
       say_once(result_.changes, fmt::format("{} {} removed", name, package->version));
   }
 
-  std::vector<LockedPackage> solve(const SpecFile& file, const std::vector<spec::PackageEntry>& entries,
-                                   const oci::Platform& platform, const Below& below, bool for_stage) {
+  std::vector<project::LockedPackage> solve(const project::SpecFile& file,
+                                            const std::vector<spec::PackageEntry>& entries,
+                                            const oci::Platform& platform, const Below& below,
+                                            bool for_stage) {
     packages::Problem problem;
     problem.format = format_of(file.spec);
     try {
       problem.architecture = architecture_of(platform, problem.format);
     } catch (const base::Error& error) {
-      fail_at(file, entries.front().position, error.code(), error.what());
+      project::fail_at(file, entries.front().position, error.code(), error.what());
     }
     const std::vector<int> ranks = spec::ranks_of(file.spec.sources);
     for (size_t i = 0; i < ranks.size(); ++i)
@@ -626,7 +623,8 @@ class Resolver {
     }
     const packages::Solution solution = packages::solve(problem);
     if (solution.failure)
-      fail_at(file, positions.at(solution.failure->request), Code::failed, solution.failure->message);
+      project::fail_at(file, positions.at(solution.failure->request), Code::failed,
+                       solution.failure->message);
     for (const packages::PassedOver& one : solution.passed_over)
       warn(fmt::format(
           "{} {} of '{}' is not taken: '{}' comes first and has {}; to take it: {{ name: {}, "
@@ -638,7 +636,8 @@ class Resolver {
                       "meant: {{ name: {}, source: {} }}",
                       one.name, one.source, one.needed_by, one.dependency, one.usual, one.name, one.source));
     std::vector<Facts> facts;
-    std::vector<LockedPackage> all = locked(solution, problem.format, file, entries.front().position, facts);
+    std::vector<project::LockedPackage> all =
+        locked(solution, problem.format, file, entries.front().position, facts);
     note_replaced(solution, facts, file.spec.sources, problem.format);
     return all;
   }
@@ -666,13 +665,14 @@ class Resolver {
 
   // deb: the index has the hashes. apk: the index vouches for the control part, which has that of the data;
   // the file's own hash is known when it is here. `known` is what the index says, and the packages.
-  std::vector<LockedPackage> locked(const packages::Solution& solution, Format format, const SpecFile& file,
-                                    spec::Position position, std::vector<Facts>& known) {
-    std::vector<LockedPackage> all(solution.packages.size());
+  std::vector<project::LockedPackage> locked(const packages::Solution& solution, Format format,
+                                             const project::SpecFile& file, spec::Position position,
+                                             std::vector<Facts>& known) {
+    std::vector<project::LockedPackage> all(solution.packages.size());
     known.resize(all.size());
     const auto lock_one = [&](size_t i) {
       const packages::Selected& selected = solution.packages[i];
-      LockedPackage& one = all[i];
+      project::LockedPackage& one = all[i];
       one = {selected.facts.name,
              selected.facts.version,
              selected.facts.architecture,
@@ -710,53 +710,54 @@ class Resolver {
     try {
       side_by_side(all.size(), format == Format::apk ? 8 : 1, lock_one);
     } catch (const base::Error& error) {
-      if (error.code() == Code::interrupted) throw;
-      fail_at(file, position, error.code(), error.what());
+      project::fail_at(file, position, error.code(), error.what());
     }
     return all;
   }
 
-  const std::string& top_;
+  const project::Project& project_;
   const Options& options_;
   LockMode mode_;
   const PackageScope& scope_;
-  const std::vector<LockedPackages>& before_;
+  const std::vector<project::LockedPackages>& before_;
   const std::vector<std::string>& update_names_;
   store::Cache& cache_;
   ResolvedPackages result_;
   Indexes indexes_;
   oci::Platform machine_ = oci::host_platform();  // whose stages are looked at
   Visit visit_;
-  std::map<std::string, Lock> own_locks_;  // by spec
 };
 
 }  // namespace
 
-ResolvedPackages resolve_packages(const std::string& spec_path, const Options& options, LockMode mode,
-                                  const PackageScope& scope, const std::vector<LockedPackages>& before,
+ResolvedPackages resolve_packages(const project::Project& project, const Options& options, LockMode mode,
+                                  const PackageScope& scope,
+                                  const std::vector<project::LockedPackages>& before,
                                   const std::vector<std::string>& update_names, store::Cache& cache) {
-  return Resolver(spec_path, options, mode, scope, before, update_names, cache).run();
+  return Resolver(project, options, mode, scope, before, update_names, cache).run();
 }
 
-spec::Diagnostics examine_locked_packages(const std::string& spec_path, const Options& options,
-                                          const Lock& lock, store::Cache& cache) {
-  const PackageScope scope{platforms_of(spec_path, options), {oci::host_platform()}};
-  Resolver resolver(spec_path, options, LockMode::look, scope, lock.packages, {}, cache);
+spec::Diagnostics examine_locked_packages(const project::Project& project, const Options& options,
+                                          const project::Lock& lock, store::Cache& cache) {
+  const std::string& spec_path = project.path();
+  const PackageScope scope{project.platforms(), {oci::host_platform()}};
+  Resolver resolver(project, options, LockMode::look, scope, lock.packages, {}, cache);
   spec::Diagnostics found;
-  const auto add = [&](const SpecFile& file, spec::Position position, spec::Severity severity,
+  const auto add = [&](const project::SpecFile& file, spec::Position position, spec::Severity severity,
                        const char* rule, std::string message, std::string fix) {
     if (file.spec.file != spec_path) position = {1, 1};
     found.push_back({severity, rule, position, std::move(message), "", std::move(fix)});
   };
   // Of the platforms that are wanted a set has to be there; of others it has to be right if it is.
   const auto look_at = [&](bool needed) {
-    return [&, needed](const SpecFile& file, const std::string& name, const std::string& stage,
+    return [&, needed](const project::SpecFile& file, const std::string& name, const std::string& stage,
                        const std::vector<spec::PackageEntry>& entries, const oci::Platform& platform) {
       const spec::Position position = entries.front().position;
       const std::string subject = subject_of(name, stage, oci::to_string(platform));
-      const std::string path = lock_path(spec_path);
-      const LockedPackages* set = find_set(lock.packages, name, stage, platform);
-      const LockedPackages wanted{name, stage, {}, request_texts(entries), source_texts(file.spec), {}};
+      const std::string path = project::lock_path(spec_path);
+      const project::LockedPackages* set = find_set(lock.packages, name, stage, platform);
+      const project::LockedPackages wanted{name, stage, {}, request_texts(entries), source_texts(file.spec),
+                                           {}};
       if (set == nullptr || !fits(*set, wanted, file)) {
         // Specs that come with minibuild have their own lock files, and other specs theirs.
         if (needed && name.empty())
@@ -766,12 +767,13 @@ spec::Diagnostics examine_locked_packages(const std::string& spec_path, const Op
               fmt::format("minibuild lock {}", spec_path));
         return;
       }
-      const bool shipped = file.spec.file.starts_with(shipped_prefix);
+      const bool shipped = file.spec.file.starts_with(project::shipped_prefix);
       const std::string architecture = architecture_of(platform, format_of(file.spec));
-      for (const LockedPackage& package : set->packages)
+      for (const project::LockedPackage& package : set->packages)
         if (const auto wrong = wrong_origin(package, file.spec, architecture, shipped))
           add(file, position, spec::Severity::error, "lock",
-              fmt::format("the lock file {}{} has {}", path, line_in_lock(path, package.url), *wrong),
+              fmt::format("the lock file {}{} has {}", path, project.line_in_lock(spec_path, package.url),
+                          *wrong),
               fmt::format("minibuild lock {} --update", spec_path));
       const packages::Format format = format_of(file.spec);
       const auto facts = known_facts(*set, format, cache);
@@ -788,7 +790,7 @@ spec::Diagnostics examine_locked_packages(const std::string& spec_path, const Op
     };
   };
   std::vector<oci::Platform> others;
-  for (const LockedPackages& set : lock.packages)
+  for (const project::LockedPackages& set : lock.packages)
     if (const auto platform = oci::parse_platform(set.platform)) others.push_back(*platform);
   for (const oci::Platform& platform : scope.images) resolver.visit_image(platform, look_at(true));
   resolver.visit_stages(scope.machines.front(), look_at(true));

@@ -17,8 +17,8 @@ struct PackageScope {
 };
 
 struct ResolvedPackages {
-  std::vector<LockedPackages> sets;  // by spec, stage, platform
-  std::vector<std::string> changes;  // `libc6 2.36-1 -> 2.36-2`
+  std::vector<project::LockedPackages> sets;  // by spec, stage, platform
+  std::vector<std::string> changes;           // `libc6 2.36-1 -> 2.36-2`
   std::vector<std::string> warnings;
   std::vector<std::string> dropped;  // `the packages of the stage 'x' for linux/arm64`
 };
@@ -28,14 +28,15 @@ struct ResolvedPackages {
 /// Sets for other platforms stay as they are if the spec asks for packages there. For specs below, their own
 /// lock files are asked before anything is resolved. Throws Error at the spec's place, also for a set of
 /// `before` whose packages cannot come from the spec's sources.
-ResolvedPackages resolve_packages(const std::string& spec_path, const Options& options, LockMode mode,
-                                  const PackageScope& scope, const std::vector<LockedPackages>& before,
+ResolvedPackages resolve_packages(const project::Project& project, const Options& options, LockMode mode,
+                                  const PackageScope& scope,
+                                  const std::vector<project::LockedPackages>& before,
                                   const std::vector<std::string>& update_names, store::Cache& cache);
 
 /// What is wrong with the packages of the lock file `lock`, as far as that can be said without fetching
 /// anything: sets that are missing or stale (rule `unpinned`, a warning), and packages that cannot come from
 /// the spec's sources (rule `lock`, an error).
-spec::Diagnostics examine_locked_packages(const std::string& spec_path, const Options& options,
-                                          const Lock& lock, store::Cache& cache);
+spec::Diagnostics examine_locked_packages(const project::Project& project, const Options& options,
+                                          const project::Lock& lock, store::Cache& cache);
 
 }  // namespace minibuild::build

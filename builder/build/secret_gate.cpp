@@ -105,12 +105,11 @@ std::optional<trust::SecretHit> search_tar(const trust::SecretForms& forms, cons
 
 }  // namespace
 
-void refuse_secrets(const trust::SecretForms& forms, const SpecFile& file,
-                    const std::map<std::string, std::string>& set) {
+void refuse_secrets(const trust::SecretForms& forms, const project::SpecFile& file) {
   if (forms.empty()) return;
   const char* const fix =
       "take it out, and give out a new secret; a stage takes one by 'secrets', never by an argument";
-  for (const auto& [name, value] : set)
+  for (const auto& [name, value] : file.set)
     if (const auto hit = find_secret(forms, name + "=" + value))
       refuse(*hit, fmt::format("the value of --set {}", named(forms, name)), fix);
   if (const auto hit = find_secret(forms, file.source)) {

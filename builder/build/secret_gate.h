@@ -14,8 +14,7 @@ namespace minibuild::build {
 
 /// Throws Error{Code::refused} for a secret in the text of a spec or in a value of --set, naming the line or
 /// the argument.
-void refuse_secrets(const trust::SecretForms& forms, const SpecFile& file,
-                    const std::map<std::string, std::string>& set);
+void refuse_secrets(const trust::SecretForms& forms, const project::SpecFile& file);
 /// The same for the texts of a config that is to be, and for names and link targets of a plan: before any
 /// other message could show one.
 void refuse_secrets(const trust::SecretForms& forms, const oci::ImageConfig& config);

@@ -1,13 +1,9 @@
 #include "minibuild/build/secret_guard.h"
 
-#include <map>
 #include <set>
-#include <tuple>
 
-#include "builder/build/inputs.h"
 #include "builder/build/secret_gate.h"
 #include "minibuild/base/text.h"
-#include "minibuild/build/lock.h"
 
 namespace minibuild::build {
 
@@ -115,45 +111,33 @@ class Texts {
   }
 };
 
-using Guarded = std::set<std::tuple<std::string, std::string, std::map<std::string, std::string>>>;
-
-void guard(const std::string& path, std::map<std::string, std::string> set, const oci::Platform& platform,
-           const trust::SecretForms& forms, Guarded& seen, int depth) {
-  if (depth > 16) return;  // the build says that specs stand on each other
-  if (!seen.insert({path, oci::to_string(platform), set}).second) return;  // two ways to one spec
-  if (depth > 0) set = declared_of(path, std::move(set), platform);
-  const SpecFile file = load_spec(path, set, platform);
-  refuse_secrets(forms, file, set);
-  Texts texts;
-  texts.add_spec(file.spec);
-  for (const Text& one : texts.found)
-    refuse_secrets(forms, one.text,
-                   fmt::format("{}, once its arguments are put in: {}", file.spec.file, one.where));
-  const auto below = [&](const spec::Base& base) {
-    if (const auto* other = std::get_if<spec::BaseSpec>(&base.what))
-      guard(beside(file, other->path), set, platform, forms, seen, depth + 1);
-  };
-  below(file.spec.base);
-  for (const spec::Stage& stage : file.spec.stages) below(stage.base);
-}
-
 }  // namespace
 
-void guard_secrets(const std::string& spec_path, const Options& options) {
+void guard_secrets(const project::Project& project, const std::vector<oci::Platform>& images,
+                   const Options& options) {
   const auto forms = secret_forms_of(options);
   if (forms->empty()) return;
   try {
-    for (const auto& [name, value] : options.set)
+    for (const auto& [name, value] : project.set())
       refuse_secrets(*forms, name + "=" + value, "a value of --set");
-    Guarded seen;
-    for (const oci::Platform& platform : platforms_of(spec_path, options))
-      guard(spec_path, options.set, platform, *forms, seen, 0);
-    guard(spec_path, options.set, oci::host_platform(), *forms, seen, 0);
-    if (const std::optional<Lock> lock = read_lock(spec_path))
-      refuse_secrets(*forms, to_json(*lock), lock_path(spec_path));
+    std::set<const project::SpecFile*> seen;
+    project.walk(images, {oci::host_platform()}, [&](const project::SpecFile& file, project::Part) {
+      if (!seen.insert(&file).second) return;
+      refuse_secrets(*forms, file);
+      Texts texts;
+      texts.add_spec(file.spec);
+      for (const Text& one : texts.found)
+        refuse_secrets(*forms, one.text,
+                       fmt::format("{}, once its arguments are put in: {}", file.spec.file, one.where));
+    });
+    if (project.lock()) refuse_secrets(*forms, to_json(*project.lock()), project::lock_path(project.path()));
   } catch (const base::Error& error) {
     throw without_secrets(*forms, error);
   }
+}
+
+void guard_secrets(const project::Project& project, const Options& options) {
+  if (!secret_forms_of(options)->empty()) guard_secrets(project, project.platforms(), options);
 }
 
 }  // namespace minibuild::build

@@ -119,7 +119,6 @@ class Examination {
     try {
       candidate.accepted = task();
     } catch (const base::Error& error) {
-      if (error.code() == base::Code::interrupted) throw;
       candidate.fault = error.what();
     }
     candidates.push_back(std::move(candidate));
@@ -249,7 +248,6 @@ void visit_attached(const OpenedImage& image, const oci::ImageLocation& location
       };
       visit(attached, one.tag);
     } catch (const base::Error& error) {
-      if (error.code() == base::Code::interrupted) throw;
       broken(name, error.what());
     }
   }
@@ -367,7 +365,6 @@ Verification verify_image(
           good.remark = *remark;
         }
       } catch (const base::Error& error) {
-        if (error.code() == base::Code::interrupted) throw;
         verification.candidates.push_back({name, error.what(), {}, false, {}});
       }
     };

@@ -274,8 +274,9 @@ class StageRun {
 
   // The stage's packages become part of its base, unpacked; their scripts run before the stage's commands.
   void put_packages() {
-    std::optional<Packaged> packaged = add_packages(context_.file, &stage_, oci::host_platform(), base_.tree,
-                                                    context_.epoch, context_.options, context_.cache);
+    std::optional<Packaged> packaged =
+        add_packages(context_.project, context_.file, &stage_, oci::host_platform(), base_.tree,
+                     context_.epoch, context_.options, context_.cache);
     if (!packaged) return;
     build::put_packages(packaged->installation, base_.tree);
     base_.id += " " + packaged->id;
@@ -324,11 +325,12 @@ class StageRun {
     if (!host_) return;
     for (const CopyOrigin& origin : origins_)
       if (sandbox::shows_host_path("/" + origin.path))
-        fail_at(context_.file, stage_.position, Code::failed,
-                fmt::format("cannot put {} into the stage '{}': on 'base: host' that place is this machine's "
-                            "and read-only; "
-                            "choose another directory, such as /src",
-                            "/" + origin.path, stage_.name));
+        project::fail_at(
+            context_.file, stage_.position, Code::failed,
+            fmt::format("cannot put {} into the stage '{}': on 'base: host' that place is this machine's "
+                        "and read-only; "
+                        "choose another directory, such as /src",
+                        "/" + origin.path, stage_.name));
   }
 
   void add_input(std::string name, std::string_view state) {
@@ -462,7 +464,7 @@ class StageRun {
     for (const spec::Secret& secret : stage_.secrets) {
       const auto it = context_.options.secrets.find(secret.id);
       if (it == context_.options.secrets.end())
-        fail_at(
+        project::fail_at(
             context_.file, secret.position, Code::usage,
             fmt::format(
                 "the secret '{}' is not given; add --secret id={},env=VARIABLE or --secret id={},src=FILE",
@@ -555,7 +557,9 @@ class StageRun {
       if (!forms().empty()) kept.expect_search();
       sandbox::Outcome outcome;
       try {
-        outcome = sandbox::run(request, context_.options.helper, output);
+        const sandbox::NamespaceExecutor here(context_.options.helper);
+        const sandbox::Executor* executor = context_.options.executor;
+        outcome = (executor != nullptr ? *executor : here).run(request, output);
       } catch (...) {
         try {
           kept.search(stage_.name,
@@ -695,7 +699,7 @@ class Schedule {
   Schedule(const std::vector<const spec::Stage*>& stages, const StageContext& context)
       : stages_(stages),
         options_(context.options),
-        context_{context.file,      options_,      context.cache,  context.progress,
+        context_{context.project,   context.file,  options_,       context.cache, context.progress,
                  context.read_base, context.epoch, context.memory, context.host},
         free_(std::max(1, context.options.jobs)),
         interrupted_(context.options.cancelled) {
@@ -802,7 +806,7 @@ std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, con
   return oci::parse_reference(location.path).digest;
 }
 
-void require_signed_base(const SpecFile& file, const oci::ImageLocation& location,
+void require_signed_base(const project::SpecFile& file, const oci::ImageLocation& location,
                          const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
                          const std::string& identity, spec::Position position, store::Cache& cache,
                          const Registries& registries) {
@@ -810,7 +814,7 @@ void require_signed_base(const SpecFile& file, const oci::ImageLocation& locatio
   // What the signature has to call it, whatever mirror it comes from; a layout has no name.
   const bool registry = location.transport == oci::Transport::registry;
   const std::string& called = !identity.empty() ? identity : registry ? location.path : identity;
-  oci::ImageLocation exact = beside(file, location);
+  oci::ImageLocation exact = project::beside(file, location);
   base::Sha256 seen;
   seen.update("signed base 2").update(called).update(std::string_view("\0", 1));
   if (digest) {
@@ -823,7 +827,7 @@ void require_signed_base(const SpecFile& file, const oci::ImageLocation& locatio
     std::vector<trust::PublicKey> trusted;
     for (const std::string& name : keys) {
       trusted.push_back(
-          trust::parse_public_key(base::read_file(beside(file, name), size_t{64} << 10U), name));
+          trust::parse_public_key(base::read_file(project::beside(file, name), size_t{64} << 10U), name));
       seen.update(base::as_bytes(base::sha256(trusted.back().der)));
     }
     const base::Hash key = seen.finish();
@@ -831,7 +835,7 @@ void require_signed_base(const SpecFile& file, const oci::ImageLocation& locatio
     require_signature(exact, trusted, called, cache, registries);
     if (digest) cache.note_fine(key);
   } catch (const base::Error& error) {
-    if (error.code() != Code::refused) fail_at(file, position, error.code(), error.what());
+    if (error.code() != Code::refused) project::fail_at(file, position, error.code(), error.what());
     const std::string name = oci::to_string(location);
     const spec::Diagnostic refusal{
         spec::Severity::error,
@@ -849,7 +853,7 @@ void require_signed_base(const SpecFile& file, const oci::ImageLocation& locatio
   }
 }
 
-Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
+Base read_plain_base(const project::SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
                      store::Cache& cache, const Registries& registries, Ledger* ledger) {
   Base base;
   const auto* image = std::get_if<spec::BaseImage>(&wanted.what);
@@ -861,7 +865,7 @@ Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::
                       image->verify_identity, wanted.position, cache, registries);
   try {
     if (ledger != nullptr) note_image(*ledger, file, image->location, platform, cache, registries);
-    store::ImageSet set = read_image(beside(file, image->location), platform, cache, registries);
+    store::ImageSet set = read_image(project::beside(file, image->location), platform, cache, registries);
     base.image = std::move(set.images.front());
     base.tree = store::image_tree(*base.image, cache, oci::to_string(image->location));
     if (image->location.transport == oci::Transport::registry) {
@@ -870,23 +874,10 @@ Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::
       base.name = oci::to_string(name);
     }
   } catch (const base::Error& error) {
-    fail_at(file, wanted.position, error.code(), error.what());
+    project::fail_at(file, wanted.position, error.code(), error.what());
   }
   base.id = oci::to_string(base.image->descriptor.digest);
   return base;
-}
-
-std::string beside(const SpecFile& file, const std::string& path) {
-  if (path.starts_with(shipped_prefix) || path.starts_with('/')) return path;
-  if (file.spec.directory.starts_with(shipped_prefix))
-    return std::string(shipped_prefix) +
-           tree::normalise(file.spec.directory.substr(shipped_prefix.size()) + "/" + path);
-  return path_beside(file.spec.directory, path);
-}
-
-oci::ImageLocation beside(const SpecFile& file, oci::ImageLocation location) {
-  if (location.transport != oci::Transport::registry) location.path = beside(file, location.path);
-  return location;
 }
 
 Root Sources::root_of(const spec::Copy& copy) const {
@@ -903,8 +894,7 @@ Root Sources::root_of(const spec::Copy& copy) const {
                                       copy.download->digest ? *copy.download->digest : pin->second);
       return root;
     } catch (const base::Error& error) {
-      if (error.code() == Code::interrupted) throw;
-      fail_at(file_, copy.position, error.code(), error.what());
+      project::fail_at(file_, copy.position, error.code(), error.what());
     }
   }
   if (!copy.image) {
@@ -913,7 +903,8 @@ Root Sources::root_of(const spec::Copy& copy) const {
     return root;
   }
   note_image(*options_.ledger, file_, *copy.image, platform_, cache_, options_.registries);
-  const store::ImageSet set = read_image(beside(file_, *copy.image), platform_, cache_, options_.registries);
+  const store::ImageSet set =
+      read_image(project::beside(file_, *copy.image), platform_, cache_, options_.registries);
   if (options_.secret_forms)
     refuse_secrets(*options_.secret_forms, set.images.front(), cache_,
                    fmt::format("the image {}", oci::to_string(*copy.image)));

@@ -50,7 +50,8 @@ class StageMemory {
 };
 
 struct StageContext {
-  const SpecFile& file;
+  const project::Project& project;
+  const project::SpecFile& file;
   const Options& options;
   store::Cache& cache;
   Progress& progress;
@@ -82,8 +83,8 @@ std::map<std::string, StageForecast> forecast_stages(const std::vector<const spe
 /// What the `copy` entries of a stage or an image take from.
 class Sources {
  public:
-  Sources(const SpecFile& file, const StageResults& results, oci::Platform platform, store::Cache& cache,
-          const Options& options)
+  Sources(const project::SpecFile& file, const StageResults& results, oci::Platform platform,
+          store::Cache& cache, const Options& options)
       : file_(file),
         results_(results),
         platform_(std::move(platform)),
@@ -94,7 +95,7 @@ class Sources {
   Root root_of(const spec::Copy& copy) const;
 
  private:
-  const SpecFile& file_;
+  const project::SpecFile& file_;
   const StageResults& results_;
   oci::Platform platform_;
   store::Cache& cache_;
@@ -104,20 +105,16 @@ class Sources {
 
 /// A base that needs no build: scratch, or an image, with an error at its place in the spec. What it is goes
 /// into the ledger, if one is given.
-Base read_plain_base(const SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
+Base read_plain_base(const project::SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
                      store::Cache& cache, const Registries& registries, Ledger* ledger = nullptr);
 /// What a registry's image stands for by the spec or the lock; nothing for others.
 std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, const Registries& registries);
 /// Throws Error{Code::refused} at `position` unless one of the keys signed the image that `location` names;
 /// nothing is asked if there are no keys, or if that was seen before of this digest. `digest`: of a
 /// registry's image.
-void require_signed_base(const SpecFile& file, const oci::ImageLocation& location,
+void require_signed_base(const project::SpecFile& file, const oci::ImageLocation& location,
                          const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
                          const std::string& identity, spec::Position position, store::Cache& cache,
                          const Registries& registries);
-/// The path of a spec's file or image: as written if absolute, else beside the spec.
-std::string beside(const SpecFile& file, const std::string& path);
-/// The same for an image on disk; one in a registry stays as it is.
-oci::ImageLocation beside(const SpecFile& file, oci::ImageLocation location);
 
 }  // namespace minibuild::build

@@ -11,12 +11,7 @@
 #include "builder/cli/keys.h"
 #include "builder/cli/progress.h"
 #include "builder/cli/say.h"
-#include "builder/cli/special_files.h"
 #include "minibuild/base/text.h"
-#include "minibuild/build/attestations.h"
-#include "minibuild/build/build.h"
-#include "minibuild/build/lock.h"
-#include "minibuild/build/signatures.h"
 #include "minibuild/store/output.h"
 
 namespace minibuild::cli {
@@ -32,12 +27,6 @@ std::optional<int64_t> source_date_epoch() {
   if (!value)
     throw base::Error(Code::usage, fmt::format("got SOURCE_DATE_EPOCH={}, want seconds since 1970", text));
   return static_cast<int64_t>(*value);
-}
-
-int processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
 oci::Json metadata(const build::Built& built, const std::vector<oci::ImageLocation>& destinations) {
@@ -115,229 +104,33 @@ void print_summary(const build::Built& built, const std::vector<oci::ImageLocati
   say("{}", text);
 }
 
-struct Prepared {
-  build::Options options;
-  std::vector<oci::ImageLocation> destinations;
-  std::shared_ptr<const trust::Signer> signer;
-};
-
 bool can_be_signed(const oci::ImageLocation& place) {
   return place.transport == oci::Transport::registry || place.transport == oci::Transport::oci_layout;
 }
 
-// The image as it was just written there: by its digest in registries, by its tag in layouts.
-oci::ImageLocation written_place(const oci::ImageLocation& destination, const build::Built& built,
-                                 const oci::Digest& digest) {
-  if (destination.transport == oci::Transport::registry) {
-    oci::Reference reference = oci::parse_reference(destination.path);
-    reference.digest = digest;
-    return {oci::Transport::registry, oci::to_string(reference), ""};
-  }
-  oci::ImageLocation place = destination;
-  if (place.tag.empty() && !built.names.empty()) place.tag = built.names.front().tag;
-  return place;
-}
-
-void sign_outputs(const Prepared& prepared, const build::Built& built, store::Cache& cache,
-                  build::Progress& progress) {
-  if (!prepared.signer) return;
-  build::SignOptions options;
-  options.created = time_of_signing();
-  options.classic = trust::has_classic_form(prepared.signer->public_key());
-  if (!built.names.empty()) {
-    oci::Reference name = built.names.front();
-    name.tag.clear();
-    options.docker_reference = oci::to_string(name);
-  }
-  for (const oci::ImageLocation& destination : prepared.destinations) {
-    if (!can_be_signed(destination)) continue;
-    build::SignOptions own = options;
-    if (destination.transport == oci::Transport::registry) own.docker_reference.clear();
-    const oci::ImageLocation place = written_place(destination, built, store::top_of(built.set).digest);
-    build::sign_image(place, *prepared.signer, own, cache, prepared.options.registries);
-    progress.note("sign", "signed " + oci::to_string(place));
-  }
-}
-
-Prepared prepare(const BuildArguments& arguments) {
-  Prepared prepared;
-  build::Options& options = prepared.options = plain_options(arguments.set);
-  options.platforms = read_platforms(arguments.platforms);
-  give_secrets(arguments.secrets, arguments.registry.mirrors, options);
-  options.stage = arguments.stage;
-  if (arguments.no_cache) options.stage_runs = build::StageRuns::anew;
-  options.provenance = arguments.provenance;
-  if (arguments.jobs > 0) options.jobs = arguments.jobs;
-  for (const std::string& output : arguments.outputs)
-    prepared.destinations.push_back(find_destination(output));
-  for (const std::string& output : arguments.outputs)
-    build::refuse_secrets_of_text(output, "a destination (-o), whose name is written and told", options);
-  for (const oci::ImageLocation& destination : prepared.destinations)
-    if (destination.transport != oci::Transport::registry) store::check_output(destination);
+pipeline::Wish wish_of(const BuildArguments& arguments) {
+  pipeline::Wish wish = plain_wish(arguments.spec);
+  wish.set = read_set(arguments.set);
+  wish.platforms = read_platforms(arguments.platforms);
+  give_secrets(arguments.secrets, arguments.registry.mirrors, wish);
+  wish.stage = arguments.stage;
+  if (arguments.no_cache) wish.stage_runs = build::StageRuns::anew;
+  wish.locked = arguments.locked;
+  wish.provenance = arguments.provenance;
+  if (arguments.preserve_special) wish.special_files = pipeline::SpecialFiles::preserve;
+  for (const std::string& output : arguments.outputs) wish.targets.push_back(find_destination(output));
   if (!arguments.sign_key.empty()) {
-    if (!prepared.destinations.empty() &&
-        std::none_of(prepared.destinations.begin(), prepared.destinations.end(), can_be_signed))
+    if (!wish.targets.empty() && std::none_of(wish.targets.begin(), wish.targets.end(), can_be_signed))
       throw base::Error(
           Code::usage,
           "--sign-key signs what is in a registry or a layout; add -o docker://REF or -o oci:DIR");
-    prepared.signer = read_signer(arguments.sign_key);
+    wish.signer = read_signer(arguments.sign_key);
   }
-  return prepared;
+  return wish;
 }
 
 void print_event(const oci::Json& event) {
   say("{}\n", event.dump(-1, ' ', false, oci::Json::error_handler_t::replace));
-}
-
-// A wrong spec is told before anything is touched.
-void check_spec(const BuildArguments& arguments, const build::Options& options) {
-  const oci::Platform platform = options.platforms.empty() ? oci::host_platform() : options.platforms.front();
-  build::refuse_secrets_of_spec(build::load_spec(arguments.spec, options.set, platform), options);
-}
-
-// The digests to use for tags: from the lock file, as it is or as it will be written.
-build::Locking locked(const BuildArguments& arguments, const build::Options& options, store::Cache& cache,
-                      build::Progress& progress) {
-  const auto mode = arguments.locked ? build::LockMode::exact : build::LockMode::as_needed;
-  build::Locking locking = build::resolve_lock(arguments.spec, options, mode, cache);
-  if (!locking.compressor.empty())
-    progress.note("lock",
-                  fmt::format("warning: {} was made with another compressor ({}): the same files may get "
-                              "another digest; to accept: minibuild lock {}",
-                              build::lock_path(arguments.spec), locking.compressor, arguments.spec));
-  for (const std::string& warning : locking.warnings) progress.note("lock", "warning: " + warning);
-  for (const std::string& entry : locking.dropped)
-    progress.note("lock", fmt::format("dropped {}: the spec has no use for it any more", entry));
-  return locking;
-}
-
-void write_lock(const BuildArguments& arguments, const build::Locking& locking, build::Progress& progress) {
-  const bool shipped =
-      arguments.spec.starts_with(build::shipped_prefix);  // has its lock, and no place for another
-  if (!locking.changed || arguments.locked || shipped) return;
-  const std::string path = build::lock_path(arguments.spec);
-  try {
-    build::write_lock(arguments.spec, locking);
-    progress.note("lock", "written to " + path);
-  } catch (const base::Error& error) {
-    progress.note("lock", std::string("warning: ") + error.what());
-  }
-}
-
-template <typename Write>
-void write_tree(const oci::ImageLocation& destination, const tree::FileTree* tree, build::Progress& progress,
-                Write write) {
-  std::optional<store::PlainTree> plain;
-  write(tree_for(destination, tree, plain,
-                 [&progress](const std::string& text) { progress.note("output", "warning: " + text); }));
-}
-
-int build_stage(const BuildArguments& arguments, const Prepared& prepared, store::Cache& cache,
-                build::Progress& progress) {
-  if (prepared.destinations.empty())
-    throw base::Error(Code::usage,
-                      "--stage needs a place for the stage's files; add -o dir:DIR or -o tar:FILE");
-  for (const oci::ImageLocation& destination : prepared.destinations)
-    if (destination.transport != oci::Transport::directory && destination.transport != oci::Transport::tar)
-      throw base::Error(Code::usage,
-                        fmt::format("a stage's result is a file tree; write it with dir: or tar:, not {}",
-                                    oci::to_string(destination)));
-  const tree::FileTree tree = build::build_stage(arguments.spec, prepared.options, cache, progress);
-  const store::ImageSet none;
-  for (const oci::ImageLocation& destination : prepared.destinations)
-    write_tree(destination, &tree, progress, [&](const tree::FileTree* made) {
-      store::write_output(destination, {&none, {}, made, 0}, cache);
-    });
-  cache.save();
-  return 0;
-}
-
-// Who runs the build and when, for provenance.
-build::Invocation invocation_of(const BuildArguments& arguments, int64_t started) {
-  const auto variable = [](const char* name, const char* otherwise) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr || *value == '\0' ? otherwise : value);
-  };
-  build::Invocation invocation;
-  invocation.version = MINIBUILD_VERSION;
-  invocation.builder = variable("MINIBUILD_BUILDER_ID", "urn:minibuild:builder");
-  invocation.id = variable("MINIBUILD_INVOCATION_ID", "");
-  invocation.finished = time_of_signing();
-  invocation.started = std::min(started, invocation.finished);
-  invocation.git = build::commit_of(arguments.spec);
-  return invocation;
-}
-
-bool holds_attachments(const oci::ImageLocation& place) {
-  return can_be_signed(place) || place.transport == oci::Transport::oci_archive;
-}
-
-// Signs the documents too.
-void attest_outputs(const Prepared& prepared, const build::Built& built,
-                    const std::vector<build::Statement>& statements, store::Cache& cache) {
-  if (!prepared.signer) return;
-  const oci::Digest& top = store::top_of(built.set).digest;
-  for (const oci::ImageLocation& destination : prepared.destinations) {
-    if (!can_be_signed(destination)) continue;
-    for (const build::Statement& statement : statements)
-      build::attest_image(written_place(destination, built, top), *prepared.signer,
-                          {statement.predicate_type, statement.predicate, statement.subject},
-                          time_of_signing(), cache, prepared.options.registries);
-  }
-}
-
-// Attestations that no output can hold are told of, not lost in silence.
-void warn_of_lost(const std::vector<oci::ImageLocation>& destinations, const build::Built& built,
-                  build::Progress& progress) {
-  if (built.set.attachments.empty()) return;
-  for (const oci::ImageLocation& destination : destinations)
-    if (!holds_attachments(destination))
-      progress.note("attest", fmt::format("warning: {} cannot hold SBOMs and provenance; write them into a "
-                                          "registry, oci:DIR or oci-archive:FILE too",
-                                          oci::to_string(destination)));
-}
-
-int build_image(const BuildArguments& arguments, Prepared& prepared, store::Cache& cache,
-                build::Progress& progress, const build::Lock& lock, double start) {
-  const int64_t started = std::time(nullptr);
-  build::Built built = build::build_image(arguments.spec, prepared.options, cache, progress);
-  spec::Attest wanted = built.attest;
-  wanted.provenance = wanted.provenance || arguments.provenance;
-  if (prepared.destinations.empty())
-    prepared.destinations.push_back(default_destination(arguments.spec, built.names));
-  if (wanted.provenance)
-    for (const std::string& name : build::credential_args(prepared.options.set))
-      progress.note("provenance",
-                    fmt::format("warning: the value of --set {} looks like a credential and is left "
-                                "out; stages get credentials with --secret",
-                                base::printable(name)));
-  const double output_start = seconds_now();
-  const std::vector<build::Statement> statements = build::add_attestations(
-      built, wanted, arguments.spec, prepared.options, lock, invocation_of(arguments, started), cache);
-  store::ImageSet bare = built.set;
-  bare.attachments.clear();
-  for (const oci::ImageLocation& destination : prepared.destinations)
-    write_tree(destination, built.trees.size() == 1 ? &built.trees.front() : nullptr, progress,
-               [&](const tree::FileTree* tree) {
-                 build::write_output(
-                     destination,
-                     {holds_attachments(destination) ? &built.set : &bare, built.names, tree, built.epoch},
-                     cache, prepared.options.registries);
-               });
-  warn_of_lost(prepared.destinations, built, progress);
-  attest_outputs(prepared, built, statements, cache);
-  sign_outputs(prepared, built, cache, progress);
-  built.phases.push_back({"output", seconds_now() - output_start});
-  cache.save();
-  if (!arguments.metadata_file.empty())
-    base::write_file_atomic(arguments.metadata_file, metadata(built, prepared.destinations).dump(2) + "\n");
-  const oci::Descriptor& top = store::top_of(built.set);
-  if (arguments.progress == "json")
-    print_event({{"event", "done"}, {"digest", oci::to_string(top.digest)}});
-  else if (arguments.progress != "none")
-    print_summary(built, prepared.destinations, seconds_now() - start);
-  print_result(oci::to_string(top.digest) + "\n");
-  return 0;
 }
 
 // `minibuild chek` is taken for a spec of that name: what was meant is said.
@@ -353,57 +146,46 @@ void check_command(const std::string& spec) {
                                                            : fmt::format("; did you mean '{}'?", close)));
 }
 
-int run_build(const BuildArguments& arguments, Prepared prepared, double start) {
-  check_spec(arguments, prepared.options);
-  const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
-  store::Cache cache(cache_directory(arguments.cache_dir), arguments.no_cache);
-  const CacheLimit limit(cache, [&](const std::string& text) { progress->note("cache", text); });
-  prepared.options.registries = make_registries(
-      arguments.registry,
-      [&progress](const std::string& subject, const std::string& text) { progress->note(subject, text); });
-  prepared.options.registries.verify_again = arguments.no_cache;
-  const build::Locking locking = locked(arguments, prepared.options, cache, *progress);
-  prepared.options.registries.pinned = build::pins_of(locking.lock);
-  prepared.options.packages = locking.lock.packages;
-  int status = 0;
-  try {
-    status = arguments.stage.empty() ? build_image(arguments, prepared, cache, *progress, locking.lock, start)
-                                     : build_stage(arguments, prepared, cache, *progress);
-  } catch (const base::Error& error) {
-    cache.save();  // what was learned about files stays true
-    // A refused build leaves nothing behind; another failure does not make its digests less true.
-    if (error.code() != Code::refused) write_lock(arguments, locking, *progress);
-    throw;
+int run_build(const BuildArguments& arguments, const pipeline::Wish& wish, double start) {
+  CommandEdges opened(arguments.cache_dir, make_progress(arguments.progress), arguments.registry,
+                      arguments.no_cache ? CacheUse::anew : CacheUse::fill);
+  if (arguments.jobs > 0) opened.edges().jobs = arguments.jobs;
+  if (!arguments.stage.empty()) {
+    pipeline::build_stage(wish, opened.edges());
+    return 0;
   }
-  write_lock(arguments, locking, *progress);
-  return status;
+  const pipeline::Finished finished = pipeline::build(wish, opened.edges());
+  if (!arguments.metadata_file.empty())
+    base::write_file_atomic(arguments.metadata_file,
+                            metadata(finished.built, finished.targets).dump(2) + "\n");
+  const oci::Descriptor& top = store::top_of(finished.built.set);
+  if (arguments.progress == "json")
+    print_event({{"event", "done"}, {"digest", oci::to_string(top.digest)}});
+  else if (arguments.progress != "none")
+    print_summary(finished.built, finished.targets, seconds_now() - start);
+  print_result(oci::to_string(top.digest) + "\n");
+  return 0;
 }
 
 }  // namespace
 
 int build(const BuildArguments& arguments) {
+  const auto failed = [&](int status, const char* message) {
+    print_event({{"event", "error"}, {"status", status}, {"message", message}});
+    return status;
+  };
   try {
     const double start = seconds_now();
     check_command(arguments.spec);
-    const Prepared prepared = prepare(arguments);
-    return without_secrets(prepared.options, [&] { return run_build(arguments, prepared, start); });
+    const pipeline::Wish wish = wish_of(arguments);
+    return run_build(arguments, wish, start);
+  } catch (const base::Interrupted&) {
+    if (arguments.progress != "json") throw;
+    return failed(base::Interrupted::exit_status, "interrupted");
   } catch (const base::Error& error) {
     if (arguments.progress != "json") throw;
-    print_event({{"event", "error"}, {"status", static_cast<int>(error.code())}, {"message", error.what()}});
-    return static_cast<int>(error.code());
+    return failed(static_cast<int>(error.code()), error.what());
   }
-}
-
-oci::ImageLocation default_destination(const std::string& spec, const std::vector<oci::Reference>& names) {
-  if (!names.empty()) {
-    const std::string& repository = names.front().repository;
-    return {oci::Transport::oci_layout, repository.substr(repository.rfind('/') + 1) + ".oci", ""};
-  }
-  std::string stem = base::file_name(spec);
-  stem = stem.substr(0, stem.rfind('.'));
-  if (stem == "minibuild") stem = base::file_name(base::real_path(base::parent_path(spec)));
-  if (stem.empty() || stem == "/") stem = "image";
-  return {oci::Transport::oci_layout, stem + ".oci", ""};
 }
 
 std::map<std::string, std::string> read_set(const std::vector<std::string>& entries) {
@@ -460,44 +242,61 @@ std::pair<std::string, std::string> read_secret(const std::string& text) {
 }  // namespace
 
 void give_secrets(const std::vector<std::string>& secrets, const std::vector<std::string>& names,
-                  build::Options& options) {
+                  pipeline::Wish& wish) {
   for (const std::string& secret : secrets)
-    if (const auto [it, is_new] = options.secrets.insert(read_secret(secret)); !is_new)
+    if (const auto [it, is_new] = wish.secrets.insert(read_secret(secret)); !is_new)
       throw base::Error(Code::usage, fmt::format("--secret gives '{}' twice", base::printable(it->first)));
-  options.secret_forms = build::secret_forms_of(options);
+  wish.secret_forms = std::make_shared<const trust::SecretForms>(wish.secrets);
   for (const std::string& name : names)
-    build::refuse_secrets_of_text(name, "an argument, which is told to others", options);
+    pipeline::refuse_secrets(wish, name, "an argument, which is told to others");
 }
 
-int without_secrets(const build::Options& options, const std::function<int()>& task) {
-  try {
-    return task();
-  } catch (const base::Error& error) {
-    throw build::without_secrets(*options.secret_forms, error);
-  }
-}
-
-build::Options plain_options(const std::vector<std::string>& set) {
-  build::Options options;
-  options.set = read_set(set);
-  options.epoch = source_date_epoch();
-  options.jobs = processors();
-  options.cancelled = &interrupted;
-  const auto variable = [](const char* name) {
+pipeline::Wish plain_wish(const std::string& spec) {
+  pipeline::Wish wish;
+  wish.spec = spec;
+  wish.epoch = source_date_epoch();
+  const auto variable = [](const char* name, const char* otherwise = "") {
     const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
+    return std::string(value == nullptr || *value == '\0' ? otherwise : value);
   };
-  options.caller_path = variable("PATH");
-  options.caller_home = variable("HOME");
+  wish.caller_path = variable("PATH");
+  wish.caller_home = variable("HOME");
   for (const char* name :
        {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy",
         "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT",
         "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE", "NIX_SSL_CERT_FILE"})
     if (std::string value = variable(name); !value.empty())
-      options.caller_network.emplace_back(name, std::move(value));
-  options.clock = seconds_now;
-  options.now = static_cast<int64_t>(std::time(nullptr));
-  return options;
+      wish.caller_network.emplace_back(name, std::move(value));
+  wish.version = MINIBUILD_VERSION;
+  wish.builder = variable("MINIBUILD_BUILDER_ID", wish.builder.c_str());
+  wish.invocation = variable("MINIBUILD_INVOCATION_ID");
+  return wish;
+}
+
+int processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+CommandEdges::CommandEdges(const std::string& cache_dir, std::unique_ptr<build::Progress> progress,
+                           const RegistryArguments& registry, CacheUse use)
+    : progress_(std::move(progress)),
+      edges_{[this, cache_dir, use]() -> store::Cache& {
+               if (!cache_) {
+                 cache_.emplace(cache_directory(cache_dir), use == CacheUse::anew);
+                 if (use != CacheUse::look)
+                   limit_.emplace(*cache_,
+                                  [this](const std::string& text) { progress_->note("cache", text); });
+               }
+               return *cache_;
+             },
+             make_registries(registry, [this](const std::string& subject,
+                                              const std::string& text) { progress_->note(subject, text); }),
+             *progress_, [] { return static_cast<int64_t>(std::time(nullptr)); }, seconds_now} {
+  edges_.registries.verify_again = use == CacheUse::anew;
+  edges_.cancelled = &interrupted;
+  edges_.jobs = processors();
 }
 
 std::optional<oci::Platform> one_platform(const std::string& text) {

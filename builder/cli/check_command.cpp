@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/progress.h"
 #include "builder/cli/say.h"
 #include "minibuild/base/text.h"
-#include "minibuild/build/secret_guard.h"
 #include "minibuild/trust/sarif.h"
 
 namespace minibuild::cli {
@@ -50,19 +50,16 @@ void write_baseline(const std::string& path, const std::vector<trust::Violation>
       baseline.entries.size() == 1 ? "" : "s", path);
 }
 
-int check_spec(const CheckArguments& arguments, const build::Options& options) {
-  const std::string path = arguments.spec.empty() ? "minibuild.yaml" : arguments.spec;
-  build::SpecFile file = build::read_spec(path, read_set(arguments.set), oci::host_platform());
-  // Also of one that is wrong: its lines are shown.
-  build::refuse_secrets_of_spec(file, options);
-  if (!arguments.write_baseline.empty()) build::drop_missing_baselines(file);
-  spec::Diagnostics diagnostics = file.diagnostics;
+int check_spec(const CheckArguments& arguments) {
+  pipeline::Wish wish = plain_wish(arguments.spec.empty() ? "minibuild.yaml" : arguments.spec);
+  wish.set = read_set(arguments.set);
+  give_secrets(arguments.secrets, {}, wish);
+  CommandEdges opened(arguments.cache_dir, make_silence(), {}, CacheUse::look);
+  pipeline::CheckResult result = pipeline::check(wish, !arguments.write_baseline.empty(), opened.edges());
+  spec::Diagnostics& diagnostics = result.diagnostics;
+  const build::Checked& checked = result.checked;
   bool refused = false;
   if (!spec::has_errors(diagnostics)) {
-    build::guard_secrets(path, options);
-    store::Cache cache(cache_directory(arguments.cache_dir));
-    const build::Checked checked = build::check(file, options, cache);
-    cache.save();
     if (!spec::has_errors(checked.wrong))
       write_baseline(arguments.write_baseline, checked.violations, checked.baseline);
     refused = !spec::has_errors(checked.wrong) && has_errors(checked.violations);
@@ -73,14 +70,15 @@ int check_spec(const CheckArguments& arguments, const build::Options& options) {
     diagnostics.insert(diagnostics.end(), policy.begin(), policy.end());
     spec::sort(diagnostics);
   }
-  build::refuse_secrets_of_text(spec::render_json(diagnostics, path),
-                                "what there is to say of the spec, by the name of a file", options);
+  const std::string& path = wish.spec;
+  pipeline::refuse_secrets(wish, spec::render_json(diagnostics, path),
+                           "what there is to say of the spec, by the name of a file");
   if (arguments.format == "json")
     print_result(spec::render_json(diagnostics, path));
   else if (arguments.format == "sarif")
     print_result(sarif_of(diagnostics, path));
   else if (!diagnostics.empty())
-    say("{}", spec::render_text(diagnostics, path, file.source));
+    say("{}", spec::render_text(diagnostics, path, result.source));
   else
     say("{}: no errors\n", path);
   if (refused) return static_cast<int>(Code::refused);
@@ -99,7 +97,7 @@ int check_image(const CheckArguments& arguments) {
   if (location.transport == oci::Transport::registry) names.push_back(oci::parse_reference(location.path));
   std::vector<trust::Violation> all;
   for (const store::Image& image : set.images)
-    for (trust::Violation& one : build::check_image(image, names, policy, cache, plain_options({}).jobs)) {
+    for (trust::Violation& one : build::check_image(image, names, policy, cache, processors())) {
       if (set.images.size() > 1) one.message = oci::to_string(image.config.platform) + ": " + one.message;
       all.push_back(std::move(one));
     }
@@ -123,9 +121,7 @@ int check(const CheckArguments& arguments) {
     throw base::Error(Code::usage,
                       "--policy is for --image; a spec names its policy itself: policy: { file: team.yaml }");
   if (!arguments.image.empty()) return check_image(arguments);
-  build::Options options = plain_options(arguments.set);
-  give_secrets(arguments.secrets, {}, options);
-  return without_secrets(options, [&] { return check_spec(arguments, options); });
+  return check_spec(arguments);
 }
 
 }  // namespace minibuild::cli

@@ -28,7 +28,7 @@ namespace {
 using base::Code;
 
 void on_signal(int /*number*/) {
-  if (interrupted.exchange(true)) ::_exit(static_cast<int>(Code::interrupted));  // the second time: at once
+  if (interrupted.exchange(true)) ::_exit(base::Interrupted::exit_status);  // the second time: at once
 }
 
 void watch_signals() {
@@ -170,11 +170,11 @@ int run(int argc, char** argv) {
   base::set_waits({&interrupted, [](const std::string& text) { say("{}\n", base::printable(text)); }});
   try {
     return run_command(argc, argv);
+  } catch (const base::Interrupted&) {
+    say("minibuild: interrupted\n");
+    return base::Interrupted::exit_status;
   } catch (const base::Error& error) {
-    if (error.code() == Code::interrupted)
-      say("minibuild: interrupted\n");
-    else
-      print_error(error.what());
+    print_error(error.what());
     return static_cast<int>(error.code());
   } catch (const NobodyReads&) {
     return 128 + SIGPIPE;  // as of a program that the signal ended; nothing is said

@@ -4,13 +4,15 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "builder/cli/registries.h"
-#include "minibuild/build/build.h"
 #include "minibuild/oci/platform.h"
 #include "minibuild/oci/reference.h"
+#include "minibuild/pipeline/pipeline.h"
 
 namespace minibuild::cli {
 
@@ -32,6 +34,7 @@ struct BuildArguments {
   bool locked = false;
   std::string sign_key;
   bool provenance = false;
+  bool preserve_special = false;
   RegistryArguments registry;
 };
 int build(const BuildArguments& arguments);
@@ -182,6 +185,7 @@ struct CopyArguments {
   std::string platform;
   std::string cache_dir;
   bool referrers = false;
+  bool preserve_special = false;
   RegistryArguments registry;
 };
 int copy(const CopyArguments& arguments);
@@ -247,14 +251,42 @@ class CacheLimit {
 
 /// The cache's directory: the flag, $MINIBUILD_CACHE_DIR, $XDG_CACHE_HOME/minibuild, ~/.cache/minibuild.
 std::string cache_directory(const std::string& flag);
-/// The options of a build that say nothing but the arguments of the spec, with the environment's epoch.
-build::Options plain_options(const std::vector<std::string>& set);
-/// Reads secrets (`id=ID,env=VARIABLE` or `id=ID,src=FILE`) into the options, and looks for them in what the
+/// A wish for a spec with what the environment says: SOURCE_DATE_EPOCH, proxies, who builds.
+pipeline::Wish plain_wish(const std::string& spec);
+
+/// How many this process may use, at least one.
+int processors();
+
+/// How a command uses the cache.
+enum class CacheUse {
+  fill,  // and keep within its limit
+  anew,  // likewise; what earlier commands kept is worked out again
+  look,  // it stays as large as it is
+};
+
+/// What the commands that read specs work with on this machine.
+class CommandEdges {
+ public:
+  CommandEdges(const std::string& cache_dir, std::unique_ptr<build::Progress> progress,
+               const RegistryArguments& registry, CacheUse use = CacheUse::fill);
+  CommandEdges(const CommandEdges&) = delete;
+  CommandEdges& operator=(const CommandEdges&) = delete;
+  CommandEdges(CommandEdges&&) = delete;
+  CommandEdges& operator=(CommandEdges&&) = delete;
+  ~CommandEdges() = default;
+  pipeline::Edges& edges() { return edges_; }
+
+ private:
+  std::unique_ptr<build::Progress> progress_;
+  std::optional<store::Cache> cache_;
+  std::optional<CacheLimit> limit_;
+  pipeline::Edges edges_;
+};
+
+/// Reads secrets (`id=ID,env=VARIABLE` or `id=ID,src=FILE`) into the wish, and looks for them in what the
 /// user gave besides: destinations, names of images, mirrors.
 void give_secrets(const std::vector<std::string>& secrets, const std::vector<std::string>& names,
-                  build::Options& options);
-/// Does it; an error that would show one of the options' secrets is replaced.
-int without_secrets(const build::Options& options, const std::function<int()>& task);
+                  pipeline::Wish& wish);
 /// `NAME=VALUE` entries of --set; platforms of --platform, lists too. Both throw Error{Code::usage}.
 std::map<std::string, std::string> read_set(const std::vector<std::string>& entries);
 std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts);
@@ -263,8 +295,6 @@ std::optional<oci::Platform> one_platform(const std::string& text);
 /// The location of an image as written, or what the path alone looks like.
 oci::ImageLocation find_image(const std::string& text);
 /// The location that is written to: an image's, `tar:FILE` or `dir:DIR`.
-/// Where an image goes if nobody says: NAME.oci:TAG in the current directory.
-oci::ImageLocation default_destination(const std::string& spec, const std::vector<oci::Reference>& names);
 oci::ImageLocation find_destination(const std::string& text);
 /// Writes the result to stdout; throws Error if that fails.
 void print_result(std::string_view text);

@@ -9,8 +9,6 @@
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/build/compare.h"
-#include "minibuild/build/lock.h"
-#include "minibuild/build/secret_guard.h"
 
 namespace minibuild::cli {
 
@@ -99,63 +97,32 @@ int why(const WhyArguments& arguments) {
   return 0;
 }
 
-namespace {
-
-int compare_with_spec(const ReproduceArguments& arguments, build::Options options) {
-  build::guard_secrets(arguments.spec, options);
-  store::Cache cache(cache_directory(arguments.cache_dir));
-  const CacheLimit limit(cache, {});
-  const std::unique_ptr<build::Progress> progress = make_progress(arguments.progress);
-  if (!arguments.reuse_stages) {
-    options.stage_runs = build::StageRuns::apart;
-    if (!build::load_spec(arguments.spec, options.set, oci::host_platform()).spec.stages.empty())
-      progress->note("reproduce",
-                     "stages run anew, with empty 'caches'; --reuse-stages takes what earlier builds kept");
-  }
-  options.registries = make_registries(
-      arguments.registry,
-      [&](const std::string& subject, const std::string& text) { progress->note(subject, text); });
-  const oci::ImageLocation location = find_image(arguments.image);
-  const store::ImageSet want = build::read_image(location, std::nullopt, cache, options.registries);
-  // The platforms are those that the image has, whatever this machine is.
-  for (const store::Image& image : want.images) options.platforms.push_back(image.config.platform);
-  const build::Locking locking =
-      build::resolve_lock(arguments.spec, options, build::LockMode::as_needed, cache);
-  options.registries.pinned = build::pins_of(locking.lock);
-  options.packages = locking.lock.packages;
-  const build::Built built = build::build_image(arguments.spec, options, cache, *progress);
-  cache.save();
-  if (store::top_of(want).digest == store::top_of(built.set).digest) {
-    say("{} is what {} gives, byte for byte\n", oci::to_string(location), arguments.spec);
-    print_result(oci::to_string(store::top_of(built.set).digest) + "\n");
+int reproduce(const ReproduceArguments& arguments) {
+  pipeline::Wish wish = plain_wish(arguments.spec);
+  wish.set = read_set(arguments.set);
+  std::vector<std::string> names = arguments.registry.mirrors;
+  names.push_back(arguments.image);
+  give_secrets(arguments.secrets, names, wish);
+  if (!arguments.reuse_stages) wish.stage_runs = build::StageRuns::apart;
+  CommandEdges opened(arguments.cache_dir, make_progress(arguments.progress), arguments.registry);
+  const oci::ImageLocation image = find_image(arguments.image);
+  const pipeline::Reproduced result = pipeline::reproduce(wish, image, opened.edges());
+  if (result.same) {
+    say("{} is what {} gives, byte for byte\n", oci::to_string(image), arguments.spec);
+    print_result(oci::to_string(result.digest) + "\n");
     return 0;
   }
   std::string text;
-  for (size_t i = 0; i < want.images.size(); ++i) {
-    const store::Image& image = want.images[i];
-    const build::Opened before{image, store::image_tree(image, cache, oci::to_string(location))};
-    const build::Opened after{built.set.images[i], built.trees[i]};
-    const build::Difference difference = build::compare(before, after);
-    if (difference.same_manifest) continue;
-    if (want.images.size() > 1) text += oci::to_string(image.config.platform) + "\n";
+  for (const auto& [platform, difference] : result.differences) {
+    if (result.platforms > 1) text += oci::to_string(platform) + "\n";
     text += build::to_text(difference);
   }
-  if (!locking.compressor.empty())
-    text += fmt::format("The lock file was made with another compressor: {}.\n", locking.compressor);
+  if (!result.compressor.empty())
+    text += fmt::format("The lock file was made with another compressor: {}.\n", result.compressor);
   if (text.empty()) text = "The images are the same; the index over them differs.\n";
-  build::refuse_secrets_of_text(text, "what there is to say of the difference", options);
+  pipeline::refuse_secrets(wish, text, "what there is to say of the difference");
   print_result(text);
   return different;
-}
-
-}  // namespace
-
-int reproduce(const ReproduceArguments& arguments) {
-  build::Options options = plain_options(arguments.set);
-  std::vector<std::string> names = arguments.registry.mirrors;
-  names.push_back(arguments.image);
-  give_secrets(arguments.secrets, names, options);
-  return without_secrets(options, [&] { return compare_with_spec(arguments, options); });
 }
 
 }  // namespace minibuild::cli

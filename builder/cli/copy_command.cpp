@@ -3,7 +3,6 @@
 
 #include "builder/cli/commands.h"
 #include "builder/cli/say.h"
-#include "builder/cli/special_files.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 
@@ -70,8 +69,12 @@ int copy(const CopyArguments& arguments) {
   if (merged && set.images.size() == 1)
     product.tree = &tree.emplace(store::image_tree(set.images.front(), cache, arguments.source));
   std::optional<store::PlainTree> plain;
-  product.tree =
-      tree_for(to, product.tree, plain, [](const std::string& text) { say("warning: {}\n", text); });
+  if (product.tree != nullptr)
+    plain = pipeline::plain_for(
+        to, *product.tree,
+        arguments.preserve_special ? pipeline::SpecialFiles::preserve : pipeline::SpecialFiles::leave_out,
+        [](const std::string& text) { say("warning: {}\n", text); });
+  if (plain) product.tree = &plain->tree;
   build::write_output(to, product, cache, registries);
   cache.save();
   print_result(oci::to_string(store::top_of(graph).digest) + "\n");

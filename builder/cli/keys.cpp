@@ -41,7 +41,7 @@ std::optional<std::string> ask(const std::string& question) {
     line.push_back(c);
   ::tcsetattr(terminal.get(), TCSAFLUSH, &before);
   base::write_all(terminal.get(), "\n", "the terminal");
-  if (c == stop && stop != 0) throw base::Error(Code::interrupted, "interrupted");
+  if (c == stop && stop != 0) throw base::Interrupted();
   return line;
 }
 

@@ -2,15 +2,14 @@
 #include <fmt/format.h>
 
 #include "builder/cli/commands.h"
+#include "builder/cli/progress.h"
 #include "builder/cli/say.h"
 #include "minibuild/base/error.h"
 #include "minibuild/build/lock.h"
 
 namespace minibuild::cli {
 
-namespace {
-
-int resolve(const LockArguments& arguments, build::Options options) {
+int lock(const LockArguments& arguments) {
   // `minibuild lock --update NAME` is about ./minibuild.yaml, as everywhere.
   std::string spec = arguments.spec;
   std::vector<std::string> names = arguments.names;
@@ -19,13 +18,16 @@ int resolve(const LockArguments& arguments, build::Options options) {
     names.insert(names.begin(), spec);
     spec = LockArguments{}.spec;
   }
-  store::Cache cache(cache_directory(arguments.cache_dir));
-  const CacheLimit limit(cache, {});
-  options.registries = make_registries(arguments.registry, note_on_stderr);
-  options.registries.verify_again = true;
+  pipeline::Wish wish = plain_wish(spec);
+  wish.set = read_set(arguments.set);
+  wish.platforms = read_platforms(arguments.platforms);
+  std::vector<std::string> told = arguments.registry.mirrors;
+  told.insert(told.end(), arguments.names.begin(), arguments.names.end());
+  give_secrets(arguments.secrets, told, wish);
+  CommandEdges opened(arguments.cache_dir, make_notes(), arguments.registry);
+  opened.edges().registries.verify_again = true;
   const auto mode = arguments.update ? build::LockMode::update : build::LockMode::look;
-  const build::Locking locking = build::resolve_lock(spec, options, mode, cache, names);
-  cache.save();
+  const build::Locking locking = pipeline::lock(wish, mode, names, opened.edges());
   for (const build::Moved& moved : locking.moved)
     say("{}: {}\n  before  {}\n  now     {}\n", moved.name,
         arguments.update ? "moved, and was updated" : "has moved; to follow it: minibuild lock --update",
@@ -34,12 +36,11 @@ int resolve(const LockArguments& arguments, build::Options options) {
   for (const std::string& entry : locking.dropped)
     say("{} dropped: the spec has no use for it any more\n", entry);
   for (const std::string& warning : locking.warnings) say("warning: {}\n", warning);
-  const std::string path = build::lock_path(spec);
-  if (locking.changed) build::write_lock(spec, locking);
+  const std::string path = project::lock_path(spec);
   const size_t images = locking.lock.images.size();
   const size_t downloads = locking.lock.downloads.size();
   size_t packages = 0;
-  for (const build::LockedPackages& set : locking.lock.packages) packages += set.packages.size();
+  for (const project::LockedPackages& set : locking.lock.packages) packages += set.packages.size();
   std::string more =
       downloads == 0 ? "" : fmt::format(", {} download{}", downloads, downloads == 1 ? "" : "s");
   if (packages > 0) more += fmt::format(", {} package{}", packages, packages == 1 ? "" : "s");
@@ -49,17 +50,6 @@ int resolve(const LockArguments& arguments, build::Options options) {
                                            : "unchanged",
       images, images == 1 ? "" : "s", more);
   return 0;
-}
-
-}  // namespace
-
-int lock(const LockArguments& arguments) {
-  build::Options options = plain_options(arguments.set);
-  options.platforms = read_platforms(arguments.platforms);
-  std::vector<std::string> names = arguments.registry.mirrors;
-  names.insert(names.end(), arguments.names.begin(), arguments.names.end());
-  give_secrets(arguments.secrets, names, options);
-  return without_secrets(options, [&] { return resolve(arguments, options); });
 }
 
 }  // namespace minibuild::cli

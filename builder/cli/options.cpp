@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "builder/cli/commands.h"
-#include "builder/cli/special_files.h"
 #include "minibuild/build/lock.h"
 #include "minibuild/spec/spec.h"
 
@@ -49,7 +48,7 @@ void add_registry(CLI::App& app, RegistryArguments& a) {
       ->capture_default_str();
 }
 
-void add_preserve_special(CLI::App& app) {
+void add_preserve_special(CLI::App& app, bool& preserve_special) {
   app.add_flag("--preserve-special", preserve_special,
                "In dir:DIR also make devices, setuid and setgid files and file capabilities, as tar: always "
                "holds them");
@@ -68,7 +67,7 @@ void add_build(CLI::App& app, BuildArguments& a) {
   add_set(app, a.set);
   add_secrets(app, a.secrets);
   app.add_option("--stage", a.stage, "Stop at this stage; write its files with -o dir:DIR or -o tar:FILE");
-  add_preserve_special(app);
+  add_preserve_special(app, a.preserve_special);
   app.add_option("--jobs,-j", a.jobs, "Threads for compression, and stages at once (default: all processors)")
       ->check(CLI::Range(1, 1024));
   app.add_flag("--no-cache", a.no_cache,
@@ -352,7 +351,7 @@ void add_copy(CLI::App& app, CopyArguments& a) {
       ->required();
   app.add_option("--platform", a.platform,
                  "Copy this platform's image only (default: all, with their index)");
-  add_preserve_special(app);
+  add_preserve_special(app, a.preserve_special);
   app.add_flag("--referrers", a.referrers, "Also what belongs to the image: signatures, SBOMs, attestations");
   add_cache(app, a.cache_dir);
   add_registry(app, a.registry);
@@ -393,7 +392,7 @@ void add_schema(CLI::App& app, std::string& document) {
 }
 
 int schema(const std::string& document) {
-  print_result(document == "lock" ? build::lock_schema() : spec::json_schema());
+  print_result(document == "lock" ? project::lock_schema() : spec::json_schema());
   return 0;
 }
 

@@ -141,6 +141,10 @@ class JsonLines : public build::Progress {
 
 }  // namespace
 
+std::unique_ptr<build::Progress> make_notes() { return std::make_unique<Plain>(); }
+
+std::unique_ptr<build::Progress> make_silence() { return std::make_unique<Silent>(); }
+
 std::unique_ptr<build::Progress> make_progress(const std::string& mode) {
   // Waits are told in the same form.
   if (mode == "none") base::set_waits({&interrupted, {}});

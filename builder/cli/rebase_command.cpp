@@ -37,7 +37,6 @@ int rebase(const RebaseArguments& arguments) {
       for (const std::string& note : notes) note_on_stderr(subject, base::printable(note));
     }
   } catch (const base::Error& error) {
-    if (error.code() == base::Code::interrupted) throw;
     throw base::Error(error.code(), fmt::format("cannot rebase {}: {}", oci::to_string(from), error.what()));
   }
   if (set.index) {

@@ -211,7 +211,6 @@ auto at_places(const std::vector<Place>& places, Task task) {
     } catch (const Unwritable&) {
       throw;
     } catch (const base::Error& error) {
-      if (error.code() == base::Code::interrupted) throw;
       mirrors += fmt::format("; and of the mirror: {}", error.what());
     }
   }

@@ -158,8 +158,7 @@ std::optional<std::string> ask_helper(const std::string& name, const std::string
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!ended && waiting.cancelled != nullptr && *waiting.cancelled)
-    throw base::Error(base::Code::interrupted, "interrupted");
+  if (!ended && waiting.cancelled != nullptr && *waiting.cancelled) throw base::Interrupted();
   if (!ended)
     fail("the credential helper {}, which {} names for {}, gave no answer within {} s", program, file, server,
          waiting.patience);

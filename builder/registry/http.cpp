@@ -271,8 +271,7 @@ HttpResponse Http::perform(const HttpRequest& request) {
     done_.wait(lock, [&] { return exchange.done; });
   }
   if (exchange.thrown) std::rethrow_exception(exchange.thrown);
-  if (network_.cancelled != nullptr && *network_.cancelled)
-    throw base::Error(base::Code::interrupted, "interrupted");
+  if (network_.cancelled != nullptr && *network_.cancelled) throw base::Interrupted();
   const std::string place = request.url.host + ":" + request.url.port;
   if (exchange.answers > max_interim)
     throw ExchangeError(fmt::format("{} sent {} interim answers, such as 100 Continue, and none that counts",

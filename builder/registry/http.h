@@ -85,7 +85,7 @@ class Http {
   Http& operator=(Http&&) = delete;
 
   /// Runs one exchange to its end. Throws ExchangeError for a failed connection, a time-out, an answer above
-  /// its limit; Error{Code::interrupted} when cancelled.
+  /// its limit; Interrupted when cancelled.
   HttpResponse perform(const HttpRequest& request);
 
  private:

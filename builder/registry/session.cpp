@@ -174,8 +174,7 @@ void Client::Session::pause(int attempt, int retry_after, const std::string& wha
       std::min(std::max(seconds, static_cast<double>(retry_after)), static_cast<double>(network_.patience));
   const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   while (std::chrono::steady_clock::now() < until) {
-    if (network_.cancelled != nullptr && *network_.cancelled)
-      throw base::Error(base::Code::interrupted, "interrupted");
+    if (network_.cancelled != nullptr && *network_.cancelled) throw base::Interrupted();
     ::usleep(20'000);
   }
 }
@@ -306,7 +305,6 @@ Client::Session::Authorization Client::Session::authorize(const Place& place, co
     try {
       return {"Bearer " + fetch_token(place, challenge, scope, response, who), !who.empty()};
     } catch (const base::Error& error) {
-      if (error.code() == base::Code::interrupted) throw;
       if (!why) why = std::current_exception();
     }
   }

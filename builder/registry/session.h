@@ -67,7 +67,7 @@ class Client::Session {
   HttpResponse call(const Place& place, const Call& call);
   /// Throws Error with what the registry says, and which credentials were used.
   [[noreturn]] void refuse(const Place& place, const HttpResponse& response, const std::string& what);
-  /// Pauses before attempt `attempt` (2, 3 …); throws Error{Code::interrupted} when cancelled meanwhile, and
+  /// Pauses before attempt `attempt` (2, 3 …); throws Interrupted when cancelled meanwhile, and
   /// Refused, which begins with `what`, where the server wants a longer pause than the network's patience.
   void pause(int attempt, int retry_after, const std::string& what) const;
   /// Who to be there; looked up once. Nobody where no credential may be sent.

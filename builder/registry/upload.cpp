@@ -23,8 +23,7 @@ template <typename Task>
 bool spared(Task task) {
   try {
     return task();
-  } catch (const base::Error& error) {
-    if (error.code() == base::Code::interrupted) throw;
+  } catch (const base::Error&) {
     return false;
   }
 }

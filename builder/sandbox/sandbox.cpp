@@ -273,7 +273,7 @@ class Run {
                        {output_open ? output_.ours.get() : -1, POLLIN, 0}};
       if (::poll(fds, 2, 100) < 0 && errno != EINTR)
         fail("cannot wait for the sandbox: {}", base::errno_text());
-      if (cancelled != nullptr && *cancelled) throw base::Error(Code::interrupted, "interrupted");
+      if (cancelled != nullptr && *cancelled) throw base::Interrupted();
       if (fds[1].revents != 0) output_open = read_output();
       if (fds[0].revents != 0) control_open = read_control();
     }

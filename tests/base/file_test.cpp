@@ -89,12 +89,12 @@ TEST_F(Files, AWaitEndsWhenTheUserWantsIt) {
              }});
   for (const auto mode : {FileLock::Mode::shared, FileLock::Mode::exclusive}) {
     cancelled = false;
-    EXPECT_EQ(error_of([&] { const FileLock second(path, mode); }), "interrupted");
+    EXPECT_THROW({ const FileLock second(path, mode); }, Interrupted);
     EXPECT_EQ(told, "waiting for another minibuild, which holds the lock on " + path);
   }
   const FileLock byte(path, uint64_t{7});
   cancelled = false;
-  EXPECT_EQ(error_of([&] { const FileLock second(path, uint64_t{7}); }), "interrupted");
+  EXPECT_THROW({ const FileLock second(path, uint64_t{7}); }, Interrupted);
   set_waits({});
 }
 

@@ -22,8 +22,6 @@ class DescribeBuild : public testing::Test {
     base::write_file_atomic(directory_ + "/below.yaml",
                             "minibuild: 1\nbase: registry.example.com/base:2\nuser: root\n");
     base::write_file_atomic(spec_, text_);
-    options_.platforms = {{"linux", "amd64", ""}};
-    options_.set = {{"TOKEN", "correct-horse-battery"}, {"VERSION", "1"}};
     options_.secrets = {{"npm", "correct-horse-battery"}};
     lock_.images = {{"registry.example.com/base:2", base_image, std::string(oci::media_type::index), 10}};
     lock_.downloads = {{"https://example.com/correct-horse-battery.tar", archive, 5}};
@@ -51,8 +49,10 @@ class DescribeBuild : public testing::Test {
     // As the flow notes it.
     const auto ledger = std::make_shared<Ledger>();
     const oci::Platform platform{"linux", "amd64", ""};
-    for (const std::string& path : {spec_, directory_ + "/below.yaml"})
-      note_spec(*ledger, load_spec(path, {}, platform));
+    const project::SpecFile& top = project_.top(platform);
+    for (const project::SpecFile* file :
+         {&top, &project_.below(top, std::get<spec::BaseSpec>(top.spec.base.what), platform)})
+      note_spec(*ledger, *file);
     ledger->add_image("registry.example.com/base:2", platform, base_image);
     ledger->add_image("registry.example.com/tools@" + oci::to_string(tool), platform, tool);
     ledger->add_download("https://example.com/correct-horse-battery.tar", archive);
@@ -71,13 +71,15 @@ class DescribeBuild : public testing::Test {
 
   std::string directory_;
   std::string spec_ = testing::TempDir() + "minibuild-provenance/minibuild.yaml";
+  project::Project project_{
+      spec_, {{"TOKEN", "correct-horse-battery"}, {"VERSION", "1"}}, {{"linux", "amd64", ""}}};
   std::string text_ =
       "minibuild: 1\nargs: { TOKEN: x, VERSION: \"0\" }\nbase: ./below.yaml\nuser: root\ncopy:\n"
       "  - { url: \"https://example.com/${TOKEN}.tar\", to: /a.tar }\n"
       "  - { image: \"registry.example.com/tools@" +
       oci::to_string(tool) + "\", from: /bin/tool, to: /bin/ }\n";
   Options options_;
-  Lock lock_;
+  project::Lock lock_;
   Built built_;
 };
 
@@ -85,7 +87,7 @@ TEST_F(DescribeBuild, NamesAllThatWentIn) {
   const Invocation invocation{"0.1.0", "urn:example:ci",
                               "run-7", 100,
                               200,     GitCommit{"https://me:secret@git.example.com/app.git", "abc123"}};
-  const trust::Provenance got = describe_build(spec_, options_, lock_, built_, invocation);
+  const trust::Provenance got = describe_build(project_, options_, lock_, built_, invocation);
   EXPECT_EQ(got.spec, spec_);
   EXPECT_EQ(got.secrets, std::vector<std::string>{"npm"});
   EXPECT_EQ(got.platforms, std::vector<std::string>{"linux/amd64"});
@@ -96,7 +98,7 @@ TEST_F(DescribeBuild, NamesAllThatWentIn) {
   EXPECT_EQ(sha256("spec", spec_), oci::hex(oci::digest_of(text_)));
   EXPECT_EQ(sha256("spec", directory_ + "/below.yaml"),
             oci::hex(oci::digest_of(base::read_file(directory_ + "/below.yaml"))));
-  EXPECT_EQ(sha256("lock", lock_path(spec_)), oci::hex(oci::digest_of(to_json(lock_))));
+  EXPECT_EQ(sha256("lock", project::lock_path(spec_)), oci::hex(oci::digest_of(to_json(lock_))));
   EXPECT_EQ(sha256("image", "pkg:docker/registry.example.com/base@2?platform=linux%2Famd64"),
             oci::hex(base_image));
   EXPECT_EQ(sha256("image", "pkg:docker/registry.example.com/tools?platform=linux%2Famd64"), oci::hex(tool));
@@ -117,7 +119,7 @@ TEST_F(DescribeBuild, NamesAllThatWentIn) {
 
 TEST_F(DescribeBuild, HasNoSecret) {
   const trust::Provenance got =
-      describe_build(spec_, options_, lock_, built_, {"0.1.0", "urn:example:ci", "", 0, 0, {}});
+      describe_build(project_, options_, lock_, built_, {"0.1.0", "urn:example:ci", "", 0, 0, {}});
   EXPECT_EQ(got.args.at("TOKEN"), "[secret npm]");
   EXPECT_EQ(got.args.at("VERSION"), "1");
   const std::string text = trust::provenance_statement(subjects_of(built_), got);

@@ -25,7 +25,7 @@ bool rename_new(const std::string& from, const std::string& to);
 void exchange(const std::string& from, const std::string& to);
 
 /// Locks the open file (flock, exclusive) as soon as nobody else has it locked. Without a lock where the file
-/// system knows none. Throws Error{Code::interrupted} when the user ends the wait.
+/// system knows none. Throws Interrupted when the user ends the wait.
 void lock_file(int fd, const std::string& path);
 
 /// An exclusive lock on the file, made if missing; none if others hold one, or where the file system knows no

@@ -19,7 +19,7 @@ class Wait {
  public:
   /// `text` says what for: `waiting for the lock on …`.
   explicit Wait(std::string text) : text_(std::move(text)) {}
-  /// Throws Error{Code::interrupted} when the user has asked for the end.
+  /// Throws Interrupted when the user has asked for the end.
   void pause();
   /// How long it was until now.
   int milliseconds() const { return waited_; }

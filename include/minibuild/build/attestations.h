@@ -21,8 +21,9 @@ struct Statement {
 /// provenance is about what names the whole, and has times. Throws Error{Code::refused} if a declared secret
 /// stands in one.
 std::vector<Statement> add_attestations(Built& built, const spec::Attest& wanted,
-                                        const std::string& spec_path, const Options& options,
-                                        const Lock& lock, const Invocation& invocation, store::Cache& cache);
+                                        const project::Project& project, const Options& options,
+                                        const project::Lock& lock, const Invocation& invocation,
+                                        store::Cache& cache);
 
 /// The commit that the directory of a file is at, by the .git above it, without git; nothing if there is none
 /// or it cannot be read.

@@ -11,8 +11,8 @@
 
 #include "minibuild/build/images.h"
 #include "minibuild/build/ledger.h"
-#include "minibuild/build/locked_packages.h"
-#include "minibuild/build/spec_file.h"
+#include "minibuild/project/project.h"
+#include "minibuild/sandbox/executor.h"
 #include "minibuild/store/cache.h"
 #include "minibuild/store/image.h"
 #include "minibuild/trust/declared_secrets.h"
@@ -51,8 +51,6 @@ enum class StageRuns {
 };
 
 struct Options {
-  std::vector<oci::Platform> platforms;    // empty: the spec's, else the host's
-  std::map<std::string, std::string> set;  // arguments
   std::map<std::string, std::string> secrets;
   std::shared_ptr<const trust::SecretForms>
       secret_forms{};            // of `secrets`, so that they are made once; null: see secret_forms_of
@@ -61,12 +59,12 @@ struct Options {
   StageRuns stage_runs = StageRuns::needed;
   int jobs = 1;
   Registries registries;
-  std::vector<LockedPackages> packages;  // of the lock file
-  std::string top;                   // the spec that all names of specs are relative to; empty: the one built
-  std::optional<int64_t> now;        // seconds since 1970, for signed indexes that expire
-  bool provenance = false;           // the image's provenance is wanted, whatever the spec says
-  std::shared_ptr<Ledger> ledger{};  // what is read is noted here; null: in one of the build's own
+  std::vector<project::LockedPackages> packages;  // of the lock file
+  std::optional<int64_t> now;                     // seconds since 1970, for signed indexes that expire
+  bool provenance = false;                        // the image's provenance is wanted, whatever the spec says
+  std::shared_ptr<Ledger> ledger{};       // what is read is noted here; null: in one of the build's own
   std::string helper = "/proc/self/exe";  // the executable for sandbox::run
+  const sandbox::Executor* executor = nullptr;  // null: this machine's namespaces
   std::string caller_path{};  // $PATH and $HOME of who builds, to say where a program is that a stage lacks
   std::string caller_home{};
   /// Proxies and places of certificates that the caller's environment names, for stages with the network.
@@ -111,21 +109,22 @@ struct Built {
 
 /// Builds the image of every platform. Throws Error: Code::usage with rendered diagnostics for a wrong spec,
 /// Code::refused for an image that breaks a rule, Code::failed for all else.
-Built build_image(const std::string& spec_path, const Options& options, store::Cache& cache,
+Built build_image(const project::Project& project, const Options& options, store::Cache& cache,
                   Progress& progress);
 
 /// The forms of the options' secrets; made if they are not there.
 std::shared_ptr<const trust::SecretForms> secret_forms_of(const Options& options);
 /// Throws Error{Code::refused} if the spec's text, the values for its arguments or the names of its image
 /// have one of the secrets; names the line or the argument.
-void refuse_secrets_of_spec(const SpecFile& file, const Options& options);
+void refuse_secrets_of_spec(const project::SpecFile& file, const trust::SecretForms& forms);
 /// The same for any text that a user gives, such as a destination; `what` is the place.
-void refuse_secrets_of_text(const std::string& text, const std::string& what, const Options& options);
+void refuse_secrets_of_text(const std::string& text, const std::string& what,
+                            const trust::SecretForms& forms);
 /// The error as it is, or one that does not show the secret that its message has.
 base::Error without_secrets(const trust::SecretForms& forms, const base::Error& error);
 
 /// Runs stages up to `options.stage` and gives the tree of its result.
-tree::FileTree build_stage(const std::string& spec_path, const Options& options, store::Cache& cache,
+tree::FileTree build_stage(const project::Project& project, const Options& options, store::Cache& cache,
                            Progress& progress);
 
 }  // namespace minibuild::build

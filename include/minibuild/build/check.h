@@ -18,9 +18,13 @@ struct Checked {
       violations;              // the policy's word on what it would make, with places in the spec
   trust::Baseline baseline{};  // what the policy knows already
 };
-/// Everything that can be said without building: the existence of sources, and all rules that need neither
-/// the base nor what stages make. Files that `copy` takes from beside the spec are looked through.
-Checked check(const SpecFile& file, const Options& options, store::Cache& cache);
+/// Everything that can be said of `file`, the project's spec, without building: the existence of sources, and
+/// all rules that need neither the base nor what stages make. Files that `copy` takes from beside the spec
+/// are looked through.
+Checked check(const project::Project& project, const project::SpecFile& file, const Options& options,
+              store::Cache& cache);
+/// Lets baselines pass that the policy names and that are not there, for whoever is about to write them.
+void drop_missing_baselines(project::SpecFile& file);
 
 /// The policy of a file, as `policy.file` names one, with its baseline; an empty path is the policy that
 /// holds by default. Throws Error{Code::usage} with diagnostics.

@@ -21,7 +21,7 @@ using Plan = std::vector<PlanStep>;
 /// Looks at the spec, the lock file, the cache and the registries; runs, fetches and writes nothing. Tags
 /// that are not locked are asked for; what cannot be known before something is fetched or run is said so.
 /// Throws as the build would for a wrong spec or an image that is not there.
-Plan make_plan(const std::string& spec_path, const Options& options,
+Plan make_plan(const project::Project& project, const Options& options,
                const std::vector<oci::ImageLocation>& destinations, store::Cache& cache);
 
 /// For people: a line for each step, its details below it.

@@ -31,13 +31,13 @@ struct Invocation {
 
 /// What went into the images of `built`: what its ledger says was read, the lock, packages. Values of secrets
 /// do not appear, wherever they were used.
-trust::Provenance describe_build(const std::string& spec_path, const Options& options, const Lock& lock,
-                                 const Built& built, const Invocation& invocation);
+trust::Provenance describe_build(const project::Project& project, const Options& options,
+                                 const project::Lock& lock, const Built& built, const Invocation& invocation);
 
 /// What the statement is about: the index or only image under each of its names, then each platform's image.
 std::vector<trust::Resource> subjects_of(const Built& built);
 
 /// The package files of a lock, for `trust::add_package_files`.
-std::vector<trust::PackageFile> package_files(const Lock& lock);
+std::vector<trust::PackageFile> package_files(const project::Lock& lock);
 
 }  // namespace minibuild::build

@@ -96,7 +96,7 @@ class Client {
   TagList tags(const oci::Reference& repository);
 
   /// Whether a blob or manifest need not be sent. These only save work: false whatever the registry answers,
-  /// and if it does not answer, but for Error{Code::interrupted}.
+  /// and if it does not answer, but for Interrupted.
   bool has_blob(const oci::Reference& repository, const oci::Digest& digest);
   bool has_manifest(const oci::Reference& reference, const oci::Digest& digest);
   /// Makes a blob of another repository of the same registry one of this repository. Only saves work, too:

@@ -27,7 +27,7 @@ class CredentialFiles {
   /// of host and repository wins, containers-auth.json(5)), then `credsStore`. Files that are not there or
   /// hold nothing (no bytes, `null`, `{}`) are passed over, and so are empty entries and names of helpers.
   /// Throws Error naming the file, and the helper with what it printed. A helper that does not answer within
-  /// `patience` seconds is ended; when `cancelled` is set meanwhile the error is Error{Code::interrupted}.
+  /// `patience` seconds is ended; when `cancelled` is set meanwhile the error is Interrupted.
   Credential find(const std::string& host, const std::string& repository,
                   const std::atomic<bool>* cancelled = nullptr, int patience = 60) const;
   const std::vector<std::string>& files() const { return files_; }
