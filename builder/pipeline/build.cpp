@@ -172,13 +172,13 @@ Finished build(const Wish& wish, const Edges& edges) {
 void build_stage(const Wish& wish, const Edges& edges) {
   const Guard guard(wish);
   guard.over([&] {
+    refuse_image_targets(wish.targets);
     refuse_wrong_targets(wish);
     const project::Project project = project_of(wish, edges);
     build::refuse_secrets_of_spec(first_file(project), *guard.forms());
     store::Cache& cache = edges.cache();
     build::Options options = options_of(wish, guard, edges);
     locked(project, wish, options, cache, edges.progress, [&](const project::Lock&) {
-      refuse_image_targets(wish.targets);
       const tree::FileTree tree = build::build_stage(project, options, cache, edges.progress);
       write_tree(tree, wish, cache, edges.progress);
       return 0;

@@ -62,8 +62,8 @@ struct Options {
   std::vector<project::LockedPackages> packages;  // of the lock file
   std::optional<int64_t> now;                     // seconds since 1970, for signed indexes that expire
   bool provenance = false;                        // the image's provenance is wanted, whatever the spec says
-  std::shared_ptr<Ledger> ledger{};       // what is read is noted here; null: in one of the build's own
-  std::string helper = "/proc/self/exe";  // the executable for sandbox::run
+  std::shared_ptr<Ledger> ledger{};             // what is read is noted here; null: in one of the build's own
+  std::string helper = "/proc/self/exe";        // the executable for sandbox::run
   const sandbox::Executor* executor = nullptr;  // null: this machine's namespaces
   std::string caller_path{};  // $PATH and $HOME of who builds, to say where a program is that a stage lacks
   std::string caller_home{};

@@ -63,8 +63,8 @@ struct Edges {
   std::function<int64_t()> now;     // seconds since 1970
   std::function<double()> seconds;  // of a clock that only goes forward
   const std::atomic<bool>* cancelled = nullptr;
-  int jobs = 1;                           // stages and layers at a time; no byte depends on it
-  std::string helper = "/proc/self/exe";  // a program that calls sandbox::helper_main as minibuild does
+  int jobs = 1;                                 // stages and layers at a time; no byte depends on it
+  std::string helper = "/proc/self/exe";        // a program that calls sandbox::helper_main as minibuild does
   const sandbox::Executor* executor = nullptr;  // of stages' commands; null: this machine's namespaces
   const project::Files* files = &project::disk_files();
 };
