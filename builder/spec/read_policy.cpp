@@ -8,40 +8,6 @@
 
 namespace minibuild::spec {
 
-const std::vector<RuleInfo>& policy_rules() {
-  using enum RuleInfo::Default;
-  static const std::vector<RuleInfo> rules = {
-      {"architecture", warning, "a program is for another processor than the image"},
-      {"compiler", warning, "a compiler or build tool is in the image"},
-      {"duplicate-account", off, "two accounts have one name or one number"},
-      {"empty-password", off, "an account has no password"},
-      {"entrypoint", warning, "the program that the image starts is missing or cannot run"},
-      {"file-capabilities", off, "a file has capabilities"},
-      {"label-schema", off, "a label is not what its name promises"},
-      {"latest-tag", warning, "a reference has the tag 'latest'"},
-      {"leftover", off, "caches, histories or version control are in the image"},
-      {"max-severity", error, "a known vulnerability is worse than the policy allows"},
-      {"max-size", error, "the image is larger than the policy allows"},
-      {"missing-label", error, "a label that the policy wants is missing"},
-      {"missing-library", warning, "a program needs a library that is not in the image"},
-      {"network", warning, "a stage has the network while it runs"},
-      {"package-manager", warning, "a package manager is in the image"},
-      {"relative-workdir", off, "the working directory is not an absolute path"},
-      {"root-user", error, "the image runs as root"},
-      {"secret", error, "something that looks like a credential is in the image"},
-      {"setuid", warning, "a file runs with the rights of its owner or group"},
-      {"shell", warning, "a shell is in the image"},
-      {"shell-form", off, "the entrypoint is run through a shell"},
-      {"ssh-port", off, "port 22 is exposed"},
-      {"system-mount", off, "a volume or the working directory lies on /proc, /sys or /dev"},
-      {"unpinned", warning, "an input can change without a change of the spec or its lock file"},
-      {"untrusted-base", error, "the base is none of those that the policy trusts"},
-      {"user-name", off, "the user is a name, not a number"},
-      {"world-writable", warning, "a file can be changed by everyone"},
-  };
-  return rules;
-}
-
 const Keys& policy_keys() {
   static const Keys keys = {{"file", "deny", "warn", "allow", "max-size", "max-severity", "vulnerability-db",
                              "trusted-bases", "required-labels", "secret-baseline"},

@@ -4,7 +4,7 @@
 namespace minibuild::spec {
 
 std::string json_schema() {
-  return R"JSON({
+  std::string schema = R"JSON({
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "title": "minibuild spec",
   "description": "A container image that is assembled, never executed.",
@@ -148,7 +148,7 @@ std::string json_schema() {
   "$defs": {
     "scalar": { "type": ["string", "number", "boolean"] },
     "texts": { "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
-    "rule": { "enum": ["architecture", "compiler", "duplicate-account", "empty-password", "entrypoint", "file-capabilities", "label-schema", "latest-tag", "leftover", "max-severity", "max-size", "missing-label", "missing-library", "network", "package-manager", "relative-workdir", "root-user", "secret", "setuid", "shell", "shell-form", "ssh-port", "system-mount", "unpinned", "untrusted-base", "user-name", "world-writable"] },
+    "rule": { "enum": [@rules@] },
     "rules": { "type": "array", "items": { "$ref": "#/$defs/rule" } },
     "words": { "type": "array", "items": { "$ref": "#/$defs/scalar" } },
     "id": { "type": ["integer", "string"], "minimum": 0, "maximum": 4294967294 },
@@ -271,6 +271,11 @@ std::string json_schema() {
   }
 }
 )JSON";
+  std::string rules;
+  for (const RuleInfo& rule : policy_rules())
+    rules += (rules.empty() ? "\"" : ", \"") + std::string(rule.id) + "\"";
+  constexpr std::string_view place = "@rules@";
+  return schema.replace(schema.find(place), place.size(), rules);
 }
 
 }  // namespace minibuild::spec

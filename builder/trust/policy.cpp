@@ -38,48 +38,9 @@ std::string_view name_of(Level level) {
 }
 
 std::string_view reason_of(std::string_view rule) {
-  static const std::map<std::string_view, std::string_view> reasons = {
-      {"architecture", "it cannot run where the image runs"},
-      {"compiler",
-       "whoever breaks into the container can build what they need with it, and it makes the image large"},
-      {"duplicate-account", "files and processes of one account belong to the other as well"},
-      {"empty-password", "anyone can become this account without a password"},
-      {"entrypoint", "the container will not start"},
-      {"file-capabilities", "whoever runs the file gets rights of root, as with setuid"},
-      {"label-schema", "tools read these labels by their specification and will misread or drop them"},
-      {"latest-tag", "'latest' says nothing about what is in the image, and changes under its users"},
-      {"leftover", "it is of no use at run time, makes the image large, and may tell more than it should"},
-      {"max-severity", "a known hole of this severity can be attacked by anyone who reads the advisory"},
-      {"max-size", "size is start-up time, storage and attack surface; the policy sets what is reasonable"},
-      {"missing-label",
-       "whoever runs the image finds out by this label where it comes from and who answers for it"},
-      {"missing-library", "the program fails when it starts"},
-      {"network",
-       "what it fetches can change without a change of the spec or its lock file, and what it reads can be "
-       "sent away"},
-      {"package-manager",
-       "it lets software be installed into a running container, and the image is no longer what was built"},
-      {"relative-workdir", "where it lies depends on what the base has, and changes with it"},
-      {"root-user",
-       "a process that breaks out of the container is root on the host (CIS Docker Benchmark 4.1)"},
-      {"secret",
-       "everyone who can pull the image can read it, and it stays in the registry when the next image lacks "
-       "it"},
-      {"setuid",
-       "whoever runs the file gets the rights of its owner or group, which is the usual way to become root"},
-      {"shell", "most attacks begin with a shell, and a service seldom needs one"},
-      {"shell-form",
-       "the shell is process 1 and does not pass on signals, so the program is killed instead of stopped"},
-      {"ssh-port", "a container is managed from outside; a login server in it is one more way in"},
-      {"system-mount", "it covers what the kernel or the runtime puts there, or shows it to the container"},
-      {"unpinned", "the same spec gives another image tomorrow, and nobody sees what changed"},
-      {"untrusted-base", "all that the base holds runs with the rights of the application"},
-      {"user-name",
-       "Kubernetes cannot tell that a name is not root (runAsNonRoot), and the number depends on the base"},
-      {"world-writable", "any process of the container can change it, and so what others run or read"},
-  };
-  const auto it = reasons.find(rule);
-  return it == reasons.end() ? std::string_view() : it->second;
+  for (const spec::RuleInfo& info : spec::policy_rules())
+    if (info.id == rule) return info.why;
+  return {};
 }
 
 std::optional<Level> level_of(const spec::Policy& policy, std::string_view rule) {

@@ -59,6 +59,7 @@ struct RuleInfo {
   std::string_view id;
   enum class Default { error, warning, off } level;
   std::string_view title;  // what it finds
+  std::string_view why;    // why that matters, as a clause
 };
 /// All rules, by id.
 const std::vector<RuleInfo>& policy_rules();
