@@ -1,4 +1,4 @@
-// Compression whose output depends on nothing but the input: fixed parameters, statically linked compressors.
+// Compression whose output depends only on the input: fixed parameters, statically linked compressors.
 #pragma once
 
 #include <cstdint>
@@ -19,14 +19,14 @@ struct Compression {
   bool operator==(const Compression&) const = default;
 };
 
-/// The media type of a layer so compressed (image-spec layer.md).
+/// The media type of a layer compressed this way (image-spec layer.md).
 std::string_view layer_media_type(Algorithm algorithm);
-/// Names everything that decides the compressed bytes: algorithm, library version, every parameter, grouping
-/// rule.
+/// Names everything that determines the compressed bytes: algorithm, library version, every parameter,
+/// grouping rule.
 std::string fingerprint(const Compression& compression);
 
-/// Compresses pieces, each by itself, so that their concatenation is a valid stream: zstd frames (RFC
-/// 8878, 3.1) or gzip members (RFC 1952, 2.2). One object serves one thread.
+/// Compresses pieces independently of each other, so that their concatenation is a valid stream: zstd frames
+/// (RFC 8878, 3.1) or gzip members (RFC 1952, 2.2). Use one object per thread.
 class Compressor {
  public:
   explicit Compressor(const Compression& compression);
@@ -35,7 +35,7 @@ class Compressor {
   Compressor& operator=(const Compressor&) = delete;
   Compressor(Compressor&&) = delete;
   Compressor& operator=(Compressor&&) = delete;
-  /// The compressed form of `plain`. Equal input gives equal output, whatever went before.
+  /// The compressed form of `plain`. Equal input gives equal output, whatever was compressed before.
   std::string compress(std::string_view plain);
 
  private:
@@ -43,13 +43,13 @@ class Compressor {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Undoes zstd and gzip (several frames or members, skippable frames too), told by their first bytes; other
-/// bytes pass as they are. Refuses zstd windows above 128 MiB, a cut-off stream, and more output than
-/// `Growth` (growth.h) allows. Errors are `cannot read WHAT: cause`.
+/// Decompresses zstd and gzip (several frames or members, skippable frames too), recognised by their first
+/// bytes; other bytes pass through unchanged. Rejects zstd windows above 128 MiB, truncated streams, and more
+/// output than `Growth` (growth.h) allows. Errors are `cannot read WHAT: cause`.
 std::unique_ptr<base::Source> decompress(base::Source& source, std::string what);
 
-/// The plain form of one zlib stream (RFC 1950). Throws Error `cannot read WHAT: cause` if it is damaged, cut
-/// off, or holds more than `limit` bytes.
+/// Decompresses one zlib stream (RFC 1950). Throws Error `cannot read WHAT: cause` if it is damaged,
+/// truncated, or holds more than `limit` bytes.
 std::string unzlib(std::string_view bytes, size_t limit, std::string_view what);
 
 }  // namespace minibuild::archive

@@ -1,4 +1,4 @@
-// The one limit for what compressed input may become.
+// The one limit on how far compressed input may expand.
 #pragma once
 
 #include <cstdint>
@@ -6,18 +6,18 @@
 
 namespace minibuild::archive {
 
-/// What compressed input may become, of every kind and wherever it comes from: `free_growth` bytes, or
-/// `most_growth` times what was read. Programs and their data have ratios of 2 to 20,
-/// text with much repetition up to 100. Only long runs of one byte reach more (gzip 1032, the others far
-/// more): they are free to the first number, and as long as the rest of the stream carries them.
+/// How far compressed input of any kind and from any place may expand: to `free_growth` bytes, or to
+/// `most_growth` times what was read. Programs and their data have ratios of 2 to 20, highly repetitive text
+/// up to 100. Only long runs of one byte exceed that (gzip 1032, the others far more): they are allowed up to
+/// the first number, and beyond it as long as the rest of the stream makes up for them.
 inline constexpr uint64_t free_growth = uint64_t{128} << 20;
 inline constexpr uint64_t most_growth = 200;
 
-/// Looks at the limit all along.
+/// Enforces the limit throughout a stream.
 class Growth {
  public:
-  /// After another `given` bytes came out; `taken` is all that went in so far. Throws Error `cannot read
-  /// WHAT: cause`.
+  /// Call after another `given` bytes came out; `taken` is the total that has gone in so far. Throws Error
+  /// `cannot read WHAT: cause`.
   void add(uint64_t taken, uint64_t given, std::string_view what);
 
  private:

@@ -1,4 +1,4 @@
-// The one exception type of the program.
+// The program's only exception type for failures.
 #pragma once
 
 #include <fmt/format.h>
@@ -10,10 +10,10 @@
 
 namespace minibuild::base {
 
-/// What kind of failure it is; the value is the exit status of the program.
+/// The kind of failure; its value is the exit status of the program.
 enum class Code { failed = 1, usage = 2, refused = 3 };
 
-/// Where in a file that the user wrote; lines and columns count from 1.
+/// A place in a file that the user wrote; lines and columns count from 1.
 struct Place {
   std::string file;
   int line = 0;
@@ -21,15 +21,16 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-/// A failure as it is shown to the user: `cannot <do what> <to what>: <cause>`.
+/// A failure as the user sees it: `cannot <do what> <to what>: <cause>`.
 class Error : public std::runtime_error {
  public:
   Error(Code code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  /// One whose message shows `place`; whoever would add a place of their own leaves it as it is.
+  /// An error whose message already shows `place`; callers that would add a place of their own leave it
+  /// alone.
   Error(Code code, const std::string& message, Place place)
       : std::runtime_error(message), code_(code), place_(std::move(place)) {}
   Code code() const { return code_; }
-  /// std::nullopt if no place in a file is to blame.
+  /// Returns std::nullopt if no place in a file is to blame.
   const std::optional<Place>& place() const { return place_; }
 
  private:
@@ -37,24 +38,24 @@ class Error : public std::runtime_error {
   std::optional<Place> place_;
 };
 
-/// Thrown where the user has asked for the end. It is no Error and no std::exception, so that nothing that
-/// deals with failures (a second try, a mirror, a message with more words) takes it for one; only `catch
-/// (...)`, to clean up and throw again, and the caller at the very top see it.
+/// Thrown when the user has asked to stop. It is neither an Error nor a std::exception, so code that handles
+/// failures (retries, falls back to a mirror, extends the message) does not catch it. Only `catch (...)`
+/// blocks that clean up and rethrow, and the outermost caller, see it.
 class Interrupted {
  public:
-  /// The exit status that a shell gives to what SIGINT ended.
+  /// The exit status that shells report for a program ended by SIGINT.
   static constexpr int exit_status = 130;
 };
 
-/// Throws Error{Code::failed} with a message in the format of fmt.
+/// Throws Error{Code::failed} with a message formatted by fmt.
 template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
   throw Error(Code::failed, fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// The text of the current `errno`, without the locale's translation.
+/// The text for the current `errno`, not translated for the locale.
 std::string errno_text();
-/// The text of the error number `number`.
+/// The text for the error number `number`.
 std::string errno_text(int number);
 
 }  // namespace minibuild::base

@@ -1,4 +1,4 @@
-// Files on disk: descriptors, whole reads with limits, and writes that happen completely or not at all.
+// Files on disk: descriptors, size-limited reads of whole files, and all-or-nothing writes.
 #pragma once
 
 #include <sys/stat.h>
@@ -32,7 +32,7 @@ class Fd {
   int fd_ = -1;
 };
 
-/// What tells one state of a file from another without reading it.
+/// Distinguishes one state of a file from another without reading the file.
 struct FileStamp {
   uint64_t device = 0;
   uint64_t inode = 0;
@@ -42,37 +42,37 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 FileStamp stamp_of(const struct stat& st);
-/// False if the file changed less than `for_ns` nanoseconds ago: its next change could leave the same stamp,
-/// so what is known of its content must not be remembered. Two seconds cover file systems that count in them,
-/// and pages of a mapped file that are written to a second time before they reach the disk.
+/// Returns false if the file changed less than `for_ns` nanoseconds ago. Its next change could then leave the
+/// same stamp, so nothing known about its content may be remembered. Two seconds cover file systems with
+/// timestamps in whole seconds, and pages of a mapped file that are written again before they reach the disk.
 bool is_settled(const FileStamp& stamp, int64_t for_ns = 2'000'000'000);
 
-/// Opens for reading; throws Error `cannot open PATH: cause`.
+/// Opens a file for reading. Throws Error `cannot open PATH: cause`.
 Fd open_file(const std::string& path);
-/// lstat; false if nothing is there; throws Error on any other failure.
+/// lstat; returns false if nothing exists at `path`. Throws Error on any other failure.
 bool lstat_path(const std::string& path, struct stat& st);
 bool exists(const std::string& path);
 bool is_directory(const std::string& path);
 
-/// The bytes of a file of at most `limit` bytes. Throws Error naming the path.
+/// Returns the content of a file of at most `limit` bytes. Throws Error naming the path.
 std::string read_file(const std::string& path, size_t limit = size_t{64} << 20);
-/// Reads exactly `buffer.size()` bytes at `offset`; throws Error naming `what` if there are fewer.
+/// Reads exactly `buffer.size()` bytes at `offset`. Throws Error naming `what` if there are fewer.
 void read_at(int fd, std::span<char> buffer, uint64_t offset, std::string_view what);
 void write_all(int fd, std::string_view bytes, std::string_view what);
 
-/// Makes a directory and its missing parents with mode 0755 (less the umask).
+/// Creates a directory and its missing parents with mode 0755 (subject to the umask).
 void make_directories(const std::string& path);
-/// Removes a tree without following symbolic links; directories that cannot be entered are made so first.
-/// Throws Error if something stays.
+/// Removes a tree without following symbolic links. Directories that cannot be entered are made accessible
+/// first. Throws Error if anything remains.
 void remove_tree(const std::string& path);
-/// Removes what is at `path` unless it is a regular file or nothing: whoever put it there, a file belongs
+/// Removes whatever is at `path`, however it got there, unless it is a regular file: only a file belongs
 /// there.
 void clear_unless_file(const std::string& path);
-/// Removes what is in an open directory, in the same way.
+/// Removes the content of an open directory in the same way.
 void empty_directory(int fd, const std::string& what);
-/// `path` made absolute and free of symbolic links where it exists.
+/// Returns `path` as an absolute path, with symbolic links resolved as far as it exists.
 std::string real_path(const std::string& path);
-/// The part before the last `/` (`.` if none), and the part after it.
+/// The part before the last `/` (`.` if there is none), and the part after it.
 std::string parent_path(const std::string& path);
 std::string file_name(const std::string& path);
 
@@ -86,7 +86,7 @@ class FdSink : public Sink {
   std::string what_;
 };
 
-/// Reads from the descriptor's position on; passes over parts of a regular file without reading them.
+/// Reads from the descriptor's current position. Skips parts of a regular file without reading them.
 class FdSource : public Source {
  public:
   FdSource(int fd, std::string what) : fd_(fd), what_(std::move(what)) {}
@@ -98,9 +98,9 @@ class FdSource : public Source {
   std::string what_;
 };
 
-/// A new file beside `target` under a random name, locked while it is written. It replaces `target` on
-/// `commit` and is gone if that is not reached; a file whose writer was killed is removed by the next writer
-/// to the directory.
+/// A new file next to `target`, under a random name, locked while it is being written. `commit` moves it over
+/// the target; without a commit it is removed. If the writer was killed, the next writer to the directory
+/// removes the file.
 class AtomicFile : public Sink {
  public:
   /// Throws Error `cannot write TARGET: cause`.
@@ -113,7 +113,8 @@ class AtomicFile : public Sink {
   void write(std::string_view bytes) override { write_all(fd_.get(), bytes, target_); }
   int fd() const { return fd_.get(); }
   const std::string& temporary() const { return temporary_; }
-  /// Flushes to disk if `sync`, then renames to the target, or to `target` in the same directory.
+  /// Flushes to disk if `sync` is set, then renames to the target, or to the given `target` in the same
+  /// directory.
   void commit(bool sync = true);
   void commit_as(const std::string& target, bool sync = true);
 
@@ -125,10 +126,11 @@ class AtomicFile : public Sink {
 
 void write_file_atomic(const std::string& path, std::string_view bytes, mode_t mode = 0644);
 
-/// A new directory beside `target` under a random name, locked; removed with its content unless renamed away.
+/// A new, locked directory next to `target` under a random name. It is removed with its content unless it has
+/// been renamed.
 class TemporaryDirectory {
  public:
-  /// `name` is a prefix for the random name inside `parent`.
+  /// `name` is the prefix of the random name inside `parent`.
   TemporaryDirectory(const std::string& parent, std::string_view name);
   ~TemporaryDirectory();
   TemporaryDirectory(const TemporaryDirectory&) = delete;
@@ -136,7 +138,7 @@ class TemporaryDirectory {
   TemporaryDirectory(TemporaryDirectory&&) = delete;
   TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
   const std::string& path() const { return path_; }
-  /// The directory now belongs to the caller.
+  /// Hands the directory over to the caller.
   void release() { path_.clear(); }
 
  private:
@@ -144,24 +146,26 @@ class TemporaryDirectory {
   Fd lock_;
 };
 
-/// Removes what killed processes left in `directory`: entries named `.*.minibuild-tmp-*` that nobody holds
-/// locked. Does nothing if the directory cannot be read. `remove` is remove_tree, or what removes more than
-/// that can.
+/// Removes what killed processes left in `directory`: entries named `.*.minibuild-tmp-*` that no process
+/// holds locked. Does nothing if the directory cannot be read. `remove` is remove_tree, or a function that
+/// can remove more than remove_tree can.
 void remove_stale_temporaries(const std::string& directory,
                               const std::function<void(const std::string& path)>& remove = remove_tree);
 
-/// A random name part of 16 hexadecimal digits.
+/// A random name component of 16 hexadecimal digits.
 std::string random_name();
 
-/// A lock on a file, made if missing; held until destroyed, or until the process dies.
+/// A lock on a file, which is created if missing. It is held until the object is destroyed or the process
+/// dies.
 class FileLock {
  public:
   enum class Mode { shared, exclusive };
   FileLock(const std::string& path, Mode mode);
-  /// An exclusive lock on one byte of it, which need not be there: one file for any number of locks, which
-  /// know nothing of a lock on the whole. `byte` is below 2^62. Threads exclude one another as processes do.
+  /// An exclusive lock on one byte of the file; the byte need not exist. One file thus serves any number of
+  /// locks, which are independent of a lock on the whole file. `byte` is below 2^62. Threads exclude one
+  /// another just as processes do.
   FileLock(const std::string& path, uint64_t byte);
-  /// The same if nobody else has it; does not wait.
+  /// Takes the same lock if nobody else holds it; returns std::nullopt otherwise. Does not wait.
   static std::optional<FileLock> try_lock(const std::string& path, uint64_t byte);
 
  private:

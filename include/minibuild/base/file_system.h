@@ -1,5 +1,5 @@
-// What not every file system can do, and what is done instead: NFS and 9p know no flags of rename, FUSE and
-// CIFS no fsync of a directory, some no locks.
+// Features that not every file system supports, with fallbacks: NFS and 9p do not support rename flags, FUSE
+// and CIFS do not support fsync on directories, and some file systems have no locks.
 #pragma once
 
 #include <sys/types.h>
@@ -10,26 +10,27 @@
 
 namespace minibuild::base {
 
-/// `a file`, `a directory`, `a pipe` …, of `st_mode`.
+/// `a file`, `a directory`, `a pipe` …, for an `st_mode`.
 std::string kind_of_file(mode_t mode);
 
-/// fsync; a file system that has none is no failure. Throws Error `cannot write WHAT to disk: cause`.
+/// fsync; a file system that does not support it is not an error. Throws Error `cannot write WHAT to disk:
+/// cause`.
 void sync_to_disk(int fd, const std::string& what);
 
-/// Renames `from`; false, with nothing done, if something is at `to`. Throws Error with the cause alone on
-/// other failures.
+/// Renames `from`. Returns false, without doing anything, if `to` exists. On other failures throws Error with
+/// only the cause.
 bool rename_new(const std::string& from, const std::string& to);
 
-/// The directories `from` and `to` change places. Where the file system cannot do that in one step, `to` is
-/// missing for a moment. Throws Error with the cause alone; both are then where they were.
+/// Swaps the directories `from` and `to`. Where the file system cannot do that in one step, `to` is missing
+/// for a moment. On failure throws Error with only the cause; both directories are then where they were.
 void exchange(const std::string& from, const std::string& to);
 
-/// Locks the open file (flock, exclusive) as soon as nobody else has it locked. Without a lock where the file
-/// system knows none. Throws Interrupted when the user ends the wait.
+/// Locks the open file (flock, exclusive), waiting until nobody else has it locked. Where the file system
+/// does not support locks, returns without one. Throws Interrupted if the user ends the wait.
 void lock_file(int fd, const std::string& path);
 
-/// An exclusive lock on the file, made if missing; none if others hold one, or where the file system knows no
-/// locks.
+/// Takes an exclusive lock on the file, which is created if missing. Returns an empty Fd if others hold a
+/// lock or the file system does not support locks.
 Fd try_lock(const std::string& path);
 
 }  // namespace minibuild::base

@@ -1,4 +1,4 @@
-// Lines that other programs wrote, for people to read.
+// Lines written by other programs, made fit for people to read.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace minibuild::base {
 
-/// `line` as printable() gives it, except for its colours (`ESC [ 1 ; 31 m`): they stay, and end with the
-/// line, if `colours`; else they are left out.
+/// `line` as returned by printable(), except for its colours (`ESC [ 1 ; 31 m`): if `colours` is set they are
+/// kept and reset at the end of the line, otherwise they are removed.
 std::string log_line(std::string_view line, bool colours);
 
 }  // namespace minibuild::base

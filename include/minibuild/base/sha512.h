@@ -1,4 +1,4 @@
-// SHA-512 (FIPS 180-4), for content that others named by it.
+// SHA-512 (FIPS 180-4), for content that others identify by it.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ class Sha512 {
   Sha512(Sha512&&) noexcept;
   Sha512& operator=(Sha512&&) noexcept;
   void update(std::string_view bytes);
-  /// The hash of what was given so far; the object can go on afterwards.
+  /// Returns the hash of the bytes so far; the object can still be updated afterwards.
   std::array<uint8_t, 64> finish() const;
 
  private:

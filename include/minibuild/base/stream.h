@@ -1,4 +1,4 @@
-// Where bytes come from and where they go to.
+// Sources and sinks of bytes.
 #pragma once
 
 #include <cstddef>
@@ -14,17 +14,17 @@ namespace minibuild::base {
 class Source {
  public:
   virtual ~Source() = default;
-  /// Reads at most `buffer.size()` bytes; 0 means the end. Throws Error when reading fails.
+  /// Reads at most `buffer.size()` bytes; returns 0 at the end. Throws Error if reading fails.
   virtual size_t read(std::span<char> buffer) = 0;
-  /// Passes over at most `count` bytes; the number passed over, less only at the end.
+  /// Skips at most `count` bytes. Returns the number skipped, which is less than `count` only at the end.
   virtual uint64_t skip(uint64_t count);
 };
 
-/// A place that takes bytes in order.
+/// Accepts bytes in order.
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// Takes all of `bytes`. Throws Error when writing fails.
+  /// Writes all of `bytes`. Throws Error if writing fails.
   virtual void write(std::string_view bytes) = 0;
 };
 
@@ -38,7 +38,7 @@ class MemorySource : public Source {
   std::string_view rest_;
 };
 
-/// A stream whose first bytes were taken already: gives them, then the rest.
+/// A stream whose first bytes have already been read: returns those, then the rest.
 class FrontSource : public Source {
  public:
   FrontSource(Source& rest, std::string front) : rest_(rest), front_(std::move(front)) {}
@@ -50,13 +50,13 @@ class FrontSource : public Source {
   size_t at_ = 0;
 };
 
-/// Fills `buffer` as far as the source goes; the number of bytes read.
+/// Fills `buffer` as far as the source goes. Returns the number of bytes read.
 size_t read_full(Source& source, std::span<char> buffer);
 
-/// Reads to the end; throws Error naming `what` when there are more than `limit` bytes.
+/// Reads to the end. Throws Error naming `what` if there are more than `limit` bytes.
 std::string read_all(Source& source, size_t limit, std::string_view what);
 
-/// Sends everything from `source` to `sink`; the number of bytes.
+/// Copies everything from `source` to `sink`. Returns the number of bytes.
 size_t copy(Source& source, Sink& sink);
 
 }  // namespace minibuild::base

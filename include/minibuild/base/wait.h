@@ -1,4 +1,4 @@
-// Waiting for what another process does: it is said, and given up when the user asks for it.
+// Waiting for another process: the wait is reported, and abandoned if the user asks to stop.
 #pragma once
 
 #include <atomic>
@@ -7,21 +7,21 @@
 
 namespace minibuild::base {
 
-/// What every wait asks and tells. A program sets it once, before it starts threads.
+/// What every wait checks and reports to. A program sets it once, before it starts threads.
 struct Waits {
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(const std::string& text)> told;
 };
 void set_waits(Waits waits);
 
-/// One wait, in pauses that grow to 50 ms. What it waits for is told if it is not over soon.
+/// One wait, in pauses that grow to 50 ms. If it takes long, what it waits for is reported.
 class Wait {
  public:
-  /// `text` says what for: `waiting for the lock on …`.
+  /// `text` says what it waits for: `waiting for the lock on …`.
   explicit Wait(std::string text) : text_(std::move(text)) {}
-  /// Throws Interrupted when the user has asked for the end.
+  /// Throws Interrupted if the user has asked to stop.
   void pause();
-  /// How long it was until now.
+  /// How long the wait has lasted so far.
   int milliseconds() const { return waited_; }
 
  private:

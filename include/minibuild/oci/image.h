@@ -38,11 +38,11 @@ struct Descriptor {
   std::optional<Platform> platform;
   Annotations annotations;
   std::string artifact_type{};      // empty if absent
-  std::vector<std::string> urls{};  // where else the content is
+  std::vector<std::string> urls{};  // other places that have the content
   bool operator==(const Descriptor&) const = default;
 };
 
-/// The annotation of an entry of index.json that holds its tag (annotations.md).
+/// The annotation of an index.json entry that holds its tag (annotations.md).
 inline constexpr const char* ref_name = "org.opencontainers.image.ref.name";
 /// The entry's tag; empty if it has none.
 std::string tag_of(const Descriptor& entry);
@@ -89,38 +89,39 @@ struct ImageConfig {
   bool operator==(const ImageConfig&) const = default;
 };
 
-/// Each `parse_…` throws Error `cannot read WHAT: cause` for a document that is not what it says: a missing
-/// or mistyped field, a wrong schemaVersion, the mediaType or fields of the other document kind
-/// (CVE-2021-41190), a size below 0, a malformed digest. Unknown fields are let pass, and what only describes
-/// (annotations, labels, history, times) decides nothing: where it is mistyped, it is taken as absent.
+/// Each `parse_…` throws Error `cannot read WHAT: cause` for a document that is not what it claims to be: a
+/// missing or mistyped field, a wrong schemaVersion, the mediaType or fields of the other document kind
+/// (CVE-2021-41190), a negative size, a malformed digest. Unknown fields are ignored. Purely descriptive
+/// fields (annotations, labels, history, times) have no effect; mistyped ones are treated as absent.
 Manifest parse_manifest(std::string_view text, std::string_view what);
 ImageIndex parse_index(std::string_view text, std::string_view what);
-/// Env entries without `=` are left out; a config of a platform that minibuild does not know is accepted as
-/// written, one without an architecture too.
+/// Env entries without `=` are dropped. A config for a platform that minibuild does not know is accepted as
+/// written, as is one without an architecture.
 ImageConfig parse_config(std::string_view text, std::string_view what);
 
-/// One descriptor; without a media type its type is empty. Throws Error naming `what`.
+/// Parses one descriptor; without a media type, `media_type` is empty. Throws Error naming `what`.
 Descriptor parse_descriptor(const Json& json, std::string_view what);
 
-/// Compact JSON with keys in the order of the specification; the same value always gives the same bytes.
-/// Empty fields are left out.
+/// Compact JSON with keys in the order of the specification; equal values always produce equal bytes. Empty
+/// fields are omitted.
 std::string to_json(const Manifest& manifest);
 std::string to_json(const ImageIndex& index);
 std::string to_json(const ImageConfig& config);
-/// The config as JSON value, for showing.
+/// The config as a JSON value, for display.
 Json json_of(const ImageConfig& config);
 Json json_of(const Descriptor& descriptor);
 
-/// True for the media types of OCI and Docker indexes; manifests; layers that hold a tar, whatever it is
-/// compressed with; configs of images.
+/// True for the media types of OCI and Docker indexes; of manifests; of layers that hold a tar, with any
+/// compression; of image configs.
 bool is_index(std::string_view media_type);
 bool is_manifest(std::string_view media_type);
 bool is_layer(std::string_view media_type);
 bool is_image_config(std::string_view media_type);
-/// True for all that registries keep as manifests: the above, and the artifact manifests of former drafts.
+/// True for everything that registries store as manifests: indexes, manifests, and the artifact manifests of
+/// earlier drafts.
 bool is_document(std::string_view media_type);
 
-/// What a document is by what it holds, whatever its media type says.
+/// The kind of a document according to its content, whatever its media type says.
 enum class Kind { index, manifest, other };
 Kind kind_of(const Json& document);
 

@@ -14,20 +14,21 @@ struct Platform {
   auto operator<=>(const Platform&) const = default;
 };
 
-/// `linux/amd64`, `linux/arm/v7`. Known spellings are made one: `x86_64` is amd64, `aarch64` and `arm64/v8`
-/// are arm64, `arm` is arm/v7. Nothing if malformed, or not known to minibuild.
+/// Parses `linux/amd64`, `linux/arm/v7`. Known spellings are normalised: `x86_64` is amd64, `aarch64` and
+/// `arm64/v8` are arm64, `arm` is arm/v7. Returns std::nullopt if `text` is malformed or minibuild does not
+/// know the platform.
 std::optional<Platform> parse_platform(std::string_view text);
 std::string to_string(const Platform& platform);
-/// The one form of all that mean the same: names in lower case, `x86_64` as amd64, `amd64/v1` as amd64,
-/// `arm64/v8` as arm64, `arm` as arm/v7. What minibuild does not know stays.
+/// The same form for all equivalent platforms: names in lower case, `x86_64` as amd64, `amd64/v1` as amd64,
+/// `arm64/v8` as arm64, `arm` as arm/v7. Names that minibuild does not know are kept.
 Platform normal_form(Platform platform);
-/// False for what names no machine: BuildKit's `unknown/unknown`, a field that is missing.
+/// False if it does not name a machine: BuildKit's `unknown/unknown`, or a missing field.
 bool is_known(const Platform& platform);
-/// How far an image made for `image` is from what `wanted` can use: 0 for the same platform, more for lower
-/// variants of the same architecture (`amd64/v3` runs what is for v2 and v1; arm v7 what is for v6 and v5),
-/// in the order in which they are preferred. Nothing if it is not for `wanted`.
+/// How far an image built for `image` is from what `wanted` can run: 0 for the same platform, more for lower
+/// variants of the same architecture (`amd64/v3` runs images for v2 and v1; arm v7 runs images for v6 and
+/// v5), in order of preference. Returns std::nullopt if the image is not for `wanted`.
 std::optional<int> distance(const Platform& wanted, const Platform& image);
-/// The platform of this program's own machine.
+/// The platform of the machine that this program runs on.
 Platform host_platform();
 
 }  // namespace minibuild::oci

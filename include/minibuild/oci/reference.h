@@ -1,4 +1,4 @@
-// Names of images: registry references and places on disk.
+// Image names: registry references and places on disk.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ struct Reference {
   std::optional<Digest> digest;
   bool operator==(const Reference&) const = default;
 };
-/// Throws Error{Code::usage} saying what is wrong. A short name (without host) is accepted.
+/// Throws Error{Code::usage} saying what is wrong. Accepts short names (without a host).
 Reference parse_reference(std::string_view text);
 std::string to_string(const Reference& reference);
 /// True for `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
@@ -30,7 +30,7 @@ enum class Transport { oci_layout, oci_archive, docker_archive, tar, directory, 
 /// `docker://REFERENCE`.
 struct ImageLocation {
   Transport transport = Transport::oci_layout;
-  std::string path;  // of a registry: the reference
+  std::string path;  // for a registry: the reference
   std::string tag;   // empty if absent
   bool operator==(const ImageLocation&) const = default;
 };

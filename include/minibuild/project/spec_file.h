@@ -12,7 +12,7 @@
 
 namespace minibuild::project {
 
-/// A spec as it is for one platform and the arguments that reach it.
+/// A spec for one platform and the arguments that reach it.
 struct SpecFile {
   spec::Spec spec;
   std::string source;
@@ -22,20 +22,20 @@ struct SpecFile {
   oci::Platform platform{};
 };
 
-/// What the path of a spec that comes with minibuild begins with: `minibuild:distroless/cc.yaml`.
+/// The prefix of the path of a spec shipped with minibuild: `minibuild:distroless/cc.yaml`.
 inline constexpr std::string_view shipped_prefix = "minibuild:";
 
-/// A path as it is written in a file of `directory`: as it is if absolute, else below that.
+/// A path as written in a file in `directory`: unchanged if absolute, else below that directory.
 std::string path_beside(const std::string& directory, const std::string& name);
-/// The path of a spec's file or image: as written if absolute, else beside the spec.
+/// The path of a file or image named in a spec: as written if absolute, else next to the spec.
 std::string beside(const SpecFile& file, const std::string& path);
-/// The same for an image on disk; one in a registry stays as it is.
+/// The same for an image on disk; an image in a registry is returned unchanged.
 oci::ImageLocation beside(const SpecFile& file, oci::ImageLocation location);
 
-/// The diagnostics as people read them, with lines of the source; without a line end.
+/// The diagnostics as people read them, with lines of the source; without a trailing newline.
 std::string rendered(const spec::Diagnostics& diagnostics, const std::string& file,
                      const std::string& source);
-/// Throws an Error whose message is the rendered diagnostic at a place of the spec.
+/// Throws an Error whose message is the rendered diagnostic at a place in the spec.
 [[noreturn]] void fail_at(const SpecFile& file, spec::Position position, base::Code code,
                           const std::string& message);
 

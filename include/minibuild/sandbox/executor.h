@@ -1,4 +1,4 @@
-// What runs the commands of stages.
+// Runs the commands of stages.
 #pragma once
 
 #include <string>
@@ -7,17 +7,17 @@
 
 namespace minibuild::sandbox {
 
-/// Runs commands in a root file system that is described, not there: on this machine or elsewhere. Its
-/// functions may be called by several threads at once.
+/// Runs commands, on this machine or elsewhere, in a root file system that is described rather than present.
+/// Several threads may call its functions at the same time.
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// As sandbox::run: the commands one after the other until one fails; then the tar of what they left is in
-  /// `request.result_fd`.
+  /// Like sandbox::run: runs the commands one after the other until one fails. The tar of what they left is
+  /// then in `request.result_fd`.
   virtual Outcome run(const Request& request, const OutputLine& output) const = 0;
 };
 
-/// In namespaces of this machine; `helper` as of sandbox::run.
+/// Runs them in namespaces on this machine; `helper` is as for sandbox::run.
 class NamespaceExecutor final : public Executor {
  public:
   explicit NamespaceExecutor(std::string helper) : helper_(std::move(helper)) {}

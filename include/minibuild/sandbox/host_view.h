@@ -12,19 +12,19 @@
 
 namespace minibuild::sandbox {
 
-/// Looks at the parts of the machine that such a stage is shown, in a sandbox of its own and as its user:
-/// what the commands could not have seen is not there, and what they could not have read is not readable. The
-/// process that looks is started by the first question that concerns the machine at all, and ends with this
-/// object. Any number of threads may ask. Throws Error if the sandbox cannot be set up.
+/// Examines the parts of the machine that such a stage is shown, in a sandbox of its own and as the stage's
+/// user. What the commands could not see does not exist here, and what they could not read is not readable.
+/// The examining process starts with the first question that concerns the machine at all, and ends with this
+/// object. Any number of threads may use it. Throws Error if the sandbox cannot be set up.
 class HostView {
  public:
   struct Seen {
     struct stat st {};
     std::string target;     // of a symbolic link
-    bool readable = false;  // a file can be opened, a directory listed and entered; always so for the rest
+    bool readable = false;  // a file can be opened, a directory listed and entered; else always true
   };
 
-  /// `helper` as for sandbox::run.
+  /// `helper` is as for sandbox::run.
   explicit HostView(std::string helper);
   ~HostView();
   HostView(const HostView&) = delete;
@@ -32,10 +32,11 @@ class HostView {
   HostView(HostView&&) = delete;
   HostView& operator=(HostView&&) = delete;
 
-  /// What is at `path`, which has no leading `/`; a link there is not followed. Nothing if it is not shown.
-  /// What was answered once stays so.
+  /// What is at `path`, which has no leading `/`; a link there is not followed. Returns std::nullopt if the
+  /// path is not shown. Answers never change once given.
   std::optional<Seen> look(const std::string& path);
-  /// Everything below the directory `path`, directories before what is in them. Nothing if it cannot be read.
+  /// Visits everything below the directory `path`, directories before their content. Visits nothing if it
+  /// cannot be read.
   void for_each_below(const std::string& path,
                       const std::function<void(const std::string& path, const Seen& seen)>& visit);
 

@@ -1,4 +1,4 @@
-// What is wrong with a spec, with the place where it stands.
+// What is wrong with a spec, and where.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace minibuild::spec {
 
-/// A place in a file; line and column begin at 1, columns count characters (code points).
+/// A place in a file; line and column start at 1, columns count characters (code points).
 struct Position {
   int line = 0;
   int column = 0;
@@ -21,21 +21,22 @@ struct Diagnostic {
   std::string rule;  // stable id, such as `unknown-key` or `latest-tag`
   Position position;
   std::string message;
-  std::string why = {};  // for rules of a policy: why it matters, and the smallest change that satisfies it
+  std::string why = {};  // for policy rules: why it matters, and the smallest change that satisfies the rule
   std::string fix = {};
 };
 
-/// Diagnostics of one file, in the order of their positions once sorted.
+/// The diagnostics of one file, ordered by position once sorted.
 using Diagnostics = std::vector<Diagnostic>;
 bool has_errors(const Diagnostics& diagnostics);
-/// By position, duplicates (same position and message) dropped.
+/// Sorts by position and drops duplicates (same position and message).
 void sort(Diagnostics& diagnostics);
-/// Of more than 100 the first, and one that says how many more there are: nobody reads them, and each may
-/// show a part of the same long line.
+/// Keeps only the first of more than 100 diagnostics, and adds one that says how many more there are: nobody
+/// reads them all, and each may show a part of the same long line.
 void shorten(Diagnostics& diagnostics);
 
-/// `FILE:LINE:COLUMN: error: MESSAGE`, the line itself and a caret under the column, for each diagnostic.
-/// Tabs of the line are kept under the caret; a line is cut to 160 characters around the caret.
+/// For each diagnostic: `FILE:LINE:COLUMN: error: MESSAGE`, the line itself, and a caret under the column.
+/// The caret line repeats the tabs of the line so that the caret lines up; a line is cut to 160 characters
+/// around the caret.
 std::string render_text(const Diagnostics& diagnostics, const std::string& file, std::string_view source);
 /// One JSON document: `{"diagnostics": [{"file", "line", "column", "severity", "rule", "message", "why"?,
 /// "fix"?}…]}`.

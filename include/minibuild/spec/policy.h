@@ -1,4 +1,4 @@
-// What an image must be like before it goes anywhere: the keys `policy` and `attest`.
+// What an image must satisfy before it goes anywhere: the keys `policy` and `attest`.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,19 @@
 
 namespace minibuild::spec {
 
-/// A rule that was made an error or a warning.
+/// A rule that the policy sets to error or warning.
 struct PolicyRule {
   std::string rule;
   Position position;
 };
 
-/// An exception, with the reason that people gave for it.
+/// An exception, with the reason given for it.
 struct PolicyAllow {
   std::string rule;
   std::string path;  // a glob of paths in the image; empty: everywhere
-  std::string id;    // of what was found: a CVE, the fingerprint of a secret; empty: any
+  std::string id;    // of the finding: a CVE, the fingerprint of a secret; empty: any
   std::string reason;
-  std::string file;  // the shared policy that it stands in; empty: the spec itself
+  std::string file;  // the shared policy that contains it; empty: the spec itself
   Position position;
 };
 
@@ -34,10 +34,10 @@ struct Policy {
   std::vector<PolicyRule> deny;
   std::vector<PolicyRule> warn;
   std::vector<PolicyAllow> allow;
-  std::optional<uint64_t> max_size;                     // of an image's layers as they are stored, in bytes
-  std::optional<VulnerabilitySeverity> max_severity;    // the worst that may be in it
+  std::optional<uint64_t> max_size;                     // of an image's layers as stored, in bytes
+  std::optional<VulnerabilitySeverity> max_severity;    // the highest severity allowed in the image
   std::vector<std::string> databases;                   // for max_severity: files as written
-  std::vector<std::vector<std::string>> trusted_bases;  // globs of references: one of each list must fit
+  std::vector<std::vector<std::string>> trusted_bases;  // globs of references: one from each list must match
   std::vector<std::string> required_labels;
   std::vector<std::string> baselines;  // files of known findings of `secret`, as written
   Position position;
@@ -46,7 +46,7 @@ struct Policy {
   Position max_severity_position;
 };
 
-/// What is made beside the image, and belongs to it without changing its digest.
+/// What is generated with the image, and belongs to it without changing its digest.
 struct Attest {
   bool spdx = false;
   bool cyclonedx = false;
@@ -64,8 +64,8 @@ struct RuleInfo {
 /// All rules, by id.
 const std::vector<RuleInfo>& policy_rules();
 
-/// A shared policy: a YAML document with the keys of `policy`, or with those under the key `policy`. Nothing
-/// is interpolated; a shared policy cannot name another.
+/// A shared policy: a YAML document with the keys of `policy` at the top level, or under a key `policy`.
+/// Nothing is interpolated; a shared policy cannot name another.
 struct PolicyFile {
   Policy policy;
   Diagnostics diagnostics;
@@ -73,8 +73,8 @@ struct PolicyFile {
 constexpr size_t max_policy = size_t{1} << 20;  // bytes of the document
 PolicyFile parse_policy(std::string_view source, const std::string& file);
 
-/// Both policies together: of two limits the smaller, of two levels of a rule the stricter, a base that both
-/// trust, all labels, databases, exceptions and known findings.
+/// Combines both policies: the smaller of two limits, the stricter of two levels of a rule, only bases that
+/// both trust, and all labels, databases, exceptions and known findings.
 Policy combine(const Policy& shared, Policy own);
 
 }  // namespace minibuild::spec

@@ -1,5 +1,5 @@
-// What a manifest or an index names, down to the last blob, to be copied byte for byte: an index is a graph
-// of descriptors (image-spec image-index.md), of which images for a platform are only a part.
+// Everything that a manifest or an index names, down to the last blob, to be copied byte for byte. An index
+// is a graph of descriptors (image-spec image-index.md), of which the images for a platform are only a part.
 #pragma once
 
 #include <string>
@@ -29,19 +29,18 @@ struct Graph {
   std::vector<Document> documents;  // each once, after those that it names; the last is the top
   std::vector<Attachment> attachments;
 };
-/// What names the whole: the last document.
+/// The descriptor of the whole graph: that of the last document.
 const oci::Descriptor& top_of(const Graph& graph);
 
-/// Reads everything that is below `top`: nested indexes, attestations, artifacts, entries without platform.
-/// All of it is checked against its descriptors, and none of it is judged. What a descriptor says is
-/// elsewhere
-/// (`urls` of a layer that is not distributable) is left out where the source lacks it. At most 10,000
-/// documents of 256 MiB together, 32 deep. Throws Error naming what is missing, and what names it.
+/// Reads everything below `top`: nested indexes, attestations, artifacts, entries without a platform. All of
+/// it is checked against its descriptors; none of it is judged. Content whose descriptor says that it is
+/// elsewhere (`urls` of a non-distributable layer) is left out if the source lacks it. At most 10,000
+/// documents of 256 MiB together, 32 levels deep. Throws Error naming what is missing, and what names it.
 Graph read_graph(const BlobSource& source, const oci::Descriptor& top, Cache& cache);
-/// The media type that a document has: the one that it says itself, else the one that is `said` of it, else
-/// by what it holds.
+/// The media type of a document: the one that the document itself states, else `said`, the one that others
+/// state for it, else the one that follows from its content.
 std::string media_type_of(const oci::Json& document, const std::string& said);
-/// Images that were made or read, as a graph: the index if there is one, its images, and what belongs to
+/// The graph of images that were built or read: the index if there is one, its images, and what belongs to
 /// them.
 Graph graph_of(const ImageSet& set);
 

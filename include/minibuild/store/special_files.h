@@ -1,4 +1,4 @@
-// What a file tree holds that would act on the machine where it is made as a directory.
+// Content of a file tree that would affect the machine on which the tree is written out as a directory.
 #pragma once
 
 #include <string>
@@ -13,9 +13,10 @@ struct PlainTree {
   std::string attributes;  // `security.selinux of /bin/su`, likewise
 };
 
-/// The tree without devices, setuid and setgid of files, and file capabilities, unless `preserve_special`; in
-/// any case without extended attributes that rule on this machine (labels of SELinux, access lists,
-/// `trusted.`), and those that minibuild marks its own directories with. Others (`user.`) stay.
+/// The tree without devices, setuid and setgid bits of files, and file capabilities, unless
+/// `preserve_special` is set. In any case it is without extended attributes that affect what this machine
+/// permits (SELinux labels, access control lists, `trusted.`), and without those by which minibuild marks its
+/// own directories. Others (`user.`) are kept.
 PlainTree plain_tree(const tree::FileTree& tree, bool preserve_special);
 
 }  // namespace minibuild::store

@@ -34,10 +34,10 @@ struct Accounts {
   bool operator==(const Accounts&) const = default;
 };
 
-/// Reads both files of the tree, links followed inside the root, at most 1 MiB each; missing files are empty.
-/// Malformed lines are left out.
+/// Reads both files from the tree, following links inside the root, at most 1 MiB each. Missing files count
+/// as empty; malformed lines are skipped.
 Accounts read_accounts(const FileTree& tree);
-/// root and nobody, as an image without the files starts.
+/// root and nobody: the accounts that an image without these files starts with.
 Accounts default_accounts();
 std::string write_passwd(const std::vector<User>& users);
 std::string write_group(const std::vector<Group>& groups);
@@ -47,9 +47,9 @@ struct Identity {
   uint32_t gid = 0;
   bool operator==(const Identity&) const = default;
 };
-/// The numbers of `name`, `uid`, `name:group` or `uid:gid`. A name without group has its primary group; a uid
-/// without group has the group of the user with that uid, else 0. Throws Error
-/// `unknown user 'x'; the image has root, nobody`, and for numbers above `max_id`.
+/// Resolves `name`, `uid`, `name:group` or `uid:gid` to numbers. A name without a group gets its primary
+/// group; a uid without a group gets the primary group of the user with that uid, else 0. Throws Error
+/// `unknown user 'x'; the image has root, nobody`, and also for numbers above `max_id`.
 Identity resolve_user(std::string_view user, const Accounts& accounts);
 
 }  // namespace minibuild::tree

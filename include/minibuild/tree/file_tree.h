@@ -1,4 +1,4 @@
-// A file tree as a value: what an image, a layer or a stage's result holds, without a disk.
+// A file tree as a value: the content of an image, a layer or a stage's result, without a disk.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct InlineBytes {
   std::shared_ptr<const std::string> bytes;
 };
 
-/// A file of the machine, in the state that was seen when the tree was made.
+/// A file on this machine, in the state it had when the tree was made.
 struct DiskFile {
   std::string path;
   base::FileStamp stamp;
@@ -29,19 +29,19 @@ struct DiskFile {
 /// A verified archive on disk that slices point into.
 struct Archive {
   std::string path;
-  base::Hash sha256;  // of the whole archive; names the content of every slice
+  base::Hash sha256;  // of the whole archive; identifies the content of every slice
 };
 
-/// A part of a file with holes.
+/// A data extent of a sparse file.
 struct Extent {
   uint64_t offset = 0;  // in the file
   uint64_t length = 0;
   uint64_t place = 0;  // in the archive
 };
-/// In the order of their offsets, without overlaps; what none of them covers is zeros.
+/// Ordered by offset, without overlaps; everything outside them is zeros.
 using Extents = std::vector<Extent>;
-/// Reads a part of a file with holes, at `offset` in the file, from the archive that `fd` is. Throws Error
-/// naming `what`.
+/// Reads a part of a sparse file, at `offset` in the file, from the archive open as `fd`. Throws Error naming
+/// `what`.
 void read_extents(const Extents& extents, int fd, const std::string& what, uint64_t offset,
                   std::span<char> buffer);
 
@@ -51,18 +51,18 @@ struct Slice {
   std::shared_ptr<const Extents> extents{};  // null: one piece at `offset`
 };
 
-/// Where a file's bytes are.
+/// Where the bytes of a file are.
 struct Content {
   std::variant<InlineBytes, DiskFile, Slice> where;
   uint64_t size = 0;  // in bytes
 };
 Content inline_content(std::string bytes);
-/// True if both surely hold the same bytes (same place); false says nothing.
+/// True if both certainly hold the same bytes (same place); false proves nothing.
 bool same_place(const Content& a, const Content& b);
-/// Reads `buffer.size()` bytes at `offset`. Throws Error naming the file, also when the file is no longer in
-/// the state that was seen.
+/// Reads `buffer.size()` bytes at `offset`. Throws Error naming the file, including when the file is no
+/// longer in the recorded state.
 void read_content(const Content& content, uint64_t offset, std::span<char> buffer);
-/// All bytes; throws Error if there are more than `limit`.
+/// Reads all bytes. Throws Error if there are more than `limit`.
 std::string read_content(const Content& content, uint64_t limit);
 
 enum class NodeType : uint8_t { directory, file, symlink, character_device, block_device, fifo };
@@ -88,7 +88,7 @@ Node symlink_node(std::string target, int64_t mtime);
 Node file_node(Content content, int64_t mtime, uint32_t mode = 0644);
 
 /// Nodes by path. A path is relative to the root, without leading, trailing or doubled `/`, `.` or `..`; the
-/// root itself is not in the tree. Parents come before what is in them.
+/// root itself is not in the tree. Parents come before their content.
 class FileTree {
  public:
   using Nodes = std::map<std::string, Node, std::less<>>;
@@ -96,23 +96,23 @@ class FileTree {
   const Nodes& nodes() const { return nodes_; }
   bool empty() const { return nodes_.empty(); }
   size_t size() const { return nodes_.size(); }
-  /// The node at exactly this path, no symbolic link followed; null if there is none.
+  /// The node at exactly this path, without following symbolic links; null if there is none.
   const Node* find(std::string_view path) const;
   Node* find(std::string_view path);
 
   /// Follows the symbolic links of all parents inside the root, and of the last component too if
-  /// `follow_last`. The result need not exist. Throws Error after 40 links, or where a parent is not a
+  /// `follow_last`. The result need not exist. Throws Error after 40 links, or if a parent is not a
   /// directory.
   std::string resolve(std::string_view path, bool follow_last = false) const;
 
-  /// Puts `node` at `path` exactly. What was there goes, with everything below it unless both are
-  /// directories. Missing parents become directories with 0755, 0:0 and `mtime`.
+  /// Puts `node` at exactly `path`. It replaces what was there, with everything below it unless both are
+  /// directories. Missing parents are created as directories with 0755, 0:0 and `mtime`.
   void put(const std::string& path, Node node, int64_t mtime);
-  /// Takes out a node and everything below it.
+  /// Removes a node and everything below it.
   void remove(std::string_view path);
   /// A number for `Node::link_group` that no node of this tree has.
   uint64_t new_link_group() { return ++last_link_group_; }
-  /// Makes sure that later groups differ from `group`.
+  /// Ensures that later groups differ from `group`.
   void reserve_link_group(uint64_t group) { last_link_group_ = std::max(last_link_group_, group); }
 
  private:
@@ -120,9 +120,9 @@ class FileTree {
   uint64_t last_link_group_ = 0;
 };
 
-/// `path` in the form that FileTree uses, `.` and `..` worked out lexically and never above the root.
+/// `path` in the form that FileTree uses, with `.` and `..` resolved lexically and never above the root.
 std::string normalise(std::string_view path);
-/// `a/b` of `a` and `b`; either may be empty.
+/// Joins `a` and `b` to `a/b`; either may be empty.
 std::string join_path(std::string_view directory, std::string_view name);
 /// The path without its last component; empty at the top.
 std::string_view directory_of(std::string_view path);
@@ -130,7 +130,7 @@ std::string_view name_of(std::string_view path);
 /// True if `path` is `directory` or below it.
 bool is_within(std::string_view path, std::string_view directory);
 
-/// Visits the nodes below `directory` (all, if empty) in order. `visit(path, node)`.
+/// Calls `visit(path, node)` for the nodes below `directory` (all if it is empty), in order.
 template <typename Visit>
 void for_each_below(const FileTree& tree, std::string_view directory, Visit visit) {
   if (directory.empty()) {
@@ -143,7 +143,7 @@ void for_each_below(const FileTree& tree, std::string_view directory, Visit visi
     visit(it->first, it->second);
 }
 
-/// The tree as text, one line a node in order, for tests and for people:
+/// The tree as text, one line per node in order, for tests and for people:
 /// `TYPE MODE UID:GID MTIME PATH [-> TARGET | SIZE sha256:… | MAJOR,MINOR] [xattr NAME=HEX]…`.
 std::string dump(const FileTree& tree);
 
