@@ -15,8 +15,8 @@ struct Facts {
   std::string version;
   std::string architecture;
   std::string source;           // name of the source package (apk: origin)
-  std::string source_version;   // deb: if it is not `version`
-  std::string filename;         // deb: below the repository's URL; apk: below the index's directory
+  std::string source_version;   // deb: set if it differs from `version`
+  std::string filename;         // deb: relative to the repository URL; apk: to the index's directory
   uint64_t size = 0;            // of the file, in bytes
   uint64_t installed_size = 0;  // in bytes
   std::string sha256;           // of the file, hexadecimal; deb only
@@ -25,7 +25,8 @@ struct Facts {
   bool essential = false;       // deb
   std::string multi_arch;       // deb: same, foreign, allowed
   int provider_priority = 0;    // apk
-  /// Comma-separated in a deb, by spaces in an apk; one relation each, alternatives still in it.
+  /// One relation per entry (comma-separated in a deb, space-separated in an apk), alternatives not yet
+  /// split.
   std::vector<std::string> depends;  // deb: Pre-Depends too
   std::vector<std::string> provides;
   std::vector<std::string> conflicts;  // deb: Conflicts and Breaks; apk: `!name` without the `!`
@@ -33,24 +34,24 @@ struct Facts {
   std::vector<std::string> install_if;  // apk
 };
 
-/// A paragraph of Packages, status or control (deb-control(5)); unknown fields do not matter.
+/// A paragraph of Packages, status or control (deb-control(5)); unknown fields are ignored.
 Facts deb_facts(std::string_view paragraph);
 /// A record of APKINDEX or lib/apk/db/installed (`P:`, `V:` …).
 Facts apk_facts(std::string_view record);
-/// Of a .PKGINFO.
+/// The contents of a .PKGINFO.
 Facts pkginfo_facts(std::string_view pkginfo);
 
-/// True for what both formats allow: letters, digits, `+`, `-`, `.`, `_`, not beginning with one of `.+-`.
-/// Names become parts of paths.
+/// Returns true for names that both formats allow: letters, digits, `+`, `-`, `.`, `_`, not starting with one
+/// of `.+-`. Names become parts of paths.
 bool is_package_name(std::string_view name);
-/// True if `version` has only characters that a version has in either format.
+/// Returns true if `version` contains only characters that versions may contain in either format.
 bool is_plain_version(std::string_view version);
 
-/// The value of a field of a paragraph, continuation lines included; empty if it is not there. Names are not
-/// case-sensitive.
+/// The value of a field of a paragraph, including continuation lines; empty if absent. Names are
+/// case-insensitive.
 std::string_view field_of(std::string_view paragraph, std::string_view name);
 
-/// Calls `visit(paragraph, offset)` for each paragraph of a text; they are apart by empty lines.
+/// Calls `visit(paragraph, offset)` for each paragraph of a text; paragraphs are separated by empty lines.
 template <typename Visit>
 void for_each_paragraph(std::string_view text, Visit visit) {
   size_t at = 0;
@@ -66,7 +67,7 @@ void for_each_paragraph(std::string_view text, Visit visit) {
   }
 }
 
-/// One dependency: `name`, with a relation and a version or without.
+/// One dependency: `name`, optionally with a relation and a version.
 struct Relation {
   std::string name;       // without an architecture qualifier
   std::string qualifier;  // deb: after `:`; `any`, `native`, an architecture
@@ -81,7 +82,7 @@ Relation apk_relation(std::string_view text);
 /// The alternatives of one deb dependency, in order.
 std::vector<Relation> deb_alternatives(std::string_view text);
 
-/// Whether `a` may take what `b` has: deb-control(5), "Replaces"; apk's `replaces`.
+/// Whether `a` may take over files of `b`: deb-control(5), "Replaces"; apk's `replaces`.
 bool does_replace(const Facts& a, const Facts& b, Format format);
 
 }  // namespace minibuild::packages

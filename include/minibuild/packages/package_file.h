@@ -1,4 +1,4 @@
-// What a package file holds besides the files that it installs.
+// What a package file contains besides the files that it installs.
 #pragma once
 
 #include <map>
@@ -9,12 +9,12 @@ namespace minibuild::packages {
 enum class Format { deb, apk };
 
 struct PackageFile {
-  /// The members of its control archive by name without `./`: `control`, `md5sums`, `postinst`; `.PKGINFO`,
+  /// The members of its control archive, by name without `./`: `control`, `md5sums`, `postinst`; `.PKGINFO`,
   /// `.post-install`.
   std::map<std::string, std::string> control;
-  /// apk: `Q1` and the base64 of the SHA-1 of the compressed control stream, as an index has it under `C:`.
+  /// apk: `Q1` and the base64 of the SHA-1 of the compressed control stream, as in an index under `C:`.
   std::string checksum;
-  /// apk: a line `Q1CHECKSUM PATH` for each file and symbolic link, in the order of the archive.
+  /// apk: a line `Q1CHECKSUM PATH` for each file and symbolic link, in archive order.
   std::string file_checksums;
 };
 

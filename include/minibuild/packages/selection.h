@@ -1,4 +1,4 @@
-// Whether a list of packages, as of a lock file, is what requests and dependencies make of it.
+// Checks whether a list of packages, such as a lock file's, matches the requests and dependencies.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace minibuild::packages {
 
-/// What a package needs and nothing gives.
+/// A dependency that no package provides.
 struct Gap {
-  std::string package;  // empty: it was asked for
+  std::string package;  // empty: it was requested
   std::string needs;
 };
 
@@ -19,10 +19,10 @@ struct Selection {
   std::vector<std::string> unneeded;  // names, in order
 };
 
-/// Looks at names alone, not at versions: a list that a solver made has neither gaps nor more than is needed.
-/// `present` is what is there besides. Whatever could meet a dependency counts as needed, and so do essential
-/// packages and those with install_if. Where a package is omitted, dependencies that nothing meets are no
-/// gaps: what it would have provided is not known.
+/// Considers names only, not versions: a list made by a solver has no gaps and nothing superfluous. `present`
+/// is what is installed besides. Everything that could satisfy a dependency counts as needed, and so do
+/// essential packages and those with install_if. If a package is omitted, unsatisfied dependencies are not
+/// gaps: what it would have provided is unknown.
 Selection examine_selection(const std::vector<const Facts*>& chosen, const std::vector<Facts>& present,
                             const std::vector<Request>& requests, Format format);
 

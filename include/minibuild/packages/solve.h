@@ -1,4 +1,4 @@
-// Which packages are needed for what is asked, by libsolv.
+// Determines which packages a set of requests needs, using libsolv.
 #pragma once
 
 #include <cstdint>
@@ -11,25 +11,25 @@
 
 namespace minibuild::packages {
 
-/// The index of one suite and component (or apk repository), verified and plain.
+/// The index of one suite and component (or apk repository), verified and uncompressed.
 struct Index {
   std::string source;  // its name in the spec
-  std::string url;     // what the names of its package files are below
-  std::string path;    // of the text, on disk
-  std::string parsed;  // of the form that `keep_parsed` was given for this text; empty if there is none
+  std::string url;     // what its package file names are relative to
+  std::string path;    // of the text on disk
+  std::string parsed;  // path of what `keep_parsed` got for this text; empty if none
   std::function<void(const std::string& bytes)> keep_parsed;  // may be empty
-  int rank = 0;  // a package that an index of a smaller one has is not taken from this one
+  int rank = 0;  // packages found in an index of smaller rank are not taken from this one
 };
 
-/// What is asked for.
+/// A requested package.
 struct Request {
   std::string name;  // of a package, or of something that packages provide
   std::string op;    // empty, `=`, `<`, `<=`, `>`, `>=`; apk also `~`
   std::string version;
-  bool absent = false;   // it must not be there
-  bool omitted = false;  // taken as if it were there: it is not installed, nor is what only it needs
-  std::string label;     // as the spec has it, for messages and reasons
-  std::string source{};  // the one that the package has to come from, whatever the ranks; empty: any
+  bool absent = false;   // it must not be installed
+  bool omitted = false;  // treated as if present: neither it nor what only it needs is installed
+  std::string label;     // as written in the spec, for messages and reasons
+  std::string source{};  // the source it must come from, regardless of ranks; empty: any
 };
 
 struct Selected {
@@ -39,14 +39,14 @@ struct Selected {
   std::string why;     // `requested`, or `needed by NAME`
 };
 
-/// No set of packages satisfies what is asked. `request` is the index of a request that cannot be met, or of
-/// one of those that clash.
+/// No set of packages satisfies the requests. `request` is the index of a request that cannot be satisfied,
+/// or of one of those that conflict.
 struct Unsolvable {
   size_t request = 0;
   std::string message;
 };
 
-/// A newer version that was not taken, since another source comes first.
+/// A newer version that was not chosen because another source takes precedence.
 struct PassedOver {
   std::string name;
   std::string version;
@@ -55,8 +55,8 @@ struct PassedOver {
   std::string taken_source;
 };
 
-/// A package of a later source, there for reasons of its own, that meets what a package of an earlier one
-/// would have met.
+/// A package from a later source that was selected for other reasons and satisfies a dependency that a
+/// package from an earlier source would otherwise have satisfied.
 struct StandIn {
   std::string name;
   std::string source;
@@ -66,7 +66,7 @@ struct StandIn {
 };
 
 struct Solution {
-  std::vector<Selected> packages;  // by name; without what is installed already
+  std::vector<Selected> packages;  // by name; without those already installed
   std::vector<PassedOver> passed_over{};
   std::vector<StandIn> stand_ins{};
   std::optional<Unsolvable> failure;
@@ -74,19 +74,19 @@ struct Solution {
 
 struct Problem {
   Format format = Format::deb;
-  std::string architecture;  // in the format's own words: amd64, x86_64
+  std::string architecture;  // in the format's own terms: amd64, x86_64
   std::vector<Index> indexes;
-  std::vector<Facts> installed;  // what the base has
+  std::vector<Facts> installed;  // what the base has installed
   std::vector<Request> requests;
-  bool essential = false;  // deb: packages with Essential: yes too
+  bool essential = false;  // deb: also packages with Essential: yes
 };
 
-/// Every operator of the formats is understood: alternatives, virtual packages with and without version,
-/// conflicts, breaks, `!name`, `~`, install_if. Among several ways the one that apt would take: the first
-/// alternative, real packages before provided ones, higher priority, the newest version. Recommends and
-/// suggests are not followed. What an index of a smaller rank has, by name or as what a dependency can be met
-/// with, comes from there; an install_if or Essential of a larger rank alone brings nothing in. Throws Error
-/// for an index that cannot be read.
+/// Supports every operator of the formats: alternatives, virtual packages with and without version,
+/// conflicts, breaks, `!name`, `~`, install_if. Among several solutions it prefers what apt would: the first
+/// alternative, real packages over provided ones, higher priority, the newest version. Recommends and
+/// suggests are not followed. If an index of smaller rank has a package, by name or as a way to satisfy a
+/// dependency, it comes from there; an install_if or Essential of a larger rank brings nothing in on its own.
+/// Throws Error for an index that cannot be read.
 Solution solve(const Problem& problem);
 
 }  // namespace minibuild::packages

@@ -1,4 +1,4 @@
-// The distribution protocol (OCI distribution-spec v1.1): images by name and content, from and to registries.
+// The distribution protocol (OCI distribution-spec v1.1): images by name and content, to and from registries.
 #pragma once
 
 #include <functional>
@@ -17,13 +17,13 @@
 
 namespace minibuild::registry {
 
-/// What a registry said no to.
+/// A request that the registry refused.
 class Refused : public base::Error {
  public:
   Refused(const std::string& message, int status, std::string reason)
       : Error(base::Code::failed, message), status_(status), reason_(std::move(reason)) {}
   int status() const { return status_; }
-  /// Of the distribution-spec, such as BLOB_UNKNOWN; empty if the registry named none.
+  /// An error code of the distribution-spec, such as BLOB_UNKNOWN; empty if the registry gave none.
   const std::string& reason() const { return reason_; }
 
  private:
@@ -34,11 +34,12 @@ class Refused : public base::Error {
 struct Place;
 struct Expected;
 
-/// Speaks with any number of registries; its functions may be called by many threads at once. Every exchange
-/// is tried again after a failure that may pass (no connection, cut off, 408, 429, 5xx), with growing pauses
-/// and as `Retry-After` says, but not for ever: what is cut off counts as failed unless it got further than
-/// before, what crawls is given up, lists have to end. All functions throw Error with host, repository and
-/// cause; what a registry says is printed without control characters, and credentials never.
+/// Talks to any number of registries; its functions may be called from many threads at once. Every exchange
+/// is retried after a failure that may be temporary (no connection, cut off, 408, 429, 5xx), with growing
+/// pauses and as `Retry-After` says, but not forever: a transfer that is cut off counts as failed unless it
+/// got further than before, one that crawls is given up, and lists must end. All functions throw Error with
+/// host, repository and cause; text from a registry is printed without control characters, and credentials
+/// are never printed.
 class Client {
  public:
   Client(Network network, CredentialFiles credentials);
@@ -48,102 +49,103 @@ class Client {
   Client(Client&&) = delete;
   Client& operator=(Client&&) = delete;
 
-  /// A manifest or index as it was served.
+  /// A manifest or index as served.
   struct Document {
     oci::Descriptor descriptor;
     std::string bytes;
-    /// When the registry got it, by its Last-Modified header, in seconds since 1970; most send none.
+    /// When the registry received it, according to its Last-Modified header, in seconds since 1970; most
+    /// registries send none.
     std::optional<int64_t> modified{};
   };
-  /// By the reference's digest if it has one, else by its tag (`latest` if none). The bytes have the digest.
-  /// The media type is one of OCI or Docker: the document's own, else that of the Content-Type, else what its
-  /// form says; a Content-Type of another kind of manifest is an error (CVE-2021-41190), any other says
-  /// nothing. At most `limit` bytes.
+  /// Fetches by the reference's digest if it has one, else by its tag (`latest` if none). The bytes match the
+  /// digest. The media type is one of OCI's or Docker's: the document's own, else that of the Content-Type,
+  /// else the one its structure implies. A Content-Type of another kind of manifest is an error
+  /// (CVE-2021-41190); any other is ignored. At most `limit` bytes.
   Document manifest(const oci::Reference& reference, size_t limit = oci::max_json_size);
-  /// What a tag or digest names, at the registry itself; nothing if it is not there. Not fetched, where HEAD
-  /// tells enough.
+  /// Returns what a tag or digest refers to in the registry itself, or std::nullopt if it does not exist.
+  /// Does not fetch the manifest if HEAD suffices.
   std::optional<oci::Descriptor> find_manifest(const oci::Reference& reference);
-  /// The same, of an image that has to be there: no registry's HEAD alone says that it is not. Throws Error
+  /// The same for an image that must exist: HEAD alone is never taken as proof that it does not. Throws Error
   /// `there is no such image`.
   oci::Descriptor resolve(const oci::Reference& reference);
-  /// As `find_manifest`, for a tag that stands for a digest (`sha256-HEX`, `sha256-HEX.sig`): registries
-  /// refuse these, or take them for the digest. Nothing then.
+  /// Like `find_manifest`, for a tag that stands for a digest (`sha256-HEX`, `sha256-HEX.sig`). Some
+  /// registries refuse these, or mistake them for the digest; then returns std::nullopt.
   std::optional<oci::Descriptor> find_digest_tag(const oci::Reference& reference, const oci::Digest& digest);
-  /// A blob of at most 4 MiB, with the descriptor's size and digest.
+  /// Fetches a blob of at most 4 MiB; it has the descriptor's size and digest.
   std::string small_blob(const oci::Reference& repository, const oci::Descriptor& blob);
-  /// Hears each place before it is asked (a URL, or HOST/REPOSITORY), and whether it is a mirror.
+  /// Called with each place (a URL, or HOST/REPOSITORY) before it is tried, and whether it is a mirror.
   using Trying = std::function<void(const std::string& place, bool mirror)>;
-  /// Fetches a blob into an empty file. A transfer that is cut off goes on where it was (Range). On return
-  /// the file has the descriptor's size and digest.
+  /// Fetches a blob into an empty file. A transfer that is cut off resumes where it stopped (Range). On
+  /// return the file has the descriptor's size and digest.
   void fetch_blob(const oci::Reference& repository, const oci::Descriptor& blob, int fd,
                   const Trying& trying = {});
-  /// What a server without a protocol of its own gives for a URL.
+  /// What a plain server returned for a URL.
   struct Fetched {
     oci::Digest digest;
     uint64_t size = 0;  // in bytes
   };
-  /// Fetches a file of any server into an empty file, from a mirror first if one has the URL's prefix. With
-  /// `want` the bytes have that digest. At most `limit` bytes.
+  /// Fetches a file from any server into an empty file, first from a mirror that has the URL's prefix. With
+  /// `want`, the bytes must have that digest. At most `limit` bytes.
   Fetched fetch_url(const std::string& url, const std::optional<oci::Digest>& want, uint64_t limit, int fd,
                     const Trying& trying = {});
   /// All tags of a repository.
   struct TagList {
     std::vector<std::string> tags;
-    std::string doubt;        // why they may not be all, and what to do; empty if they are
-    size_t largest_page = 0;  // of the answers: a server that gave so many at once cuts no shorter list
+    std::string doubt;        // why the list may be incomplete, and what to do; else empty
+    size_t largest_page = 0;  // a server that returned this many truncates no shorter list
   };
-  /// Throws Error where the list cannot be read to its end, or may be a part.
+  /// Throws Error if the list cannot be read to its end, or may be partial.
   TagList tags(const oci::Reference& repository);
 
-  /// Whether a blob or manifest need not be sent. These only save work: false whatever the registry answers,
-  /// and if it does not answer, but for Interrupted.
+  /// Whether a blob or manifest need not be sent. These only save work: any failure, including no answer at
+  /// all, yields false; only Interrupted is thrown.
   bool has_blob(const oci::Reference& repository, const oci::Digest& digest);
   bool has_manifest(const oci::Reference& reference, const oci::Digest& digest);
-  /// Makes a blob of another repository of the same registry one of this repository. Only saves work, too:
-  /// false if the registry does not do that, or will not give a token for both repositories.
+  /// Makes a blob of another repository of the same registry available in this one. Also only saves work:
+  /// returns false if the registry does not support it, or does not issue a token for both repositories.
   bool mount_blob(const oci::Reference& repository, const oci::Digest& digest, const std::string& from);
-  /// Uploads a file: in one piece, or above 64 MiB in pieces that are taken up again where they were cut off.
+  /// Uploads a file: in one piece, or above 64 MiB in chunks that resume where they were cut off.
   void upload_blob(const oci::Reference& repository, const oci::Descriptor& blob, const std::string& path);
   void upload_bytes(const oci::Reference& repository, const oci::Descriptor& blob, const std::string& bytes);
-  /// Stores a manifest or index under `name`: a tag or a digest. Everything that it names must be there.
-  /// True if the registry says that it noted the manifest's subject (`OCI-Subject`).
+  /// Stores a manifest or index under `name`: a tag or a digest. Everything that it refers to must already
+  /// exist. Returns true if the registry says that it recorded the manifest's subject (`OCI-Subject`).
   bool put_manifest(const oci::Reference& repository, const std::string& name, const std::string& media_type,
                     const std::string& bytes);
-  /// The manifests that name `subject`: by the referrers API, and where that names none by the tag
-  /// `sha256-HEX` (distribution-spec, "Listing Referrers").
+  /// Returns the manifests whose subject is `subject`: from the referrers API, or if that lists none, from
+  /// the tag `sha256-HEX` (distribution-spec, "Listing Referrers").
   std::vector<oci::Descriptor> referrers(const oci::Reference& repository, const oci::Digest& subject);
-  /// The same by the API alone; nothing if the registry has none: it refuses the question, or its answer is
-  /// no list.
+  /// The same using the API only; std::nullopt if the registry does not have it: it refuses the request, or
+  /// its answer is not a list.
   std::optional<std::vector<oci::Descriptor>> referrers_by_api(const oci::Reference& repository,
                                                                const oci::Digest& subject);
-  /// Makes sure that a manifest that was put is found by its subject: notes it in the list under `sha256-HEX`
-  /// unless the API lists it. `said` is what `put_manifest` gave, `entry` its descriptor with artifactType
-  /// and annotations. False if the registry keeps no such list either: then nobody finds it. Lists are read,
-  /// changed and written; who writes at the same time is not seen.
+  /// Makes sure that a manifest that was stored can be found by its subject: adds it to the list under
+  /// `sha256-HEX` unless the API lists it. `said` is what `put_manifest` returned, `entry` its descriptor
+  /// with artifactType and annotations. Returns false if the registry does not keep such a list either; then
+  /// nobody can find it. The list is read, changed and written back; concurrent writers are not detected.
   bool list_referrer(const oci::Reference& repository, const oci::Digest& subject, const oci::Json& entry,
                      bool said);
 
   enum class Deletion { done, missing, unsupported };
-  /// Deletes a manifest by its digest, with all its tags, or a tag alone (distribution-spec, "Deleting
-  /// tags"). Registries may do neither, or only the first.
+  /// Deletes a manifest by its digest, with all its tags, or only a tag (distribution-spec, "Deleting tags").
+  /// A registry may support neither, or only the former.
   Deletion delete_manifest(const oci::Reference& repository, const std::string& name);
 
-  /// One place that would be asked, in order, and who we would be there.
+  /// One place that would be tried, in order, and the identity used there.
   struct Route {
     std::string url;         // without a path for registries
-    std::string credential;  // `user 'alice' from FILE`; empty: nobody
+    std::string credential;  // `user 'alice' from FILE`; empty: anonymous
     bool mirror = false;
   };
   std::vector<Route> routes(const oci::Reference& repository);
   std::vector<Route> routes(const std::string& url);
 
-  /// How many transfers should run at once.
+  /// How many transfers should run concurrently.
   int parallel() const;
 
  private:
   class Session;
   std::vector<Route> routes_of(const std::vector<Place>& places);
-  // What HEAD tells: nothing about the manifest where it leaves out digest, size or kind.
+  // The answer to HEAD; no descriptor if it lacks digest, size or media type.
   struct Head {
     int status = 0;
     std::optional<oci::Descriptor> descriptor;

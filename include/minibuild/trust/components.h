@@ -1,5 +1,5 @@
-// What an image contains: packages with their licenses, and files that no package brought, with what they say
-// of how they were made.
+// What an image contains: packages with their licenses, and files that belong to no package, with their build
+// information.
 #pragma once
 
 #include <cstdint>
@@ -16,24 +16,24 @@ namespace minibuild::trust {
 /// An SPDX license expression (SPDX 2.3, annex D) without a top-level AND.
 struct License {
   std::string expression;                    // `MIT`, `(MIT OR Apache-2.0)`, `LicenseRef-public-domain`
-  std::map<std::string, std::string> names;  // what its LicenseRefs are called where they come from
+  std::map<std::string, std::string> names;  // the original names of its LicenseRefs
   bool operator==(const License&) const = default;
 };
 
-/// A package of a database of the image.
+/// A package listed in a database of the image.
 struct PackageComponent {
   InstalledPackage package;
   std::string url;                // package URL
-  std::vector<License> licenses;  // all of them hold; empty if none is known
+  std::vector<License> licenses;  // all of them apply; empty if none is known
   std::string license_comment;    // where they come from, or why none is known
   std::string maintainer;         // `NAME <EMAIL>`
   std::string homepage;           // http or https, else empty
   std::string summary;            // one line
-  std::string download;           // where the package file is; empty if not known
+  std::string download;           // URL of the package file; empty if unknown
   std::optional<oci::Digest> download_digest;
 };
 
-/// A part that a compiled program was made of.
+/// A module that a compiled program was built from.
 struct Module {
   std::string name;
   std::string version;
@@ -42,18 +42,18 @@ struct Module {
   auto operator<=>(const Module&) const = default;
 };
 
-/// What the Go linker or cargo-auditable left in a program.
+/// The build information that the Go linker or cargo-auditable embedded in a program.
 struct ProgramBuild {
   enum class Language { go, rust };
   Language language = Language::go;
   std::string toolchain;        // Go: `go1.22.1`
   std::optional<Module> main;   // the program's own module or crate
-  std::vector<Module> modules;  // sorted, each once; for Go with `stdlib`
+  std::vector<Module> modules;  // sorted, unique; for Go includes `stdlib`
   bool operator==(const ProgramBuild&) const = default;
 };
 
-/// The distribution's package that an ELF file was built for, as its note says
-/// (systemd's ELF package metadata).
+/// The distribution package that an ELF file was built for, according to its note (systemd's ELF package
+/// metadata).
 struct PackageNote {
   std::string type;  // `deb`, `rpm`, `apk`
   std::string os;
@@ -65,7 +65,7 @@ struct PackageNote {
   bool operator==(const PackageNote&) const = default;
 };
 
-/// A regular file that no package's list has.
+/// A regular file that is in no package's file list.
 struct CopiedFile {
   std::string path;  // without leading `/`
   uint64_t size = 0;
@@ -79,13 +79,13 @@ struct CopiedFile {
 
 struct Components {
   OperatingSystem os;
-  std::vector<PackageComponent> packages;  // in the order of the inventory
+  std::vector<PackageComponent> packages;  // in inventory order
   std::vector<CopiedFile> files;           // by path
 };
 
-/// Reads package databases, copyright files (64 KiB each) and every file that no package has. What cannot be
-/// understood there is left out. The databases themselves are no files of their own. Throws Error if a file
-/// of the tree cannot be read.
+/// Reads package databases, copyright files (64 KiB each) and every file that belongs to no package. Anything
+/// there that cannot be understood is left out. The databases themselves are not listed as files. Throws
+/// Error if a file of the tree cannot be read.
 Components components_of(const tree::FileTree& tree);
 
 /// A package file that was fetched.
@@ -96,7 +96,7 @@ struct PackageFile {
   std::string url;
   oci::Digest digest;
 };
-/// Says of the components where their packages came from: a lock file knows, an image does not.
+/// Adds to the components where their packages came from: a lock file knows this, an image does not.
 void add_package_files(Components& components, const std::vector<PackageFile>& files);
 
 }  // namespace minibuild::trust

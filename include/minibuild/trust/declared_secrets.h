@@ -1,5 +1,5 @@
-// The guarantee for secrets that a build was given: nothing that it writes holds one of them, in any of the
-// encodings that tools put them into.
+// The guarantee for secrets that a build is given: nothing that it writes contains one of them, in any of the
+// encodings that tools use.
 #pragma once
 
 #include <cstdint>
@@ -16,22 +16,23 @@ namespace minibuild::trust {
 
 class Unescaper;
 
-/// Where a secret shows up.
+/// An occurrence of a secret.
 struct SecretHit {
   std::string id;
   std::string encoding;  // `as it is`, `base64`, `hexadecimal` …
   bool operator==(const SecretHit&) const = default;
 };
 
-/// All forms of some secrets: as they are, without the white space around them, base64 (both alphabets, at
-/// each of the three alignments, also of other forms), base32, base85, hexadecimal and octal with what dumps
-/// put between, escaped for URLs, JSON, XML, shells and programs however often and whichever characters,
-/// UTF-16, UTF-32, reversed; a private key in PEM also as DER; of keys over several lines each long line too,
-/// and of those and of long single lines pieces of their base64 and hexadecimal form. Shared by any number of
-/// searches.
+/// All forms of a set of secrets: verbatim, without surrounding white space, base64 (both alphabets, at each
+/// of the three alignments, also of other forms), base32, base85, hexadecimal and octal with the separators
+/// that dumps use, escaped for URLs, JSON, XML, shells and programs however often and whichever characters,
+/// UTF-16, UTF-32, reversed. A private key in PEM is also searched for as DER; of multi-line keys also each
+/// long line; and of those and of long single lines pieces of their base64 and hexadecimal form. Can be
+/// shared by any number of searches.
 class SecretForms {
  public:
-  /// A secret shorter than this, white space around it not counted, cannot be told from ordinary text.
+  /// A secret shorter than this, not counting surrounding white space, cannot be told apart from ordinary
+  /// text.
   static constexpr size_t least = 8;
 
   SecretForms() = default;
@@ -46,16 +47,16 @@ class SecretForms {
     std::string id;
     std::string encoding;
   };
-  // Finds forms in a buffer by four bytes at every fourth place.
+  // Finds forms in a buffer by four bytes at every fourth position.
   class Finder {
    public:
     void add(size_t number, const std::string& bytes);
-    /// False if these bytes were added before.
+    /// Returns false if these bytes were added before.
     bool is_new(const std::string& bytes) { return known_.insert(bytes).second; }
     size_t longest() const { return longest_; }
     bool empty() const { return longest_ == 0; }
     std::optional<size_t> find(std::string_view bytes, const std::vector<Form>& forms) const;
-    // Whether the end of `bytes` is how a form begins, four bytes of it at least.
+    // Whether `bytes` ends with the beginning of a form, at least four bytes of it.
     bool may_begin(std::string_view bytes, const std::vector<Form>& forms) const;
 
    private:
@@ -75,11 +76,11 @@ class SecretForms {
   void add_to(Finder& finder, const std::string& id, std::string bytes, const char* encoding);
 
   std::vector<Form> forms_;
-  Finder plain_;    // in the bytes as they are
-  Finder wrapped_;  // in the bytes without escapes, white space and what else stands between
+  Finder plain_;    // in the raw bytes
+  Finder wrapped_;  // in the bytes without escapes, white space and other separators
 };
 
-/// Searches one stream of bytes, given in parts of any size.
+/// Searches one stream of bytes, passed in chunks of any size.
 class SecretSearch {
  public:
   explicit SecretSearch(const SecretForms& forms);
@@ -88,9 +89,10 @@ class SecretSearch {
   SecretSearch(const SecretSearch&) = delete;
   SecretSearch& operator=(const SecretSearch&) = delete;
   SecretSearch& operator=(SecretSearch&&) = delete;
-  /// The first hit of all bytes so far.
+  /// Returns the first hit in all bytes so far.
   std::optional<SecretHit> add(std::string_view bytes);
-  /// True if a form may have begun in the bytes so far: they should not be shown before more is known.
+  /// Returns true if the bytes so far may end with the beginning of a form: they should not be shown until
+  /// more is known.
   bool may_begin() const;
 
  private:
@@ -100,10 +102,10 @@ class SecretSearch {
   std::string plain_window_;
   std::string wrapped_window_;
   std::unique_ptr<Unescaper> unescaper_;
-  std::string rest_;  // what the last bytes are if nothing follows them
+  std::string rest_;  // the last bytes, interpreted as if nothing followed them
 };
 
-/// The first hit in `bytes`.
+/// Returns the first hit in `bytes`.
 std::optional<SecretHit> find_secret(const SecretForms& forms, std::string_view bytes);
 
 }  // namespace minibuild::trust

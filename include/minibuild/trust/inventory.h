@@ -1,4 +1,4 @@
-// What an image is made of, as its own databases say: the operating system and its packages.
+// What an image consists of according to its own databases: the operating system and its packages.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace minibuild::trust {
 
-/// os-release(5), as far as it matters here.
+/// The fields of os-release(5) that are needed here.
 struct OperatingSystem {
   std::string id;          // `debian`, `alpine`; empty if the image has no os-release
   std::string version_id;  // `12`, `3.20.3`
@@ -19,8 +19,7 @@ struct OperatingSystem {
   bool operator==(const OperatingSystem&) const = default;
 };
 
-/// An installed package. Versions of Debian's source packages differ from binary ones after a rebuild
-/// (`+b1`).
+/// An installed package. In Debian, source and binary versions differ after a rebuild (`+b1`).
 struct InstalledPackage {
   packages::Format format = packages::Format::deb;
   std::string name;
@@ -33,19 +32,20 @@ struct InstalledPackage {
 
 struct Inventory {
   OperatingSystem os;
-  std::vector<InstalledPackage> packages;  // by format, name, version; each once
+  std::vector<InstalledPackage> packages;  // by format, name, version; unique
 };
 
-/// Reads etc/os-release (or usr/lib/os-release), var/lib/dpkg/status, status.d and lib/apk/db/installed. What
-/// cannot be read there is left out: an image of another builder may hold anything.
+/// Reads etc/os-release (or usr/lib/os-release), var/lib/dpkg/status, status.d and lib/apk/db/installed.
+/// Anything that cannot be parsed is left out: an image from another builder may contain anything.
 Inventory inventory(const tree::FileTree& tree);
 OperatingSystem parse_os_release(std::string_view text);
 
 /// The package URL (purl-spec): `pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=debian-12&upstream=glibc`.
-/// `upstream` names the source package where it is not the package itself, with `%40VERSION` if that differs.
+/// `upstream` names the source package if it differs from the package, with `%40VERSION` if the version
+/// differs.
 std::string package_url(const InstalledPackage& package, const OperatingSystem& os);
 
-/// A part of a package URL, percent-encoded.
+/// A component of a package URL, percent-encoded.
 std::string escape_for_url(std::string_view text);
 
 }  // namespace minibuild::trust

@@ -1,4 +1,4 @@
-// Keys that sign and keys that verify.
+// Signing and verification keys.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace minibuild::trust {
 
-/// How bytes become a signature. ECDSA signatures are DER here (RFC 3279, 2.2.3).
+/// Signature schemes. ECDSA signatures are DER-encoded (RFC 3279, 2.2.3).
 enum class Scheme {
   ecdsa_p256_sha256,
   ecdsa_p384_sha384,
@@ -24,12 +24,12 @@ struct PublicKey {
   std::string der;
   bool operator==(const PublicKey&) const = default;
 };
-/// PEM `PUBLIC KEY`; a certificate gives its key. Throws Error naming `what`.
+/// Parses a PEM `PUBLIC KEY`, or takes the key of a certificate. Throws Error naming `what`.
 PublicKey parse_public_key(std::string_view pem, const std::string& what);
 std::string to_pem(const PublicKey& key);
-/// The scheme that cosign uses with such a key: ECDSA by its curve, RSA with PKCS#1, Ed25519.
+/// The scheme that cosign uses with this kind of key: ECDSA by its curve, RSA with PKCS#1, Ed25519.
 Scheme scheme_of(const PublicKey& key);
-/// False for a signature of other bytes or another key, and for one that is none.
+/// Returns false for a signature of other bytes or by another key, and for anything that is not a signature.
 bool verify(const PublicKey& key, Scheme scheme, std::string_view bytes, std::string_view signature);
 
 /// A private key, in memory or on a token.
@@ -37,17 +37,17 @@ class Signer {
  public:
   virtual ~Signer() = default;
   virtual const PublicKey& public_key() const = 0;
-  /// Throws Error if the key cannot do that.
+  /// Throws Error if the key does not support the scheme.
   virtual std::string sign(std::string_view bytes, Scheme scheme) const = 0;
 };
 
-/// The key in a PEM: `PRIVATE KEY`, `EC PRIVATE KEY`, `RSA PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`, and
-/// cosign's `ENCRYPTED SIGSTORE PRIVATE KEY` or `ENCRYPTED COSIGN PRIVATE KEY`. Throws Error naming `what`:
-/// also for a wrong password, which it says.
+/// Reads the key in a PEM: `PRIVATE KEY`, `EC PRIVATE KEY`, `RSA PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`, and
+/// cosign's `ENCRYPTED SIGSTORE PRIVATE KEY` or `ENCRYPTED COSIGN PRIVATE KEY`. Throws Error naming `what`; a
+/// wrong password is reported as such.
 std::unique_ptr<Signer> parse_private_key(std::string_view pem, std::string_view password,
                                           const std::string& what);
 
-/// True if the private key in a PEM needs a password, which may be empty.
+/// Returns true if the private key in a PEM requires a password, which may be empty.
 bool is_encrypted(std::string_view pem);
 
 }  // namespace minibuild::trust

@@ -1,4 +1,4 @@
-// Keys on tokens: smart cards and hardware security modules, by PKCS#11.
+// Keys on tokens (smart cards and hardware security modules) through PKCS#11.
 #pragma once
 
 #include <memory>
@@ -9,18 +9,18 @@
 
 namespace minibuild::trust {
 
-/// True for a `pkcs11:` URI.
+/// Returns true for a `pkcs11:` URI.
 bool is_token_uri(std::string_view text);
-/// True if the URI (RFC 7512) says the PIN itself: `pin-value`, or `pin-source` with a file.
+/// Returns true if the URI (RFC 7512) provides the PIN itself: `pin-value`, or `pin-source` with a file.
 bool has_pin(const std::string& uri);
 
-/// The private key that a PKCS#11 URI names, ECDSA or RSA. Its module is the one of `module-path`, else every
-/// module that p11-kit is configured for is asked; `libp11-kit.so.0` is loaded for that. `pin` is used if the
-/// URI has none. The token stays open, and the key logged in, as long as the result lives. Throws Error if no
-/// key or more than one fits, and for a wrong PIN, which it says.
+/// Opens the private key that a PKCS#11 URI names, ECDSA or RSA. Uses the module in `module-path`, else every
+/// module that p11-kit is configured for, for which `libp11-kit.so.0` is loaded. `pin` is used if the URI has
+/// none. The token stays open and logged in for the lifetime of the result. Throws Error if no key or more
+/// than one matches; a wrong PIN is reported as such.
 std::unique_ptr<Signer> open_token_key(const std::string& uri, std::string_view pin);
 
-/// The public key of a URI, without a PIN if the token shows it without.
+/// The public key of a URI, without a PIN if the token does not require one.
 PublicKey read_token_key(const std::string& uri, std::string_view pin);
 
 }  // namespace minibuild::trust

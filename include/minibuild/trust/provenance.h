@@ -1,5 +1,5 @@
-// Provenance: how an image was built, as SLSA v1 predicate in an in-toto statement. It has times, and stays
-// beside the image.
+// Provenance: how an image was built, as an SLSA v1 predicate in an in-toto statement. It contains times, so
+// it is stored next to the image, not in it.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@
 namespace minibuild::trust {
 
 inline constexpr std::string_view slsa_predicate = "https://slsa.dev/provenance/v1";
-/// The type of a build of minibuild: what docs/sbom.md says of its parameters. A name, not a place.
+/// The build type of minibuild; docs/sbom.md describes its parameters. A name, not a location.
 inline constexpr std::string_view slsa_build_type = "urn:minibuild:build:v1";
 inline constexpr std::string_view in_toto_type = "application/vnd.in-toto+json";
 
-/// Something that a build used or made (in-toto/attestation, ResourceDescriptor v1). Empty fields are left
-/// out.
+/// Something that a build used or produced (in-toto/attestation, ResourceDescriptor v1). Empty fields are
+/// omitted.
 struct Resource {
   std::string name;
   std::string uri;
@@ -30,11 +30,11 @@ struct Resource {
   std::map<std::string, std::string> annotations;
   bool operator==(const Resource&) const = default;
 };
-/// With the SHA-256 that a digest is.
+/// A Resource with the SHA-256 of `digest`.
 Resource resource(std::string name, std::string uri, const oci::Digest& digest);
 
 struct Provenance {
-  // externalParameters: what the user asked for.
+  // externalParameters: what the user requested.
   std::string spec;                         // path as given
   std::string target;                       // the stage at which the build stops; empty: the image
   std::map<std::string, std::string> args;  // given on the command line
@@ -42,7 +42,7 @@ struct Provenance {
   // internalParameters
   std::vector<std::string> platforms;
   std::string version;                   // of minibuild
-  std::vector<std::string> open_stages;  // those that could reach the network: what they fetched is not known
+  std::vector<std::string> open_stages;  // those with network access: what they fetched is unknown
   std::vector<Resource> dependencies;
   std::vector<Resource> byproducts;
   std::string builder;     // URI of who ran the build
@@ -51,8 +51,8 @@ struct Provenance {
   int64_t finished = 0;
 };
 
-/// The predicate alone, as `attest` takes it. Dependencies and byproducts are sorted. Throws Error if
-/// `builder` is empty: the specification wants one.
+/// The predicate alone, as `attest` accepts it. Dependencies and byproducts are sorted. Throws Error if
+/// `builder` is empty: the specification requires one.
 std::string provenance_predicate(const Provenance& provenance);
 /// The in-toto statement (v1) about `subjects`: each with its name and SHA-256.
 std::string provenance_statement(const std::vector<Resource>& subjects, const Provenance& provenance);

@@ -1,5 +1,5 @@
-// Which files of a tree are as a package of a public registry brings them: what looks like a credential there
-// is an example or a key for tests that everybody has, not something of the one who builds.
+// Which files of a tree are as published in a package of a public registry: what looks like a credential
+// there is an example or a test key that everybody has, not a secret of the person who builds.
 #pragma once
 
 #include <map>
@@ -15,19 +15,19 @@ namespace minibuild::trust {
 /// The package that a file belongs to.
 struct Publisher {
   std::string package;  // `h11 0.14.0`
-  /// The package's list of its files has the hash of this one. Else only the place says so: somebody may have
-  /// changed it, or put it there.
+  /// The package's own file list contains the hash of this file. Otherwise only its location suggests the
+  /// package: somebody may have changed the file or put it there.
   bool exact = false;
-  /// What the installer noted says that the package came from a registry, whole and verified: its own code is
-  /// nobody's secret, what was laid beside it may be.
+  /// The installer's records say that the package came from a registry, complete and verified: its own code
+  /// is nobody's secret, but files placed next to it may be.
   bool fetched = false;
   bool operator==(const Publisher&) const = default;
 };
 
-/// Looks at what installers leave beside what they install: RECORD of Python's packages (not of a directory
-/// or a repository, see direct_url.json), package.json below node_modules (not of a private one) and the
-/// lists of npm, pnpm and Yarn beside it, the checksums of vendored crates, the directories of cargo, Go,
-/// RubyGems and Composer. Nothing is read before it is asked.
+/// Reads what installers leave next to what they install: RECORD of Python packages (not those installed from
+/// a directory or a repository, see direct_url.json), package.json below node_modules (not of private
+/// packages) and the lists of npm, pnpm and Yarn next to it, the checksums of vendored crates, and the
+/// directories of cargo, Go, RubyGems and Composer. Nothing is read before it is needed.
 class PublishedFiles {
  public:
   explicit PublishedFiles(const tree::FileTree& tree) : tree_(tree) {}
@@ -36,7 +36,7 @@ class PublishedFiles {
 
  private:
   struct Record {
-    std::string root;  // what its paths are relative to, with a trailing `/` unless it is empty
+    std::string root;  // what its paths are relative to, with a trailing `/` unless empty
     std::string package;
     std::string text;
   };
@@ -59,9 +59,10 @@ class PublishedFiles {
   std::optional<std::vector<Record>> records_;
 };
 
-/// Whether a finding of this rule in such a file is told instead of refused. Without the hash that holds for
-/// what only looks like a value that is named a secret; keys and tokens that are surely some must lie among
-/// tests, examples or documents, or in the code of a package that was fetched. `path` is that of the file.
+/// Whether a finding of this rule in such a file is reported rather than refused. If the file's hash is not
+/// confirmed, this is the case only for rules that match what merely looks like a secret value; definite keys
+/// and tokens must be among tests, examples or documentation, or in the code of a package that was fetched.
+/// `path` is the file's path.
 bool is_mild(const std::string& rule, const std::string& path, const Publisher& publisher);
 
 }  // namespace minibuild::trust

@@ -8,7 +8,7 @@ namespace minibuild::trust {
 
 enum class Level { error, warning, note };
 
-/// What `tool.driver.rules` says of a rule (3.49).
+/// The entry of a rule in `tool.driver.rules` (3.49).
 struct SarifRule {
   std::string id;
   std::string name;         // a short title; may be empty
@@ -25,10 +25,10 @@ struct SarifResult {
   int line = 0;             // from 1; 0: the whole artifact
   int column = 0;           // from 1, in code points
   std::string logical;      // a name in the artifact, such as a package; may be empty
-  std::string fingerprint;  // the same for the same finding in another run; may be empty
+  std::string fingerprint;  // stable across runs for the same finding; may be empty
 };
 
-/// One run of minibuild. Rules that have results and are not listed get an entry with their id alone.
+/// One run of minibuild. Rules that have results but are not listed get an entry with only their id.
 std::string to_sarif(const std::vector<SarifRule>& rules, const std::vector<SarifResult>& results);
 
 }  // namespace minibuild::trust

@@ -1,4 +1,4 @@
-// Known vulnerabilities of an image: its packages against what distributions say about them.
+// Known vulnerabilities of an image: its packages matched against the advisories of distributions.
 #pragma once
 
 #include <cstdint>
@@ -15,58 +15,57 @@ namespace minibuild::trust {
 
 /// A vulnerability of an installed package.
 struct Vulnerability {
-  std::string id;  // the CVE where there is one
+  std::string id;  // the CVE if there is one
   std::vector<std::string> aliases;
   InstalledPackage package;
   std::string fixed_version;  // of the source package; empty: there is no fix
   Severity severity = Severity::unknown;
   double score = -1;    // CVSS v3 base score; below 0: none
   std::string vector;   // CVSS
-  std::string urgency;  // the distribution's own word
+  std::string urgency;  // the distribution's own term
   std::string status;   // `fix-available`, `affected`, `no-dsa`, `ignored`, `postponed`, `end-of-life`
   std::string title;
   std::string url;
-  std::vector<Feed> feeds;  // who says so; sorted
+  std::vector<Feed> feeds;  // that report it; sorted
   bool operator==(const Vulnerability&) const = default;
 };
 
-/// The ecosystems whose advisories speak of a system's packages, in OSV's names; empty for a system that is
-/// not known.
+/// The ecosystems whose advisories cover a system's packages, in OSV's names; empty for an unknown system.
 std::vector<std::string> ecosystems_of(const OperatingSystem& os);
 
-/// The format of a system's own packages; nothing for a system that is not known.
+/// The format of a system's own packages; std::nullopt for an unknown system.
 std::optional<packages::Format> package_format_of(const OperatingSystem& os);
 
-/// Why nothing can be said about an image: no packages, an unknown system, nothing in the advisories about
-/// this release. Empty if something can be said.
+/// Why an image cannot be scanned: no packages, an unknown system, or no advisories for this release. Empty
+/// if it can.
 std::string nothing_to_say(const Inventory& inventory, const Advisories& advisories);
 
 /// Every vulnerability of every package, by package, then by severity (worst first), then by id; each id once
-/// a package. Source packages are matched by name and source version, in the order of versions of their
-/// format. Where the distribution's own database (tracker, secdb) says something about a CVE and a package,
-/// that decides; OSV adds severities and titles, and what the others do not have. Throws Error{Code::failed}
-/// with `nothing_to_say`.
+/// per package. Source packages are matched by name and source version, using their format's version order.
+/// If the distribution's own database (tracker, secdb) has an entry for a CVE and a package, it decides; OSV
+/// adds severities, titles, and entries that the others lack. Throws Error{Code::failed} with the text of
+/// `nothing_to_say`.
 std::vector<Vulnerability> scan(const Inventory& inventory, const Advisories& advisories);
-/// The ids that are `undetermined` for an installed package, and therefore not among the vulnerabilities.
+/// The ids that are `undetermined` for an installed package and therefore not among the vulnerabilities.
 std::vector<std::string> undetermined(const Inventory& inventory, const Advisories& advisories);
 
-/// True if `version` is in the range or the list (OSV schema, "Evaluation").
+/// Returns true if `version` is in a range or in the list (OSV schema, "Evaluation").
 bool is_affected(const Advisory& advisory, std::string_view version, packages::Format format);
 
 Severity worst(const std::vector<Vulnerability>& found);
-/// Those of at least this severity. `unknown` means all.
+/// The vulnerabilities of at least this severity. `unknown` means all.
 std::vector<Vulnerability> at_least(const std::vector<Vulnerability>& found, Severity severity);
 
-/// The last day on which the release gets security updates of its distribution (Debian: LTS), seconds since
-/// 1970 at its end; nothing if not known, or if there is no such day yet.
+/// The end of the last day on which the release gets security updates from its distribution (Debian: LTS), in
+/// seconds since 1970; std::nullopt if unknown, or if no such day has been set yet.
 std::optional<int64_t> end_of_life(const OperatingSystem& os);
 
-/// What makes the result less than it looks: advisories of this system older than `max_age` seconds at `now`,
-/// a release past its end of life, packages that the system's advisories do not speak of. A sentence each.
+/// What limits the result's reliability: advisories for this system older than `max_age` seconds at `now`, a
+/// release past its end of life, packages not covered by the system's advisories. One sentence each.
 std::vector<std::string> doubts(const Inventory& inventory, const Advisories& advisories, int64_t now,
                                 int64_t max_age);
 
-/// What an image is called, for the products of VEX statements.
+/// The names of an image, for matching the products of VEX statements.
 struct ImageNames {
   std::vector<std::string> digests;     // `sha256:…`: of the manifest, the config's index
   std::vector<std::string> references;  // `registry.example.com/team/app:1.0`
@@ -93,9 +92,9 @@ struct VexStatement {
   std::string source;  // the document
   bool operator==(const VexStatement&) const = default;
 };
-/// Throws Error `cannot read WHAT: cause` for what is no OpenVEX document.
+/// Throws Error `cannot read WHAT: cause` if the text is not an OpenVEX document.
 std::vector<VexStatement> parse_vex(std::string_view text, const std::string& what);
-/// Whether a package URL of a statement means that of a package: what the statement's leaves out may be
+/// Whether a package URL in a statement matches that of a package: what the statement's URL omits matches
 /// anything.
 bool package_url_matches(std::string_view wanted, std::string_view actual);
 
@@ -103,31 +102,31 @@ struct Suppressed {
   Vulnerability vulnerability;
   VexStatement statement;
 };
-/// Takes out of `found` what the statement with the latest time that speaks of it says to be `not_affected`
-/// or `fixed`; of equal times, the one that comes last.
+/// Removes from `found` each vulnerability that the latest applicable statement declares `not_affected` or
+/// `fixed`; among statements with equal times, the last one counts.
 std::vector<Suppressed> suppress(std::vector<Vulnerability>& found,
                                  const std::vector<VexStatement>& statements, const ImageNames& image,
                                  const OperatingSystem& os);
 
-/// All that a report says.
+/// The contents of a report.
 struct ScanReport {
-  std::string image;  // as the user wrote it
+  std::string image;  // as written by the user
   std::string digest;
   std::string platform;
-  std::string created;  // RFC 3339; empty if it is not known, or the epoch
+  std::string created;  // RFC 3339; empty if unknown or the epoch
   std::string base_name;
   std::string base_digest;
   Inventory inventory;
-  std::vector<FeedFacts> feeds;  // those that speak of this system
+  std::vector<FeedFacts> feeds;  // those that cover this system
   std::vector<Vulnerability> found;
   std::vector<Suppressed> suppressed;
   std::vector<std::string> undetermined;
   std::vector<std::string> doubts;
-  uint64_t not_fixed = 0;                             // left out of `found` by --only-fixed
-  std::map<packages::Format, std::string> databases;  // where the packages are listed, a path in the image
+  uint64_t not_fixed = 0;                             // omitted from `found` by --only-fixed
+  std::map<packages::Format, std::string> databases;  // paths in the image where the packages are listed
   int64_t now = 0;
 };
-/// For people: a table by package, and a summary.
+/// For display: a table by package, and a summary.
 std::string to_table(const ScanReport& report, bool colours);
 /// docs/scan.md, "JSON".
 std::string to_json(const ScanReport& report);
