@@ -1,4 +1,4 @@
-// What a stage with `network: full` needs to know of the network that this machine is in.
+// What a stage with `network: full` needs to know about this machine's network.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,15 @@
 
 namespace minibuild::build {
 
-/// What commands get beside their own environment. No part of what decides whether a stage runs again.
+/// What commands get in addition to their own environment. Not part of a stage's key.
 struct CallerNetwork {
   spec::Environment env;
-  std::vector<uint16_t> ports;  // of proxies on the machine's loopback
+  std::vector<uint16_t> ports;  // of proxies on the machine's loopback interface
   std::string certificates;     // PEM: the machine's, and those that the caller names
 };
 
-/// `variables` of the caller: proxies, and files of certificates. Names that `taken` has, in whatever case,
-/// stay as they are there. `root_bundle`: what the stage's file system has of its own, kept with the rest.
+/// `variables` are the caller's: proxies and certificate files. Names that are in `taken`, in any case, keep
+/// their value from there. `root_bundle` is the bundle in the stage's own file system, which is included.
 CallerNetwork caller_network(const spec::Environment& variables, const spec::Environment& taken,
                              const std::string& root_bundle);
 

@@ -1,4 +1,4 @@
-// The keys that put things into a tree: copy, files, accounts, remove.
+// The keys that modify a tree: copy, files, accounts, remove.
 #pragma once
 
 #include <functional>
@@ -14,11 +14,11 @@
 
 namespace minibuild::build {
 
-/// The directory beside the spec, with its ignore file; read once, as far as it is needed.
+/// The directory of the spec, with its ignore file; read once, and only as far as needed.
 class LocalSource {
  public:
   explicit LocalSource(const project::SpecFile& file);
-  /// The selected files of one `copy` entry as a root in which `from` has the same name as in the spec.
+  /// The files that one `copy` entry selects, as a root in which `from` has the same name as in the spec.
   Root select(const spec::Copy& copy) const;
 
  private:
@@ -28,48 +28,48 @@ class LocalSource {
   std::string ignore_errors_;  // rendered
 };
 
-/// Where in `root` the entry begins to take, and the pattern of what it takes below (empty: that place).
+/// The path in `root` from which the entry copies, and the pattern of what it copies below that (empty: the
+/// path itself).
 tree::GlobPlace source_place(const spec::Copy& copy, Root& root);
 
-/// Where a copied node came from, as the spec's reader knows it: `src/main.c`, `stage build: /out/app`.
+/// Where a copied node came from, in the terms of the spec: `src/main.c`, `stage build: /out/app`.
 struct CopyOrigin {
   std::string path;  // in the target tree
   std::string source;
 };
 
-/// The closure of one `copy` entry, to be worked out when everything is in place.
+/// The closure of one `copy` entry, to be computed when everything is in place.
 struct PendingClosure {
   const spec::Copy& copy;
   Root root;
   std::vector<tree::ClosureStart> starts;
 };
 
-/// What putting things into a tree needs to know.
+/// The tree that is modified, and its context.
 struct Target {
   const project::SpecFile& file;
   tree::FileTree& tree;
   int64_t mtime = 0;
   tree::Accounts accounts;                     // for owners by name
   std::vector<CopyOrigin>* origins = nullptr;  // filled if given
-  std::set<std::string>* written = nullptr;    // filled if given: every path that the spec itself puts there
+  std::set<std::string>* written = nullptr;    // filled if given: every path that the spec itself creates
   std::vector<PendingClosure> closures{};      // of the entries so far
 };
 
-/// Copies what `copy` selects of `root`. Throws an Error at the entry's place in the spec if nothing is
-/// there. A closure is left for `apply_closures`; `copy` has to live until then.
+/// Copies what `copy` selects from `root`. Throws an Error at the entry's position in the spec if nothing
+/// matches. A closure is left to `apply_closures`; `copy` must live until then.
 void apply_copy(const spec::Copy& copy, Root root, Target& target);
 void apply_files(const std::vector<spec::FileEntry>& files, Target& target);
-/// Brings the libraries that `copy` entries with `closure` need and the tree, as it is now, does not have.
+/// Adds the libraries that `copy` entries with `closure` need and that the tree, as it is now, lacks.
 void apply_closures(Target& target);
-/// Adds the spec's accounts to the tree's /etc/passwd and /etc/group; the lines that are there stay as they
-/// are.
+/// Adds the spec's accounts to the tree's /etc/passwd and /etc/group; existing lines are unchanged.
 void apply_accounts(const spec::Spec& spec, Target& target);
-/// The accounts that owners and `user` are looked up in.
+/// The accounts in which owners and `user` are looked up.
 tree::Accounts all_accounts(const tree::FileTree& tree, const project::SpecFile& file);
-/// Takes out what the globs match; those that match nothing are given back.
+/// Removes what the globs match; returns the globs that match nothing.
 std::vector<std::string> apply_remove(const std::vector<std::string>& globs, tree::FileTree& tree);
 
-/// Why no image can have this path, whose directories can be there; empty if it can.
+/// Why no image can contain this path, assuming that its directories are valid; empty if one can.
 std::string why_not_in_image(std::string_view path);
 
 }  // namespace minibuild::build

@@ -1,4 +1,4 @@
-// What looks like a credential, in what goes into an image and in images that were made elsewhere, as
+// Finds what looks like a credential in the contents of a new image and in images built elsewhere, as
 // violations of the rule `secret`.
 #pragma once
 
@@ -13,20 +13,20 @@
 
 namespace minibuild::build {
 
-/// What looks like a credential in the plan's files, side by side on `jobs` threads. Files that were looked
-/// at in an earlier build and are fine are not read. `tree` has what lies around them: what a published
-/// package brings is a warning (`trust::is_mild`).
+/// Finds what looks like a credential in the plan's files, on `jobs` threads in parallel. Files that an
+/// earlier build found clean are not read. `tree` is their context: what a published package contains is a
+/// warning (`trust::is_mild`).
 std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan, const tree::FileTree& tree,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs);
-/// The same for each layer of an image that was made elsewhere, so also for what a later layer removes: it
-/// can still be taken from the registry. `tree` is what all layers give. What was found in
-/// an earlier build is known by the layer.
+/// The same for each layer of an image built elsewhere, and therefore also for files that a later layer
+/// removes: they can still be fetched from the registry. `tree` is the merged tree of all layers. Findings of
+/// an earlier build are remembered by layer.
 std::vector<trust::Violation> find_credentials(const store::Image& image, const tree::FileTree& tree,
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs);
-/// The same for the texts of a config and for annotations. `config_json` of an image that was made elsewhere
-/// may hold more than a config has here, such as a health check.
+/// The same for the texts of a config and for annotations. The `config_json` of an image built elsewhere may
+/// contain more than the parsed config, such as a health check.
 std::vector<trust::Violation> find_credentials(const oci::ImageConfig& config,
                                                const std::map<std::string, std::string>& annotations,
                                                const trust::Baseline& baseline,

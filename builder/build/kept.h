@@ -1,5 +1,5 @@
-// The directories of a stage's `caches`: who uses them, what they have seen of inputs, and what may not stay
-// in them.
+// The directories of a stage's `caches`: who is using them, which inputs they have seen, and what must not
+// stay in them.
 #pragma once
 
 #include <functional>
@@ -15,13 +15,13 @@
 
 namespace minibuild::build {
 
-/// One run's use of its kept directories. Several runs may use one at the same time; then nobody knows
-/// afterwards which inputs its content was made of, and the next run takes all inputs for new.
+/// One run's use of its kept directories. Runs that share a directory take turns. If it is unknown which
+/// inputs a directory's content was made from, the run treats all inputs as new.
 class KeptDirectories {
  public:
-  /// `directories` are paths in the sandbox. Waits for whoever uses one; `waits` is called once if so. With
-  /// StageRuns::anew they are emptied, with StageRuns::apart they are new ones that go with this object.
-  /// Throws Interrupted.
+  /// `directories` are paths in the sandbox. Waits for other users of a directory; if so, `waits` is called
+  /// once for it. With StageRuns::anew they are emptied; with StageRuns::apart they are new directories that
+  /// are deleted with this object. Throws Interrupted.
   KeptDirectories(const std::vector<std::string>& directories, const std::string& project,
                   const Options& options, store::Cache& cache,
                   const std::function<void(const std::string& directory)>& waits);
@@ -32,17 +32,17 @@ class KeptDirectories {
   KeptDirectories& operator=(KeptDirectories&&) = delete;
 
   const std::vector<sandbox::CacheMount>& mounts() const { return mounts_; }
-  /// For each that holds anything: what it has seen, if that is known.
+  /// For each that is not empty: what it has seen, if known.
   const std::vector<std::optional<Seen>>& seen() const { return seen_; }
   /// Later than everything in them, in nanoseconds since 1970.
   int64_t now() const { return now_; }
-  /// To be called before the run.
+  /// Must be called before the run.
   void note(const Seen& seen);
 
-  /// Before a run that is given secrets: whatever it leaves is searched, or goes.
+  /// Must be called before a run that is given secrets: whatever it leaves is searched, or removed.
   void expect_search();
-  /// Looks through what changed since `since` for declared secrets, in each of them; what holds one goes, and
-  /// so does a directory that cannot be searched. Throws what was found first.
+  /// Searches what changed since `since` in each directory for declared secrets. Anything that contains one
+  /// is removed, as is a directory that cannot be searched. Throws the first finding.
   void search(const std::string& stage, const struct timespec& since);
 
  private:
@@ -59,15 +59,15 @@ class KeptDirectories {
 
   const Options& options_;
   store::Cache& cache_;
-  std::vector<Directory> directories_;  // in the order of their locks
+  std::vector<Directory> directories_;  // in lock order
   std::vector<sandbox::CacheMount> mounts_;
   std::vector<std::optional<Seen>> seen_;
   std::vector<std::unique_ptr<base::AtomicFile>> unsearched_;
   int64_t now_ = 0;
 };
 
-/// Of stages that were killed: what they worked in, and kept directories that could not be searched for
-/// secrets.
+/// Removes what killed stages left: their work directories, and kept directories that could not be searched
+/// for secrets.
 void remove_leftovers(const Options& options, store::Cache& cache);
 
 }  // namespace minibuild::build

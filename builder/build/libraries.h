@@ -1,4 +1,4 @@
-// What an image's programs need and would not find: libraries, symbol versions, loaders, the right processor.
+// What an image's programs need but would not find: libraries, symbol versions, loaders, the right processor.
 #pragma once
 
 #include <functional>
@@ -12,18 +12,18 @@
 
 namespace minibuild::build {
 
-/// An image to look at.
+/// An image to examine.
 struct LibrarySubject {
   const oci::ImageConfig& config;
   const tree::FileTree& tree;
-  const tree::FileTree& below;        // what is the same there is looked at only as far as it is started
-  std::vector<std::string> search{};  // directories of `closure`
-  bool all = true;                    // besides what is started, every other ELF file
+  const tree::FileTree& below;        // files unchanged from here are examined only if they are started
+  std::vector<std::string> search{};  // the directories of `closure`
+  bool all = true;                    // examine every other ELF file too, not just what is started
 };
 
-/// Violations of `missing-library` and `architecture`; those of what the image starts come first and are
-/// errors. `supplier` names the package that has a library, if one is known. Remembered by diff ids and by
-/// what the config says of starting.
+/// Returns violations of `missing-library` and `architecture`; those in what the image starts come first and
+/// are errors. `supplier` returns the package that provides a library, if known. Results are remembered by
+/// diff IDs and by the parts of the config that determine what is started.
 std::vector<trust::Violation> examine_libraries(
     const LibrarySubject& subject, store::Cache& cache,
     const std::function<std::string(const std::string& library)>& supplier);

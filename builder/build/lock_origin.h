@@ -1,4 +1,4 @@
-// Whether what a lock file says of a package fits the sources of the spec: a lock is text that anybody may
+// Checks whether a lock file's entry for a package fits the spec's sources: a lock is text that anybody may
 // have changed, and its URL and hash alone decide what is installed.
 #pragma once
 
@@ -11,13 +11,13 @@
 
 namespace minibuild::build {
 
-/// The name of the source whose URL (in the texts of a lock file) the package is below; empty if there is
-/// none.
+/// The name of the source whose URL (in the texts of a lock file) is a prefix of the package's; empty if
+/// there is none.
 std::string source_of(const project::LockedPackage& package, const std::vector<std::string>& source_texts);
 
-/// Why a package of a set cannot have come from the sources of the spec, as a sentence that begins with its
-/// name; nothing if it can. `architecture` is the platform's in the format's words. With `other_snapshots`
-/// another date of the same snapshots is as good.
+/// Why a package of a set cannot have come from the spec's sources, as a sentence that starts with its name;
+/// std::nullopt if it can. `architecture` is the platform's in the format's terms. With `other_snapshots`, a
+/// different date of the same snapshots is accepted.
 std::optional<std::string> wrong_origin(const project::LockedPackage& package, const spec::Spec& spec,
                                         const std::string& architecture, bool other_snapshots);
 

@@ -1,4 +1,4 @@
-// Errors that say what was being done.
+// Errors that say what was being attempted.
 #pragma once
 
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 
 namespace minibuild::build {
 
-/// What `task` gives; its errors become `cannot ACTION: cause`, but for an interruption.
+/// Returns the result of `task`; its errors become `cannot ACTION: cause`, except an interruption.
 template <typename Task>
 auto naming(const std::string& action, Task task) {
   try {

@@ -1,4 +1,4 @@
-// What the flow notes in the ledger at the moments at which it reads.
+// What the build flow records in the ledger when it reads something.
 #pragma once
 
 #include <string>
@@ -10,16 +10,16 @@
 
 namespace minibuild::build {
 
-/// A spec, and the policy file that it names.
+/// Records a spec, and the policy file that it names.
 void note_spec(Ledger& ledger, const project::SpecFile& file);
-/// What one `copy` takes from beside the spec: a file with its hash, or a directory with that of a list of
-/// its files (in-toto's dirHash1: `HASH  NAME` by lines, sorted by name). Throws Error if a file changed
-/// after `root` was made.
+/// Records what one `copy` takes from the directory of the spec: a file with its hash, or a directory with
+/// the hash of its file list (in-toto's dirHash1: lines of `HASH  NAME`, sorted by name). Throws Error if a
+/// file changed after `root` was created.
 void note_copy(Ledger& ledger, const project::SpecFile& file, const spec::Copy& copy, Root root);
-/// An image that is a base or is copied from.
+/// Records an image that is a base or that is copied from.
 void note_image(Ledger& ledger, const project::SpecFile& file, const oci::ImageLocation& location,
                 const oci::Platform& platform, store::Cache& cache, const Registries& registries);
-/// A URL without the user and password that it may carry.
+/// The URL without any user and password.
 std::string without_credentials(const std::string& url);
 
 }  // namespace minibuild::build

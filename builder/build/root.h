@@ -1,4 +1,4 @@
-// What a `copy` takes from: the directory of the spec, a stage's result, an image.
+// The source of a `copy`: the directory of the spec, a stage's result, an image.
 #pragma once
 
 #include <memory>
@@ -12,28 +12,27 @@
 
 namespace minibuild::build {
 
-/// A tree that may be incomplete: what `below` the paths asked for is still to be read from the machine, is
-/// read then.
+/// A tree that may be incomplete: requested paths that are still missing are read from the machine on demand.
 class Root {
  public:
   Root() = default;
-  /// A finished tree; with `host`, the parts of the machine that a stage on `base: host` sees are behind it,
-  /// as its commands see them.
+  /// A complete tree; with `host`, it is backed by the parts of the machine that a stage on `base: host`
+  /// sees, as its commands see them.
   explicit Root(tree::FileTree tree, std::shared_ptr<sandbox::HostView> host = nullptr)
       : tree_(std::move(tree)), host_(std::move(host)) {}
 
   const tree::FileTree& tree() const { return tree_; }
-  /// The node at exactly `path`; null if there is none. What `is_unreadable` has no content that could be
-  /// read.
+  /// The node at exactly `path`; null if there is none. Nodes for which `is_unreadable` is true have no
+  /// readable content.
   const tree::Node* find(const std::string& path);
-  /// True if the stage's user may not read the file, or not look into the directory, that was found at
+  /// Returns true if the stage's user may not read the file, or look into the directory, that was found at
   /// `path`.
   bool is_unreadable(const std::string& path) const { return unreadable_.contains(path); }
-  /// As `find`, but null for what the stage's user may not read.
+  /// Like `find`, but null for what the stage's user may not read.
   const tree::Node* find_readable(const std::string& path);
   /// `path` with all symbolic links followed, inside the root.
   std::string resolve(const std::string& path, bool follow_last);
-  /// Makes everything below the directory `path` part of the tree.
+  /// Loads everything below the directory `path` into the tree.
   void load_below(const std::string& path);
 
  private:

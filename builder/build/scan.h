@@ -1,4 +1,4 @@
-// Directories of the machine as trees.
+// The machine's directories as trees.
 #pragma once
 
 #include <sys/stat.h>
@@ -13,28 +13,28 @@
 
 namespace minibuild::build {
 
-/// The directory's content below `place` in the tree, which the directory itself is not in: nodes with the
-/// modes, owners and times that they have on disk. `ignore` is asked about paths that begin with `prefix`,
-/// the directory's own path below the place that the patterns are relative to. Symbolic links are never
-/// followed; sockets are left out. Throws Error for what cannot be read.
+/// Adds the directory's content below `place` in the tree, without the directory itself: nodes with the
+/// modes, owners and times that they have on disk. `ignore` is matched against paths that start with
+/// `prefix`, the directory's own path relative to the root of the patterns. Symbolic links are never
+/// followed; sockets are skipped. Throws Error for anything that cannot be read.
 void scan_directory(const std::string& directory, const tree::IgnoreList& ignore, const std::string& prefix,
                     const std::string& place, tree::FileTree& into);
 
-/// What `st` tells of the file at `path` as node, its bytes in the state that was seen; `target` is a link's.
-/// Nothing for a socket. The node is in no link group.
+/// The file at `path`, described by `st`, as a node whose bytes are those of the observed state; `target` is
+/// a symlink's target. std::nullopt for a socket. The node is in no link group.
 std::optional<tree::Node> node_of(const struct stat& st, std::string target, const std::string& path);
 
-/// Numbers for the files of one tree that have several names: one file is a device and an inode.
+/// Numbers the files of one tree that have several names; a file is identified by device and inode.
 class LinkGroups {
  public:
-  /// 0 for a file with one name, and for all that is no file.
+  /// Returns 0 for a file with one name, and for anything that is not a file.
   uint64_t of(const struct stat& st, tree::FileTree& tree);
 
  private:
   std::map<std::pair<dev_t, ino_t>, uint64_t> groups_;
 };
 
-/// One path of the machine as node; nothing if it is not there.
+/// One path of the machine as a node; std::nullopt if it does not exist.
 std::optional<tree::Node> scan_path(const std::string& path);
 
 }  // namespace minibuild::build

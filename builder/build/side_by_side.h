@@ -1,4 +1,4 @@
-// Tasks on several threads.
+// Runs tasks on several threads.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace minibuild::build {
 
-// Runs `task(i)` for all i below `count` on a few threads; when all have ended, the exception of the
-// smallest i is thrown: those before it have run.
+// Runs `task(i)` for all i below `count` on a few threads. When all have ended, throws the exception of the
+// smallest failed i: those before it have run.
 template <typename Task>
 void side_by_side(size_t count, int threads, Task task) {
   std::mutex mutex;

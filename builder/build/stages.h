@@ -1,4 +1,4 @@
-// Stages: what each depends on, running it in the sandbox, and its kept result.
+// Stages: what each depends on, running it in the sandbox, and its cached result.
 #pragma once
 
 #include <map>
@@ -14,13 +14,13 @@
 
 namespace minibuild::build {
 
-/// An image or a tree that something stands on.
+/// An image or a tree that something is based on.
 struct Base {
   tree::FileTree tree;
   std::optional<store::Image> image;  // with its layers, if it is an image
-  std::string id;                     // names the content, for the keys of stages
+  std::string id;                     // identifies the content, for stage keys
   std::string name;                   // of an image in a registry, without its digest
-  std::vector<std::string> names{};   // of a spec: the references of what it stands on
+  std::vector<std::string> names{};   // of a spec: the references of what it is based on
 };
 
 /// Reads the base of the final image or of a stage; `host` and `stage` are not handled here.
@@ -28,15 +28,15 @@ using ReadBase = std::function<Base(const spec::Base&)>;
 
 struct StageResult {
   tree::FileTree tree;
-  std::shared_ptr<sandbox::HostView> host;  // the host's tools are behind the tree
+  std::shared_ptr<sandbox::HostView> host;  // provides the host's tools behind the tree
   std::string id;
 };
 using StageResults = std::map<std::string, std::shared_ptr<const StageResult>>;
 
-/// What the stages of one build know of each other, and find out once.
+/// What the stages of one build share and determine once.
 class StageMemory {
  public:
-  /// The state of the host's tools, looked at when the first stage needs it.
+  /// The state of the host's tools, determined when the first stage needs it.
   const sandbox::HostState& host();
   /// The result of a stage that ran in this build, by its key.
   std::optional<oci::Digest> find(const base::Hash& key) const;
@@ -64,23 +64,23 @@ struct StageContext {
 /// The names of the stages that `targets` need, dependencies first.
 std::vector<const spec::Stage*> needed_stages(const spec::Spec& spec,
                                               const std::vector<std::string>& targets);
-/// The stages that the final image takes from.
+/// The stages that the final image copies from.
 std::vector<std::string> stages_of_image(const spec::Spec& spec);
-/// Runs the stages, side by side where they do not depend on each other, or takes their results from the
-/// cache. When one fails the others are stopped, and its error is thrown.
+/// Runs the stages, in parallel if they do not depend on each other, or takes their results from the cache.
+/// If one fails, the others are stopped and its error is thrown.
 StageResults run_stages(const std::vector<const spec::Stage*>& stages, const StageContext& context);
 
-/// What is known of a stage before anything runs.
+/// What is known about a stage before anything runs.
 struct StageForecast {
   std::string text;  // `cached`, `rerun, src/main.c changed`, `run, not built before`
-  std::shared_ptr<const StageResult> result;  // if it is cached
-  std::optional<oci::Digest> blob{};          // the kept result itself
+  std::shared_ptr<const StageResult> result;  // if cached
+  std::optional<oci::Digest> blob{};          // the cached result itself
 };
-/// By the stages' names. Nothing is run; with `registries.offline` nothing is fetched.
+/// By stage name. Nothing is run; with `registries.offline` nothing is fetched.
 std::map<std::string, StageForecast> forecast_stages(const std::vector<const spec::Stage*>& stages,
                                                      const StageContext& context);
 
-/// What the `copy` entries of a stage or an image take from.
+/// What the `copy` entries of a stage or an image copy from.
 class Sources {
  public:
   Sources(const project::SpecFile& file, const StageResults& results, oci::Platform platform,
@@ -91,7 +91,7 @@ class Sources {
         cache_(cache),
         options_(options),
         local_(file) {}
-  /// The root of one entry: a stage's result, an image, a download, or the files beside the spec.
+  /// The root of one entry: a stage's result, an image, a download, or the files next to the spec.
   Root root_of(const spec::Copy& copy) const;
 
  private:
@@ -103,15 +103,15 @@ class Sources {
   LocalSource local_;
 };
 
-/// A base that needs no build: scratch, or an image, with an error at its place in the spec. What it is goes
-/// into the ledger, if one is given.
+/// A base that needs no build: scratch, or an image, with errors located in the spec. What it is gets
+/// recorded in the ledger, if one is given.
 Base read_plain_base(const project::SpecFile& file, const spec::Base& wanted, const oci::Platform& platform,
                      store::Cache& cache, const Registries& registries, Ledger* ledger = nullptr);
-/// What a registry's image stands for by the spec or the lock; nothing for others.
+/// The digest that the spec or the lock gives a registry image; std::nullopt for others.
 std::optional<oci::Digest> pinned_digest(const oci::ImageLocation& location, const Registries& registries);
-/// Throws Error{Code::refused} at `position` unless one of the keys signed the image that `location` names;
-/// nothing is asked if there are no keys, or if that was seen before of this digest. `digest`: of a
-/// registry's image.
+/// Throws Error{Code::refused} at `position` unless one of the keys signed the image that `location` names.
+/// Does nothing if there are no keys, or if this digest has already been verified. `digest` is that of a
+/// registry image.
 void require_signed_base(const project::SpecFile& file, const oci::ImageLocation& location,
                          const std::optional<oci::Digest>& digest, const std::vector<std::string>& keys,
                          const std::string& identity, spec::Position position, store::Cache& cache,

@@ -1,4 +1,4 @@
-// What an image starts: the program of its command, through wrappers and scripts as far as they say it.
+// What an image starts: the program of its command, through wrappers and scripts as far as they reveal it.
 #pragma once
 
 #include <set>
@@ -11,7 +11,7 @@
 
 namespace minibuild::build {
 
-/// A command as a container's runtime gets it.
+/// A command as a container runtime gets it.
 struct StartedCommand {
   std::vector<std::string> words;
   std::string path;     // PATH
@@ -21,18 +21,18 @@ struct StartedCommand {
 StartedCommand command_of(const oci::ImageConfig& config);
 
 enum class Reach {
-  certain,   // what certainly runs: of a shell script, what it gives way to with `exec`
+  certain,   // what certainly runs: in a shell script, what it replaces itself with by `exec`
   possible,  // every command of shell scripts
 };
 /// The files that `command` runs, with the interpreters of scripts: real paths in the tree, ELF files in
-/// `programs`; `passed` has every path on the way, links and scripts included.
+/// `programs`; `passed` contains every path on the way, including links and scripts.
 struct StartedFiles {
   std::vector<tree::LoadStart> programs;
   std::set<std::string> passed;
 };
 StartedFiles started_files(const tree::FileTree& tree, const StartedCommand& command, Reach reach);
 
-/// True for what begins as an ELF file does.
+/// Returns true if the file starts like an ELF file.
 bool is_elf(const tree::Node& node);
 
 }  // namespace minibuild::build

@@ -1,4 +1,4 @@
-// What can be said of a spec without building it, and of a finished image of any builder.
+// Checks of a spec without building it, and of a finished image from any builder.
 #pragma once
 
 #include <limits>
@@ -13,35 +13,34 @@ namespace minibuild::build {
 
 /// What a check found.
 struct Checked {
-  spec::Diagnostics wrong;  // the spec cannot be built
-  std::vector<trust::Violation>
-      violations;              // the policy's word on what it would make, with places in the spec
-  trust::Baseline baseline{};  // what the policy knows already
+  spec::Diagnostics wrong;                   // the spec cannot be built
+  std::vector<trust::Violation> violations;  // what the policy finds in the result, located in the spec
+  trust::Baseline baseline{};                // what the policy already accepts
 };
-/// Everything that can be said of `file`, the project's spec, without building: the existence of sources, and
-/// all rules that need neither the base nor what stages make. Files that `copy` takes from beside the spec
-/// are looked through.
+/// Checks everything about `file`, the project's spec, that can be checked without building: that sources
+/// exist, and all rules that need neither the base nor the output of stages. Searches the files that `copy`
+/// takes from the directory of the spec.
 Checked check(const project::Project& project, const project::SpecFile& file, const Options& options,
               store::Cache& cache);
-/// Lets baselines pass that the policy names and that are not there, for whoever is about to write them.
+/// Drops baselines that the policy names but that do not exist, for callers that are about to write them.
 void drop_missing_baselines(project::SpecFile& file);
 
-/// The policy of a file, as `policy.file` names one, with its baseline; an empty path is the policy that
-/// holds by default. Throws Error{Code::usage} with diagnostics.
+/// The policy in a file such as `policy.file` names, with its baseline; an empty path means the default
+/// policy. Throws Error{Code::usage} with diagnostics.
 struct ImagePolicy {
   spec::Policy policy;
   trust::Baseline baseline;
-  std::string directory = ".";  // of its file; what the paths in it begin from
+  std::string directory = ".";  // of its file; the paths in it are relative to this
 };
 ImagePolicy image_policy(const std::string& path);
 
-/// All rules on an image; `names` are the references that it is known by.
+/// Applies all rules to an image; `names` are the references that it is known by.
 std::vector<trust::Violation> check_image(const store::Image& image, const std::vector<oci::Reference>& names,
                                           const ImagePolicy& policy, store::Cache& cache, int jobs);
 
-/// For people: so many of one rule, and then how many more.
+/// For display: at most this many per rule, followed by the number of further ones.
 inline constexpr size_t most_shown = 10;
-/// Violations as diagnostics of the spec that they have places in.
+/// Violations as diagnostics of the spec in which they are located.
 spec::Diagnostics diagnostics_of(const std::vector<trust::Violation>& violations,
                                  size_t most = std::numeric_limits<size_t>::max());
 

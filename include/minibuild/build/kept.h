@@ -7,8 +7,8 @@
 
 namespace minibuild::build {
 
-/// Removes a kept directory, also what users of the sandbox own in it. `helper` is the executable for
-/// sandbox::run.
+/// Removes a kept directory, including files in it that are owned by sandbox users. `helper` is the
+/// executable for sandbox::run.
 void remove_kept(const std::string& path, const store::Cache& cache, const std::string& helper);
 
 }  // namespace minibuild::build

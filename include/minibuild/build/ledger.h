@@ -1,4 +1,4 @@
-// What a build really read, noted when the bytes were read.
+// What a build actually read, recorded when the bytes were read.
 #pragma once
 
 #include <atomic>
@@ -14,21 +14,20 @@
 
 namespace minibuild::build {
 
-/// Provenance is made of this, never of what is on disk afterwards. Its functions may be called by several
-/// threads at once.
+/// Provenance is derived from this, never from what is on disk afterwards. Its functions may be called from
+/// several threads at once.
 class Ledger {
  public:
-  /// Whether the content of copied files is to be noted, which means to read them once more than a build
-  /// does.
+  /// Also record the content of copied files, for which they must be read once more than a build does.
   void note_contents() { contents_ = true; }
   bool notes_contents() const { return contents_; }
 
-  /// A spec, a policy, an image on disk, copied files: each once.
+  /// Adds a spec, a policy, an image on disk or copied files; each is recorded once.
   void add(trust::Resource resource);
-  /// An image of a registry, once for each platform that is taken of it.
+  /// Adds an image from a registry; called once for each platform that is used.
   void add_image(const std::string& name, const oci::Platform& platform, const oci::Digest& digest);
   void add_download(const std::string& url, const oci::Digest& digest);
-  /// A stage whose commands could reach the network: what they fetched is not known.
+  /// Adds a stage whose commands had network access: what they fetched is unknown.
   void add_open_stage(const std::string& name);
 
   std::vector<trust::Resource> resources() const;

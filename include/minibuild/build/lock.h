@@ -1,4 +1,4 @@
-// The lock file: what the names of a spec's outside inputs stood for when it was made.
+// The lock file: what the names of a spec's external inputs resolved to when it was written.
 #pragma once
 
 #include <map>
@@ -13,13 +13,13 @@
 namespace minibuild::build {
 
 enum class LockMode {
-  as_needed,  // what the lock has stays; what it lacks is resolved and written
-  exact,      // --locked: nothing is resolved; a lock that lacks something or has too much is an error
+  as_needed,  // existing entries stay; missing ones are resolved and written
+  exact,      // --locked: nothing is resolved; missing or superfluous entries are an error
   update,     // the named images, or all, are resolved again
-  look,       // as needed, and says which tags have moved since
+  look,       // like as_needed, and reports which tags have moved since
 };
 
-/// A tag or URL that stands for something else than the lock says.
+/// A tag or URL that now resolves to something other than what the lock says.
 struct Moved {
   std::string name;
   oci::Digest before;
@@ -28,22 +28,22 @@ struct Moved {
 
 struct Locking {
   project::Lock lock;
-  project::Lock before{};                    // what the file says
+  project::Lock before{};                    // the contents of the file
   bool changed = false;                      // it differs from the file
   std::vector<Moved> moved;                  // for `update` and `look`
   std::vector<std::string> package_changes;  // `libc6 2.36-1 -> 2.36-2`, for `update`
-  std::vector<std::string> dropped;          // entries that the spec has no use for any more
-  std::vector<std::string> warnings;         // about packages: older ones, other sources
-  std::string compressor;                    // of the file, if this build has another
+  std::vector<std::string> dropped;          // entries that the spec no longer uses
+  std::vector<std::string> warnings;         // about packages: older versions, other sources
+  std::string compressor;                    // the file's compressor, if this build uses another
 };
 
-/// Finds the images of registries and the downloads that the spec names, in stages and in specs that it
-/// stands on too, for all its platforms, and gives each a digest; downloads are brought into the cache. What
-/// the spec gives a digest needs no lock. What the lock has for other platforms, other machines' stages and
-/// other arguments stays; `look` and `update` of a project that was given no platforms resolve for all that
-/// the lock has, and drop those that the spec's `platforms` lacks. `look` asks for tags only. Throws Error at
-/// the spec's place if one cannot be resolved, or is missing under `exact`; Code::usage if `update_names` has
-/// one that the spec does not name.
+/// Finds the registry images and downloads that the spec names, including in stages and in the specs that it
+/// is based on, for all its platforms, and assigns each a digest; downloads are brought into the cache.
+/// Anything to which the spec gives a digest needs no lock. Lock entries for other platforms, other machines'
+/// stages and other arguments stay. `look` and `update` of a project without given platforms resolve for
+/// everything that the lock contains, and drop platforms that are not among the spec's `platforms`. `look`
+/// only queries tags. Throws Error located in the spec if an input cannot be resolved, or is missing under
+/// `exact`; Code::usage if `update_names` contains a name that the spec does not use.
 Locking resolve_lock(const project::Project& project, const Options& options, LockMode mode,
                      store::Cache& cache, const std::vector<std::string>& update_names = {});
 

@@ -1,4 +1,4 @@
-// What a build would do, said before anything is done.
+// What a build would do, determined before anything is done.
 #pragma once
 
 #include <string>
@@ -13,18 +13,18 @@ struct PlanStep {
   std::string kind;                  // resolve, fetch, stage, assemble, push or write
   std::string subject;               // an image, a URL, a stage, a platform, a destination
   std::string text;                  // what and why
-  std::vector<std::string> details;  // where from or to, with which mirror and credential
-  bool work = false;                 // something is to be done: not in the cache, not in the lock
+  std::vector<std::string> details;  // source or destination, with the mirror and credential used
+  bool work = false;                 // there is work to do: not in the cache, not in the lock
 };
 using Plan = std::vector<PlanStep>;
 
-/// Looks at the spec, the lock file, the cache and the registries; runs, fetches and writes nothing. Tags
-/// that are not locked are asked for; what cannot be known before something is fetched or run is said so.
-/// Throws as the build would for a wrong spec or an image that is not there.
+/// Examines the spec, the lock file, the cache and the registries; runs, fetches and writes nothing. Tags
+/// that are not locked are looked up; anything that cannot be known before something is fetched or run is
+/// marked as such. Throws as the build would for an invalid spec or a missing image.
 Plan make_plan(const project::Project& project, const Options& options,
                const std::vector<oci::ImageLocation>& destinations, store::Cache& cache);
 
-/// For people: a line for each step, its details below it.
+/// For display: one line per step, with its details below.
 std::string to_text(const Plan& plan);
 oci::Json to_json(const Plan& plan);
 

@@ -1,4 +1,4 @@
-// Where an image came from: what a build was given and used, as provenance.
+// Where an image came from: a build's parameters and inputs, as provenance.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 
 namespace minibuild::build {
 
-/// The commit of the directory that the spec lies in.
+/// The commit of the directory that contains the spec.
 struct GitCommit {
-  std::string repository;  // URL; credentials in it are left out. May be empty
+  std::string repository;  // URL without credentials; may be empty
   std::string commit;      // hexadecimal
 };
 
-/// What the flow does not know about itself.
+/// What the build flow does not know about itself.
 struct Invocation {
   std::string version;  // of minibuild
   std::string builder;  // URI of who ran the build
@@ -29,15 +29,16 @@ struct Invocation {
   std::optional<GitCommit> git{};
 };
 
-/// What went into the images of `built`: what its ledger says was read, the lock, packages. Values of secrets
+/// What went into the images of `built`: what its ledger recorded as read, the lock, packages. Secret values
 /// do not appear, wherever they were used.
 trust::Provenance describe_build(const project::Project& project, const Options& options,
                                  const project::Lock& lock, const Built& built, const Invocation& invocation);
 
-/// What the statement is about: the index or only image under each of its names, then each platform's image.
+/// The subjects of the statement: the index or only image under each of its names, then each platform's
+/// image.
 std::vector<trust::Resource> subjects_of(const Built& built);
 
-/// The package files of a lock, for `trust::add_package_files`.
+/// The package files in a lock, for `trust::add_package_files`.
 std::vector<trust::PackageFile> package_files(const project::Lock& lock);
 
 }  // namespace minibuild::build

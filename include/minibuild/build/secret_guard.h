@@ -1,4 +1,4 @@
-// What every command does first that reads a spec and was given secrets.
+// The first step of every command that reads a spec and is given secrets.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace minibuild::build {
 
-/// Throws Error{Code::refused} if the spec, those that it stands on, their lock file, or what they say once
-/// arguments are put in has one of the options' secrets: for the images of `images` and the stages of this
-/// machine. To be called before anybody is asked and anything is written. Nothing is read if there are no
-/// secrets.
+/// Throws Error{Code::refused} if the spec, the specs that it is based on, their lock file, or their contents
+/// after argument substitution contain one of the options' secrets: for the image platforms `images` and for
+/// the stages of this machine. Must be called before any request is sent and anything is written. Reads
+/// nothing if there are no secrets.
 void guard_secrets(const project::Project& project, const std::vector<oci::Platform>& images,
                    const Options& options);
 void guard_secrets(const project::Project& project, const Options& options);

@@ -1,4 +1,4 @@
-// Signing images and attestations about them, and verifying them, wherever they are.
+// Signs and verifies images and attestations about them, in registries and on disk.
 #pragma once
 
 #include <cstdint>
@@ -16,36 +16,37 @@ namespace minibuild::build {
 
 struct SignOptions {
   bool bundle = true;            // a sigstore bundle, as a referrer
-  bool classic = true;           // the payload of "simple signing", under the tag `sha256-HEX.sig`
-  std::string docker_reference;  // what the image is called; empty: the registry's HOST/REPOSITORY
+  bool classic = true;           // a "simple signing" payload, under the tag `sha256-HEX.sig`
+  std::string docker_reference;  // the image's name; empty: the registry's HOST/REPOSITORY
   int64_t created = 0;           // seconds since 1970
 };
 
-/// Signs what a name stands for, asked for once: a manifest, or an index and every manifest below it. What is
-/// signed so by the same key already stays as it is. For registries and `oci:` layouts. Throws Error `cannot
-/// sign IMAGE: cause`. The digest that was signed.
+/// Signs what a name refers to, resolved once: a manifest, or an index and every manifest below it. Anything
+/// already signed the same way by the same key is left alone. For registries and `oci:` layouts. Throws Error
+/// `cannot sign IMAGE: cause`. Returns the digest that was signed.
 oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& signer,
                        const SignOptions& options, store::Cache& cache, const Registries& registries);
 
-/// What is stated about an image.
+/// A statement about an image.
 struct Claim {
   std::string predicate_type;
   std::string predicate;                   // a JSON object
-  std::optional<oci::Descriptor> subject;  // a manifest below the index; nothing: what the name stands for
+  std::optional<oci::Descriptor> subject;  // below the index; std::nullopt: what the name refers to
 };
-/// Adds a signed statement about an image (about the index, if it has several platforms), as a bundle. What
-/// the key has stated already is not stated again. Throws Error `cannot attest IMAGE: cause`. The digest that
-/// it is about.
+/// Adds a signed statement about an image (about the index, if it has several platforms), as a bundle. A
+/// statement that the key has already made is not repeated. Throws Error `cannot attest IMAGE: cause`.
+/// Returns the digest that it is about.
 oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer& signer, const Claim& claim,
                          int64_t created, store::Cache& cache, const Registries& registries);
 
-/// Signs what a name stands for, and every manifest below an index, in another form: `make` gives the
+/// Signs what a name refers to, and every manifest below an index, in another form: `make` returns the
 /// manifest for a subject, which is stored as its referrer.
 oci::Digest sign_image(const oci::ImageLocation& location,
                        const std::function<trust::Artifact(const oci::Descriptor& subject)>& make,
                        store::Cache& cache, const Registries& registries);
 
-/// A manifest that belongs to an image, and what it names; read and checked against their digests.
+/// A manifest that belongs to an image, and the blobs that it refers to; read and verified against their
+/// digests.
 struct AttachedManifest {
   std::string name;
   std::string manifest_json;
@@ -54,46 +55,47 @@ struct AttachedManifest {
 /// Something that may be a signature.
 struct Candidate {
   std::string name;          // `bundle sha256:…`, `signature 1 of tag sha256-HEX.sig`
-  std::string fault;         // why it does not count; empty if it does
-  trust::Accepted accepted;  // if it does
+  std::string fault;         // why it is invalid; empty if valid
+  trust::Accepted accepted;  // if valid
   bool bundle = false;       // else classic
-  std::string remark;        // of other forms, what is to be said of a good one: who signed
+  std::string remark;        // in other forms, what to report for a valid one: who signed
 };
 struct Verification {
-  oci::Descriptor image;              // what the name stands for, asked for once
-  std::vector<Candidate> candidates;  // in the order of the place where they are
+  oci::Descriptor image;              // what the name refers to, resolved once
+  std::vector<Candidate> candidates;  // in the order in which they are stored
 };
-/// True if one candidate is good.
+/// Returns true if at least one candidate is valid.
 bool is_verified(const Verification& verification);
-/// Looks at all signatures of an image, or with another predicate type at all attestations of that type. Of
-/// an index, its own count, not those of the manifests below. Throws Error `cannot verify IMAGE: cause` if
-/// the image or the list of its signatures cannot be read: Error{Code::refused} if its bytes do not have its
-/// digest.
+/// Checks all signatures of an image, or with another predicate type all attestations of that type. For an
+/// index, only its own count, not those of the manifests below it. Throws Error `cannot verify IMAGE: cause`
+/// if the image or the list of its signatures cannot be read; Error{Code::refused} if its bytes do not match
+/// its digest.
 Verification verify_image(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
                           const std::string& predicate_type, store::Cache& cache,
                           const Registries& registries);
-/// The same for another form: `judge` is given each manifest that belongs to `image`. It gives nothing for
-/// what is not of that form, a remark for a good signature, and throws Error for one that is not good.
+/// The same for another form: `judge` is called with each manifest that belongs to `image`. It returns
+/// std::nullopt for anything not of that form, a remark for a valid signature, and throws Error for an
+/// invalid one.
 Verification verify_image(
     const oci::ImageLocation& location,
     const std::function<std::optional<std::string>(const AttachedManifest&, const oci::Descriptor& image)>&
         judge,
     store::Cache& cache, const Registries& registries);
-/// Whether a signature that calls an image `said` is one for `wanted`, as containers/policy.json's
-/// matchRepoDigestOrExact and, for signatures without a tag as cosign makes them, matchRepository have it:
-/// the repository is the same, and the tag, if the signature names one, is the one that is wanted, if that
-/// names one. Digests in `wanted` do not matter: the signature is over one.
+/// Whether a signature that names an image `said` is valid for `wanted`, following containers/policy.json:
+/// matchRepoDigestOrExact and, for signatures without a tag as cosign makes them, matchRepository. The
+/// repository must be the same, and so must the tag, if both have one. A digest in `wanted` is ignored: the
+/// signature itself covers one.
 bool is_called(const std::string& said, const std::string& wanted);
-/// The verified digest. `called` is what a signature that names the image has to call it; empty: anything.
-/// Throws Error{Code::refused} that names each candidate and its fault, if none is good.
+/// Returns the verified digest. `called` is the name that a signature must give the image, if it gives one;
+/// empty: any. If no signature is valid, throws Error{Code::refused} naming each candidate and its fault.
 oci::Digest require_signature(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
                               const std::string& called, store::Cache& cache, const Registries& registries);
-/// The message of that error: why nothing is good.
+/// The message of that error: why no signature is valid.
 std::string why_refused(const oci::ImageLocation& location, const Verification& verification);
 
-/// Visits what belongs to a manifest of an image: what has a tag of its own first if it is too much to visit
-/// all, which `broken` is told. What cannot be read is given to `broken` with
-/// its name and the reason.
+/// Visits the manifests that belong to a manifest of an image. If there are too many to visit all, those with
+/// a tag of their own come first, and `broken` is told. Anything that cannot be read is passed to `broken`
+/// with its name and the reason.
 void visit_attached(const OpenedImage& image, const oci::ImageLocation& location, const oci::Digest& subject,
                     store::Cache& cache, const Registries& registries,
                     const std::function<void(const AttachedManifest&, const std::string& tag)>& visit,
