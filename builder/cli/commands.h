@@ -1,4 +1,4 @@
-// What each command does, once its arguments are read.
+// What each command does, once its arguments are parsed.
 #pragma once
 
 #include <atomic>
@@ -194,7 +194,7 @@ struct PruneArguments {
   std::string repository;
   std::string policy;
   std::string format = "table";
-  std::optional<std::string> max_deletions;  // a number; nothing: what the policy says
+  std::optional<std::string> max_deletions;  // a number; std::nullopt: as the policy says
   bool ignore_missing = false;
   bool yes = false;
   RegistryArguments registry;
@@ -222,18 +222,18 @@ int completion(const std::string& shell);
 
 struct CacheArguments {
   std::string cache_dir;
-  std::string max_size;  // the cache's limit if empty
+  std::string max_size;  // empty: the cache's limit
 };
 int cache_list(const CacheArguments& arguments);
 int cache_collect(const CacheArguments& arguments);
 
-/// What --cache-limit says, of whichever command.
+/// The value of --cache-limit, for any command.
 std::string& cache_limit_flag();
-/// How large the cache may become, in bytes: the flag, $MINIBUILD_CACHE_LIMIT, or what its disk allows.
-/// Throws Error{Code::usage} for what is no size.
+/// The maximum size of the cache, in bytes: the flag, $MINIBUILD_CACHE_LIMIT, or what its disk allows. Throws
+/// Error{Code::usage} for an invalid size.
 uint64_t cache_limit(const std::string& directory);
 
-/// Keeps the cache within its limit when a command that fills it ends.
+/// Brings the cache within its limit when a command that fills it ends.
 class CacheLimit {
  public:
   CacheLimit(store::Cache& cache, std::function<void(const std::string& text)> tell);
@@ -251,20 +251,20 @@ class CacheLimit {
 
 /// The cache's directory: the flag, $MINIBUILD_CACHE_DIR, $XDG_CACHE_HOME/minibuild, ~/.cache/minibuild.
 std::string cache_directory(const std::string& flag);
-/// A wish for a spec with what the environment says: SOURCE_DATE_EPOCH, proxies, who builds.
+/// A wish for a spec with the environment's settings: SOURCE_DATE_EPOCH, proxies, the user.
 pipeline::Wish plain_wish(const std::string& spec);
 
-/// How many this process may use, at least one.
+/// The number of processors that this process may use, at least one.
 int processors();
 
 /// How a command uses the cache.
 enum class CacheUse {
-  fill,  // and keep within its limit
-  anew,  // likewise; what earlier commands kept is worked out again
-  look,  // it stays as large as it is
+  fill,  // and keep it within its limit
+  anew,  // likewise; what earlier commands cached is computed again
+  look,  // its size does not change
 };
 
-/// What the commands that read specs work with on this machine.
+/// What commands that read specs use on this machine.
 class CommandEdges {
  public:
   CommandEdges(const std::string& cache_dir, std::unique_ptr<build::Progress> progress,
@@ -283,22 +283,23 @@ class CommandEdges {
   pipeline::Edges edges_;
 };
 
-/// Reads secrets (`id=ID,env=VARIABLE` or `id=ID,src=FILE`) into the wish, and looks for them in what the
-/// user gave besides: destinations, names of images, mirrors.
+/// Reads secrets (`id=ID,env=VARIABLE` or `id=ID,src=FILE`) into the wish, and searches for them in the
+/// user's other input: destinations, image names, mirrors.
 void give_secrets(const std::vector<std::string>& secrets, const std::vector<std::string>& names,
                   pipeline::Wish& wish);
-/// `NAME=VALUE` entries of --set; platforms of --platform, lists too. Both throw Error{Code::usage}.
+/// Parse the `NAME=VALUE` entries of --set and the platforms of --platform, including lists. Both throw
+/// Error{Code::usage}.
 std::map<std::string, std::string> read_set(const std::vector<std::string>& entries);
 std::vector<oci::Platform> read_platforms(const std::vector<std::string>& texts);
-/// The platform of a command that shows one; nothing if `text` is empty.
+/// The platform for a command that shows one; std::nullopt if `text` is empty.
 std::optional<oci::Platform> one_platform(const std::string& text);
-/// The location of an image as written, or what the path alone looks like.
+/// The location of an image as written, or guessed from a bare path.
 oci::ImageLocation find_image(const std::string& text);
-/// The location that is written to: an image's, `tar:FILE` or `dir:DIR`.
+/// The location to write to: an image's, `tar:FILE` or `dir:DIR`.
 oci::ImageLocation find_destination(const std::string& text);
 /// Writes the result to stdout; throws Error if that fails.
 void print_result(std::string_view text);
-/// Prints an error as people see it, in colour on a terminal unless $NO_COLOR is set.
+/// Prints an error for the user, in colour on a terminal unless $NO_COLOR is set.
 void print_error(const std::string& message);
 
 }  // namespace minibuild::cli

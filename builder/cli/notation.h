@@ -1,4 +1,4 @@
-// Notation's signatures, for the commands that sign and verify.
+// Notation signatures, for the commands that sign and verify.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace minibuild::cli {
 
 /// Signs an image, and every image below an index, with the chain of certificates in the file `certificates`
-/// (or `env://VARIABLE`). The digest that was signed.
+/// (or `env://VARIABLE`). Returns the digest that was signed.
 oci::Digest sign_as_notation(const oci::ImageLocation& image, const trust::Signer& signer,
                              const std::string& certificates, store::Cache& cache,
                              const build::Registries& registries);

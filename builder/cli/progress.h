@@ -1,4 +1,4 @@
-// How a build tells what it does: a bar on a terminal, plain lines, JSON lines, or nothing.
+// How a build reports progress: a bar on a terminal, plain lines, JSON lines, or nothing.
 #pragma once
 
 #include <memory>
@@ -11,12 +11,12 @@ namespace minibuild::cli {
 /// `mode` is auto, plain, json or none; auto is a bar if stderr is a terminal, else plain.
 std::unique_ptr<build::Progress> make_progress(const std::string& mode);
 
-/// Notes as lines of stderr, for commands that are done soon: `SUBJECT: TEXT`.
+/// Notes as lines on stderr, for short commands: `SUBJECT: TEXT`.
 std::unique_ptr<build::Progress> make_notes();
-/// For commands that only look; waits are still told.
+/// For read-only commands; waits are still reported.
 std::unique_ptr<build::Progress> make_silence();
 
-/// Seconds of a clock that only goes forward.
+/// Seconds on a monotonic clock.
 double seconds_now();
 
 }  // namespace minibuild::cli

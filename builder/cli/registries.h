@@ -1,4 +1,4 @@
-// The registry options that many commands share, and what the environment says about credentials.
+// The registry options that many commands share, and credentials from the environment.
 #pragma once
 
 #include <memory>
@@ -20,12 +20,12 @@ struct RegistryArguments {
   bool offline = false;
 };
 
-/// Where registries and credentials are, from the arguments and the environment; the client is made when it
-/// is first used, and lives as long as the result. `note` may be empty.
+/// How to reach registries and where credentials are, from the arguments and the environment. The client is
+/// created on first use, and lives as long as the result. `note` may be empty.
 build::Registries make_registries(const RegistryArguments& arguments,
                                   std::function<void(const std::string&, const std::string&)> note);
 
-/// A note as a line of stderr, for commands without progress: `SUBJECT: TEXT`.
+/// Prints a note as a line on stderr, for commands without progress: `SUBJECT: TEXT`.
 void note_on_stderr(const std::string& subject, const std::string& text);
 
 }  // namespace minibuild::cli

@@ -1,4 +1,4 @@
-// What is told to people, beside the result.
+// Messages to the user, separate from the result.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,7 +9,8 @@
 
 namespace minibuild::cli {
 
-/// Writes to stderr. That it is closed, full, or read by nobody any more is no failure of what is being done.
+/// Writes to stderr. If stderr is closed, full, or no longer read by anybody, the operation in progress does
+/// not fail.
 template <typename... Arguments>
 void say(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   const std::string text = fmt::format(format, std::forward<Arguments>(arguments)...);

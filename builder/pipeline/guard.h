@@ -1,4 +1,4 @@
-// The secrets of a wish: what may not be read, said or written with them.
+// The secrets of a wish, which must not be shown in errors or passed on.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ class Guard {
 
   const std::shared_ptr<const trust::SecretForms>& forms() const { return forms_; }
 
-  /// What `task` gives; an error that would show a secret becomes one that does not.
+  /// Returns the result of `task`; an error that would reveal a secret is replaced by one that does not.
   template <typename Task>
   auto over(Task task) const {
     try {
@@ -32,7 +32,7 @@ class Guard {
   std::shared_ptr<const trust::SecretForms> forms_;
 };
 
-/// What the lower rooms are told of a wish.
+/// The options that a wish means for the lower rooms.
 build::Options options_of(const Wish& wish, const Guard& guard, const Edges& edges);
 
 }  // namespace minibuild::pipeline

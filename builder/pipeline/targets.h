@@ -1,4 +1,4 @@
-// Where a build's result goes: written to every target, then signed where that can be.
+// Where a build's result goes: it is written to every target, then signed where possible.
 #pragma once
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace minibuild::pipeline {
 
-/// Throws Error{Code::usage} unless every target can hold a file tree, and there is one.
+/// Throws Error{Code::usage} unless there is a target, and every target can hold a file tree.
 void refuse_image_targets(const std::vector<oci::ImageLocation>& targets);
 /// Writes a stage's files to the wish's targets.
 void write_tree(const tree::FileTree& tree, const Wish& wish, store::Cache& cache, build::Progress& progress);
@@ -24,9 +24,9 @@ class Publication {
         registries_(registries),
         edges_(edges) {}
 
-  /// Everywhere; where SBOMs and provenance cannot be kept, that is said.
+  /// Writes to every target; reports where SBOMs and provenance cannot be stored.
   void write() const;
-  /// The statements, then the image itself, in registries and layouts; nothing without a signer.
+  /// Signs the statements, then the image itself, in registries and layouts; does nothing without a signer.
   void sign(const std::vector<build::Statement>& statements) const;
 
  private:

@@ -1,4 +1,4 @@
-// What toolchains write into programs. All of it comes from the image: anything may be there.
+// What toolchains embed in programs. All of it comes from the image and may contain anything.
 #pragma once
 
 #include <optional>
@@ -9,25 +9,24 @@
 
 namespace minibuild::trust {
 
-/// Largest section that is looked at, in bytes.
+/// Largest section that is read, in bytes.
 inline constexpr size_t max_build_section = size_t{4} << 20;
 
 /// The content of `.go.buildinfo` as Go 1.18 and later write it (debug/buildinfo): strings in the section
-/// itself. Nothing if it is anything else.
+/// itself. std::nullopt for anything else.
 std::optional<ProgramBuild> parse_go_build(std::string_view section);
 
-/// The content of `.dep-v0` (cargo-auditable): zlib, then JSON; crates that are only needed to build are left
-/// out. Nothing if it is anything else.
+/// The content of `.dep-v0` (cargo-auditable): zlib, then JSON; crates that are needed only for building are
+/// omitted. std::nullopt for anything else.
 std::optional<ProgramBuild> parse_rust_build(std::string_view section);
 
 /// The hexadecimal build id in a `.note.gnu.build-id`; empty if there is none.
 std::string parse_build_id(std::string_view section, bool little_endian);
 
-/// The JSON in a `.note.package` (owner FDO, type 0xcafe1a7e). Nothing if it names no package.
+/// The JSON in a `.note.package` (owner FDO, type 0xcafe1a7e). std::nullopt if it names no package.
 std::optional<PackageNote> parse_package_note(std::string_view section, bool little_endian);
 
-/// Of a version that `go version` prints, what Go calls it in package URLs: `1.22.1` of `go1.22.1
-/// X:nocoverage`.
+/// Go's name in package URLs for a version that `go version` prints: `1.22.1` for `go1.22.1 X:nocoverage`.
 std::string stdlib_version(std::string_view toolchain);
 
 }  // namespace minibuild::trust

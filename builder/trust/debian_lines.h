@@ -1,5 +1,5 @@
-// Which of Debian's releases a version belongs to: backports and packages of other releases are made of their
-// sources, and have their fixes.
+// Which Debian release a version belongs to: backports and packages from other releases are built from those
+// releases' sources, and contain their fixes.
 #pragma once
 
 #include <map>
@@ -9,16 +9,17 @@
 
 namespace minibuild::trust {
 
-/// The release and those after it as ecosystems, `Debian:sid` last; `ecosystem` alone if it is no release.
+/// The release and those after it as ecosystems, `Debian:sid` last; only `ecosystem` if it is not a release.
 std::vector<std::string> debian_releases_from(const std::string& ecosystem);
 
-/// The version that a backport was made of: `6.12.90-2` of `6.12.90-2~bpo12+1`; others as they are.
+/// The version that a backport was built from: `6.12.90-2` for `6.12.90-2~bpo12+1`; others are returned
+/// unchanged.
 std::string without_backport(std::string_view version);
 
-/// The ecosystem, one of `releases`, by which a version in an image of the first of them is to be judged.
-/// `newest` has the newest version of the package in each release that has it. A suffix says it (`~bpo12`:
-/// the release after 12; `+deb12u3`: 12); else it is the first release whose newest version is not below, or
-/// one before that of which this looks like an update that the data do not have yet.
+/// The ecosystem, one of `releases`, by which to judge a version in an image of the first of them. `newest`
+/// has the newest version of the package in each release that contains it. A suffix decides (`~bpo12`: the
+/// release after 12; `+deb12u3`: 12); otherwise it is the first release whose newest version is not lower, or
+/// an earlier one if the version looks like an update of it that the data do not include yet.
 std::string debian_line(std::string_view version, const std::vector<std::string>& releases,
                         const std::map<std::string, std::string>& newest);
 

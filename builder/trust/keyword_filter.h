@@ -1,8 +1,8 @@
-// Finds where keywords of the rules may stand, at several gigabytes a second. Of each keyword four
-// neighbouring bytes are looked for, the rarest ones. The keywords are dealt into sixteen sets; for each set
-// and each of the four bytes, two tables of sixteen entries say which low and which high halves occur. Table
-// look-ups of sixteen entries are one instruction for sixteen or 32 bytes (pshufb, tbl), so every position is
-// tested. What passes is looked up by its four bytes, in lower case.
+// Finds where keywords of the rules may occur, at several gigabytes per second. For each keyword, its four
+// rarest adjacent bytes are searched for. The keywords are divided into sixteen sets; for each set and each
+// of the four bytes, two tables of sixteen entries say which low and high nibbles occur. A look-up in a table
+// of sixteen entries is one instruction for 16 or 32 bytes (pshufb, tbl), so every position is tested.
+// Candidates are then looked up by their four bytes, in lower case.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ namespace minibuild::trust {
 
 class KeywordFilter {
  public:
-  /// Four bytes of a keyword; it stands at `place - shift` if it stands there at all.
+  /// Four bytes of a keyword; if the keyword is present, it starts at `place - shift`.
   struct Piece {
     uint32_t bytes;  // in lower case
     uint16_t rule;   // in the table of rules
@@ -25,24 +25,24 @@ class KeywordFilter {
     uint16_t shift;
   };
   static constexpr size_t max_shift = 32;
-  static constexpr size_t group = 32;   // positions are tested in groups of so many
-  static constexpr size_t beyond = 16;  // bytes behind a group that are read as well
+  static constexpr size_t group = 32;   // positions are tested in groups of this size
+  static constexpr size_t beyond = 16;  // bytes after a group that are read as well
 
-  /// Positions of a group at which a piece may stand: bit i is position `at + i`.
+  /// Positions in a group at which a piece may occur: bit i is position `at + i`.
   struct Hit {
     size_t at;
     uint32_t positions;
   };
-  /// Which instructions to use; all give the same positions but for false ones.
+  /// Which instructions to use; apart from false positives, all give the same positions.
   enum class Kind { scalar, vector };
 
   explicit KeywordFilter(const std::vector<SecretRule>& rules, Kind kind = Kind::vector);
 
-  /// The first group from `begin` on that may hold a piece; `at == end` if there is none. `end - begin` is a
-  /// multiple of `group`; `beyond` bytes behind `end` must be readable.
+  /// The first group from `begin` on that may contain a piece; `at == end` if there is none. `end - begin`
+  /// must be a multiple of `group`; `beyond` bytes after `end` must be readable.
   Hit next(const char* bytes, size_t begin, size_t end) const { return next_(*this, bytes, begin, end); }
 
-  /// Calls `found(piece)` for each keyword of which the piece stands at `place`. Four bytes are read.
+  /// Calls `found(piece)` for each keyword whose piece is at `place`. Reads four bytes.
   template <typename Found>
   void pieces_at(const char* place, const Found& found) const {
     const uint32_t bytes = folded(place);
@@ -51,7 +51,7 @@ class KeywordFilter {
       if (pieces_[at].bytes == bytes) found(pieces_[at]);
   }
 
-  /// Entry n of a table is for half-bytes of value n; bit b of it for the set b of keywords.
+  /// Entry n of a table is for nibbles of value n; its bit b is for keyword set b.
   struct Tables {
     alignas(16) std::array<std::array<std::array<uint8_t, 16>, 4>, 2> low{}, high{};  // [set / 8][byte]
   };
@@ -72,7 +72,7 @@ class KeywordFilter {
   std::array<uint32_t, 4097> heads_{};  // where the pieces of a head begin
 };
 
-/// The keyword without what may follow it: `ghp_` of `ghp_[A-Za-z0-9]`.
+/// The keyword without the classes that follow it: `ghp_` for `ghp_[A-Za-z0-9]`.
 std::string_view literal_of(std::string_view keyword);
 
 }  // namespace minibuild::trust

@@ -1,4 +1,4 @@
-// OpenSSL's objects as values that free themselves, and what the keys of this room have in common.
+// RAII wrappers for OpenSSL objects, and what the keys of this room have in common.
 #pragma once
 
 #include <openssl/bio.h>
@@ -33,7 +33,7 @@ inline const unsigned char* bytes_of(std::string_view text) {
 }
 inline unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
-/// Bytes that are overwritten when they are no longer needed.
+/// Bytes that are overwritten when no longer needed.
 struct Secret {
   std::string bytes;
   Secret() = default;
@@ -48,24 +48,25 @@ struct Secret {
 constexpr size_t max_pem = size_t{256} << 10;
 constexpr size_t max_der = size_t{64} << 10;  // of one key or certificate
 
-/// Keeps the library from reading the configuration that the environment or /etc names. Before any other use.
+/// Keeps the library from reading the configuration that the environment or /etc names. Must be called before
+/// any other use.
 void start_openssl();
 
 /// One section of a PEM file (RFC 7468).
 struct PemPart {
   std::string label;
-  std::string header;  // of the old encryption; else empty
+  std::string header;  // of the legacy encryption; else empty
   Secret der;
 };
-/// The sections of a text; none if it is not PEM. At most 64.
+/// The sections of a text; empty if it is not PEM. At most 64.
 std::vector<PemPart> parse_pem(std::string_view text);
 
-/// The key as OpenSSL has it. Throws Error naming `what`.
+/// The key as an OpenSSL object. Throws Error naming `what`.
 Key open_public_key(const PublicKey& key, const std::string& what);
-/// The public half; refuses kinds and sizes of keys that minibuild does not use. Throws Error naming `what`.
+/// The public half; refuses key types and sizes that minibuild does not use. Throws Error naming `what`.
 PublicKey public_half(EVP_PKEY* key, const std::string& what);
 
-/// What a scheme asks of its key, and the digest that it signs; null for Ed25519.
+/// Whether a key suits a scheme, and the digest that the scheme signs; null for Ed25519.
 bool suits(Scheme scheme, const EVP_PKEY* key);
 const EVP_MD* digest_of(Scheme scheme);
 bool is_pss(Scheme scheme);

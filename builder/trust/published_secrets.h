@@ -1,5 +1,5 @@
-// Credentials that everybody has: keys for self-tests inside of libraries, values from standards and manuals.
-// What is published is no secret, wherever it stands.
+// Well-known credentials: self-test keys in libraries, values from standards and manuals. What is published
+// is no secret, wherever it appears.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// What single rules say, before anything follows from it.
+// The verdicts of individual rules, before their consequences.
 #pragma once
 
 #include <map>
@@ -10,17 +10,17 @@
 
 namespace minibuild::trust {
 
-/// What the rules say about one thing: why it stays, and why not for each rule that does not keep it.
+/// The verdict of the rules on one item: why it is kept, and for each rule that does not keep it, why not.
 struct Verdict {
   std::vector<std::string> keeps;
   std::vector<std::string> misses;
 };
 
-/// How a tag stands to the rest of the repository.
+/// How a tag relates to the rest of the repository.
 enum class Role {
-  image,     // a name that somebody gave
-  attached,  // made of the digest of a manifest that is there
-  orphan,    // made of a digest that is not there
+  image,     // a name given by a user
+  attached,  // derived from the digest of a manifest in the repository
+  orphan,    // derived from a digest that is not in the repository
 };
 
 struct TagsUnderRules {
@@ -29,7 +29,7 @@ struct TagsUnderRules {
   std::vector<std::string> notes;
 };
 
-/// True if the rule is about this repository.
+/// Returns true if the rule applies to this repository.
 bool concerns(const spec::RetentionRule& rule, const std::string& repository);
 
 TagsUnderRules judge_tags(const spec::Retention& policy, const Holdings& holdings, int64_t now);
@@ -38,10 +38,10 @@ TagsUnderRules judge_tags(const spec::Retention& policy, const Holdings& holding
 std::map<oci::Digest, std::string> judge_untagged(const spec::Retention& policy, const Holdings& holdings,
                                                   const std::set<oci::Digest>& taken, int64_t now);
 
-/// Sorts as people do: `v9` before `v10`.
+/// Natural order: `v9` before `v10`.
 bool natural_less(const std::string& a, const std::string& b);
 
-/// Groups in the order in which they can be deleted.
+/// Groups, in an order in which they can be deleted.
 std::vector<std::vector<oci::Digest>> deletion_order(const Holdings& holdings,
                                                      const std::set<oci::Digest>& going);
 

@@ -1,4 +1,4 @@
-// SQLite's handles as values that clean up, and its failures as Errors.
+// RAII wrappers for SQLite handles, with failures as Errors.
 #pragma once
 
 #include <sqlite3.h>
@@ -13,7 +13,7 @@ namespace minibuild::trust {
 
 class Database {
  public:
-  /// `name` is a path, `:memory:`, or with SQLITE_OPEN_URI a URI; `what` is named in Errors.
+  /// `name` is a path, `:memory:`, or with SQLITE_OPEN_URI a URI; Errors name `what`.
   Database(const std::string& name, int flags, std::string what) : what_(std::move(what)) {
     sqlite3* raw = nullptr;
     const int result = ::sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
@@ -38,7 +38,7 @@ class Database {
   std::string what_;
 };
 
-/// A prepared statement, used again and again.
+/// A prepared statement that can be reused.
 class Statement {
  public:
   Statement(const Database& database, std::string_view sql) : database_(database) {
@@ -63,7 +63,7 @@ class Statement {
     if (::sqlite3_bind_double(statement_.get(), at, number) != SQLITE_OK) database_.broken();
     return *this;
   }
-  /// True if there is a row.
+  /// Returns true if there is a row.
   bool step() {
     const int result = ::sqlite3_step(statement_.get());
     if (result != SQLITE_ROW && result != SQLITE_DONE) database_.broken();
