@@ -42,7 +42,7 @@ class KeptDirectories {
   /// Must be called before a run that is given secrets: whatever it leaves is searched, or removed.
   void expect_search();
   /// Searches what changed since `since` in each directory for declared secrets. Anything that contains one
-  /// is removed, as is a directory that cannot be searched. Throws the first finding.
+  /// is removed, as is a directory that cannot be searched. Throws the first such Error.
   void search(const std::string& stage, const struct timespec& since);
 
  private:

@@ -1,4 +1,4 @@
-// The secrets of a wish, which must not be shown in errors or passed on.
+// The secrets of a wish, and the guard that keeps them out of errors and outputs.
 #pragma once
 
 #include <memory>

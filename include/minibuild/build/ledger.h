@@ -18,7 +18,7 @@ namespace minibuild::build {
 /// several threads at once.
 class Ledger {
  public:
-  /// Also record the content of copied files, for which they must be read once more than a build does.
+  /// Also records the content of copied files, which must be read once more for this than a build does.
   void note_contents() { contents_ = true; }
   bool notes_contents() const { return contents_; }
 

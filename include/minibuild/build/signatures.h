@@ -67,9 +67,9 @@ struct Verification {
 /// Returns true if at least one candidate is valid.
 bool is_verified(const Verification& verification);
 /// Checks all signatures of an image, or with another predicate type all attestations of that type. For an
-/// index, only its own count, not those of the manifests below it. Throws Error `cannot verify IMAGE: cause`
-/// if the image or the list of its signatures cannot be read; Error{Code::refused} if its bytes do not match
-/// its digest.
+/// index, only its own signatures count, not those of the manifests below it. Throws Error `cannot verify
+/// IMAGE: cause` if the image or the list of its signatures cannot be read; Error{Code::refused} if its bytes
+/// do not match its digest.
 Verification verify_image(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
                           const std::string& predicate_type, store::Cache& cache,
                           const Registries& registries);

@@ -33,7 +33,7 @@ struct Violation {
 /// Why a rule matters, in one sentence; empty for an unknown rule.
 std::string_view reason_of(std::string_view rule);
 
-/// The parts of an image that are checked. `names` are the references under which it is or will be published.
+/// The parts of an image that are checked. `names` are the references under which it is or will be known.
 struct Subject {
   const tree::FileTree& tree;
   const oci::ImageConfig& config;

@@ -39,9 +39,9 @@ struct Holdings {
 };
 
 /// The meaning of a tag derived from a digest: `sha256-HEX` lists the referrers of HEX (distribution-spec,
-/// "Referrers Tag Schema"); `sha256-HEX.sig`, `.att` and `.sbom` are what cosign attached to it. Such a tag
-/// contains only half of a SHA-512; the holdings tell which manifest is meant, and if none matches, the
-/// subject is one that does not exist.
+/// "Referrers Tag Schema"); `sha256-HEX.sig`, `.att` and `.sbom` are what cosign attached to it. For SHA-512,
+/// the tag contains only half of the digest; the holdings determine which manifest is meant, and if none
+/// matches, the subject is one that does not exist.
 struct DerivedTag {
   oci::Digest subject;
   bool list = false;
