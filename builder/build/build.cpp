@@ -355,7 +355,7 @@ class Build {
            {trust::examine(subject, policy.policy), latest_bases(file.spec), stages_with_network(file.spec),
             vulnerabilities_of(file, policy, tree, cache_, progress_)})
         found.insert(found.end(), more.begin(), more.end());
-      heed_root(file.spec, policy.policy, found);
+      accept_declared_root(file.spec, policy.policy, found);
     }
     enforce(file, policy, std::move(found), progress_);
   }

@@ -244,7 +244,7 @@ Checked check(const project::Project& project, const project::SpecFile& file, co
        {find_credentials(config, file.spec.annotations, policy.baseline), latest_bases(file.spec),
         unpinned_inputs(project, lock, locked_packages), stages_with_network(file.spec)})
     found.insert(found.end(), more.begin(), more.end());
-  heed_root(file.spec, policy.policy, found);
+  accept_declared_root(file.spec, policy.policy, found);
   // What the base brings is known when it is built: labels, and an entrypoint that 'cmd' is given to.
   if (may_inherit(file.spec))
     std::erase_if(found, [&](const trust::Violation& one) {

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <set>
 
-#include "builder/build/side_by_side.h"
+#include "builder/build/parallel.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
 #include "minibuild/trust/published_files.h"
@@ -184,7 +184,7 @@ std::vector<trust::Violation> find_credentials(const archive::LayerPlan& plan, c
   const std::vector<const archive::LayerEntry*> files = files_of(plan);
   std::mutex mutex;
   std::map<std::string, std::vector<trust::SecretFinding>> found;
-  side_by_side(files.size(), jobs, [&](size_t i) {
+  for_each_in_parallel(files.size(), jobs, [&](size_t i) {
     const archive::LayerEntry& entry = *files[i];
     const std::string path = "/" + entry.path;
     const uint64_t size = entry.node->content.size;
@@ -216,7 +216,7 @@ std::vector<trust::Violation> find_credentials(const store::Image& image, const 
                                                const trust::Baseline& baseline, store::Cache& cache,
                                                int jobs) {
   std::vector<std::vector<LayerFinding>> found(image.layers.size());
-  side_by_side(found.size(), jobs, [&](size_t i) {
+  for_each_in_parallel(found.size(), jobs, [&](size_t i) {
     found[i] = findings_of(image.layers[i], fmt::format("layer {}", i + 1), cache);
   });
   std::vector<trust::Violation> violations;

@@ -233,8 +233,8 @@ bool names_rule(const spec::Policy& policy, std::string_view rule) {
 
 }  // namespace
 
-void heed_root(const spec::Spec& spec, const spec::Policy& policy,
-               std::vector<trust::Violation>& violations) {
+void accept_declared_root(const spec::Spec& spec, const spec::Policy& policy,
+                          std::vector<trust::Violation>& violations) {
   const auto is_it = [](const auto& one) { return one.rule == "root-user"; };
   const bool is_named = names_rule(policy, "root-user");
   const std::string name = spec.user ? spec.user->substr(0, spec.user->find(':')) : "";

@@ -22,7 +22,8 @@ void enforce(const project::SpecFile& file, const ImagePolicy& policy,
 
 /// Drops `root-user` if the spec says explicitly that the image runs as root, with `user: root` or the number
 /// 0, unless a policy names the rule.
-void heed_root(const spec::Spec& spec, const spec::Policy& policy, std::vector<trust::Violation>& violations);
+void accept_declared_root(const spec::Spec& spec, const spec::Policy& policy,
+                          std::vector<trust::Violation>& violations);
 
 /// What the spec's base names: a registry reference, or an image on disk as written (`oci:DIR`).
 std::vector<std::string> bases_of(const spec::Spec& spec);

@@ -4,8 +4,8 @@
 #include <mutex>
 #include <set>
 
-#include "builder/build/naming.h"
-#include "builder/build/side_by_side.h"
+#include "builder/build/error_context.h"
+#include "builder/build/parallel.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 
@@ -97,7 +97,8 @@ class RepositorySource : public store::BlobSource {
         asked.push_back(place);
         if (registries_.note) registries_.note(name(), (mirror ? "from the mirror " : "from ") + place);
       };
-      side_by_side(missing.size(), from.parallel(), [&](size_t i) { fetch(from, missing[i], trying); });
+      for_each_in_parallel(missing.size(), from.parallel(),
+                           [&](size_t i) { fetch(from, missing[i], trying); });
     }
     std::vector<std::string> paths;
     for (const oci::Descriptor& layer : wanted) paths.push_back(cache.blob_path(layer.digest));
@@ -277,7 +278,7 @@ class Push {
     size_t sent = 0;
     size_t mounted = 0;
     uint64_t bytes = 0;
-    side_by_side(all.size(), to.parallel(), [&](size_t i) {
+    for_each_in_parallel(all.size(), to.parallel(), [&](size_t i) {
       const store::Blob& piece = *all[i];
       if (!all_again && to.has_blob(target_, piece.descriptor.digest)) return;
       // What it said to have mounted it may lack, too.
@@ -420,7 +421,7 @@ std::string unlisted_text(const oci::Digest& subject) {
 store::ImageSet read_image(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
                            store::Cache& cache, const Registries& registries, Layers fetched) {
   if (location.transport != oci::Transport::registry) return store::read_image(location, wanted, cache);
-  return naming("read", location, [&] {
+  return with_context("read", location, [&] {
     const oci::Reference reference = pinned(location.path, registries);
     const RepositorySource source(reference, cache, registries, fetched);
     store::ImageSet set = store::read_set(source, source.top(), wanted, cache);
@@ -431,7 +432,7 @@ store::ImageSet read_image(const oci::ImageLocation& location, const std::option
 
 store::Graph read_graph(const oci::ImageLocation& location, const std::optional<oci::Platform>& wanted,
                         store::Cache& cache, const Registries& registries, bool referrers, Layers fetched) {
-  return naming("read", location, [&] {
+  return with_context("read", location, [&] {
     const OpenedImage image = open_unnamed(location, cache, registries, wanted, fetched);
     const oci::Descriptor top =
         wanted ? store::find_for_platform(*image.source, image.top, *wanted) : image.top;
@@ -449,7 +450,7 @@ store::Graph read_graph(const oci::ImageLocation& location, const std::optional<
 
 OpenedImage open_image(const oci::ImageLocation& location, store::Cache& cache,
                        const Registries& registries) {
-  return naming("read", location, [&] {
+  return with_context("read", location, [&] {
     OpenedImage image = open_unnamed(location, cache, registries, std::nullopt, Layers::all);
     oci::Descriptor& top = image.top;
     if (const auto bytes = image.source->document(top); bytes && oci::has_digest(*bytes, top.digest))
@@ -463,7 +464,7 @@ std::vector<store::FoundAttachment> list_attachments(const OpenedImage& image,
                                                      const oci::ImageLocation& location,
                                                      const oci::Digest& subject,
                                                      const Registries& registries) {
-  return naming("read", location, [&] {
+  return with_context("read", location, [&] {
     if (location.transport != oci::Transport::registry)
       return store::list_attachments(*image.source, subject);
     if (registries.offline || !registries.client) fail("--offline forbids asking what belongs to it");
@@ -479,7 +480,7 @@ std::string lists_name(const oci::ImageLocation& location) {
 
 std::set<oci::Digest> attach(const oci::ImageLocation& location, std::vector<store::Attachment> attachments,
                              store::Cache& cache, const Registries& registries) {
-  return naming("write", location, [&]() -> std::set<oci::Digest> {
+  return with_context("write", location, [&]() -> std::set<oci::Digest> {
     if (location.transport == oci::Transport::oci_layout) {
       store::add_attachments(location.path, attachments, cache);
       return {};
@@ -494,7 +495,7 @@ std::set<oci::Digest> attach(const oci::ImageLocation& location, std::vector<sto
 
 ToFetch look_at_image(const std::string& name, const std::optional<oci::Platform>& wanted,
                       store::Cache& cache, const Registries& registries) {
-  return naming("read", {oci::Transport::registry, name, ""}, [&] {
+  return with_context("read", {oci::Transport::registry, name, ""}, [&] {
     ToFetch fetch;
     const RepositorySource source(pinned(name, registries), cache, registries, Layers::all, &fetch);
     store::read_set(source, source.top(), wanted, cache);
@@ -506,7 +507,7 @@ void write_output(const oci::ImageLocation& destination, const store::Product& p
                   const Registries& registries) {
   if (destination.transport != oci::Transport::registry)
     return store::write_output(destination, product, cache);
-  naming("write", destination, [&] {
+  with_context("write", destination, [&] {
     oci::Reference target = oci::parse_reference(destination.path);
     store::Graph made;
     const store::Graph& graph = store::graph_of(product, made);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "builder/build/download.h"
-#include "builder/build/side_by_side.h"
+#include "builder/build/parallel.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
@@ -187,7 +187,7 @@ std::vector<packages::Package> load_packages(const std::vector<project::LockedPa
     else
       missing.push_back(i);
   }
-  side_by_side(missing.size(), parallel_fetches, [&](size_t i) {
+  for_each_in_parallel(missing.size(), parallel_fetches, [&](size_t i) {
     all[missing[i]] = read_package(locked[missing[i]], format, cache, registries);
   });
   for (size_t i = 0; i < locked.size(); ++i) {

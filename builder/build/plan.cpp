@@ -3,7 +3,7 @@
 #include <set>
 
 #include "builder/build/download.h"
-#include "builder/build/naming.h"
+#include "builder/build/error_context.h"
 #include "builder/build/packages.h"
 #include "builder/build/stages.h"
 #include "minibuild/base/error.h"
@@ -139,8 +139,9 @@ class Planner {
     if (input.needs_lock && !locked.contains(input.name)) {
       PlanStep step{"resolve", input.name, "not in the lock file", {}, true};
       if (options_.registries.client && !options_.registries.offline) {
-        const oci::Descriptor found = naming("resolve", {oci::Transport::registry, input.name, ""},
-                                             [&] { return options_.registries.client().resolve(reference); });
+        const oci::Descriptor found =
+            with_context("resolve", {oci::Transport::registry, input.name, ""},
+                         [&] { return options_.registries.client().resolve(reference); });
         step.text += fmt::format("; it names {} now", oci::to_string(found.digest));
         pinned_.emplace(input.name, found.digest);
       }

@@ -106,7 +106,7 @@ void Known::remember(const trust::Holdings& holdings) {
   for (const auto& [digest, manifest] : holdings.manifests) manifests_.insert(digest);
 }
 
-std::set<oci::Digest> Known::news(const trust::Holdings& holdings) const {
+std::set<oci::Digest> Known::added_since(const trust::Holdings& holdings) const {
   std::set<oci::Digest> found;
   for (const auto& [digest, manifest] : holdings.manifests)
     if (!manifests_.contains(digest)) found.insert(digest);

@@ -30,7 +30,7 @@ class Known {
  public:
   void remember(const trust::Holdings& holdings);
   void forget(const oci::Digest& digest) { manifests_.erase(digest); }
-  std::set<oci::Digest> news(const trust::Holdings& holdings) const;
+  std::set<oci::Digest> added_since(const trust::Holdings& holdings) const;
 
  private:
   std::map<std::string, oci::Digest> tags_;

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "builder/build/naming.h"
+#include "builder/build/error_context.h"
 #include "builder/build/prune.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/file.h"
@@ -22,7 +22,7 @@ class LayoutTarget : public PruneTarget {
       : directory_(std::move(directory)), ignore_missing_(ignore_missing) {}
 
   trust::Holdings read() override {
-    return naming("prune oci:" + directory_, [&] {
+    return with_context("prune oci:" + directory_, [&] {
       trust::Holdings holdings = read_all();
       known_.remember(holdings);
       return holdings;
@@ -31,10 +31,11 @@ class LayoutTarget : public PruneTarget {
 
   PruneResult remove(const spec::Retention& policy, const trust::RetentionPlan& plan, int64_t now,
                      const std::function<void(const std::string&)>& told) override {
-    return naming("prune oci:" + directory_, [&] {
+    return with_context("prune oci:" + directory_, [&] {
       const base::Fd lock = store::lock_layout(directory_);
       const trust::Holdings holdings = read_all();
-      const trust::RetentionPlan fresh = trust::plan_retention(policy, holdings, now, known_.news(holdings));
+      const trust::RetentionPlan fresh =
+          trust::plan_retention(policy, holdings, now, known_.added_since(holdings));
       if (const std::string why = why_unread(fresh); !why.empty()) fail("{}. Nothing was deleted", why);
       PruneResult result;
       const std::set<oci::Digest> agreed = going(plan);
@@ -45,17 +46,17 @@ class LayoutTarget : public PruneTarget {
         if (one.keep && agreed.contains(one.digest))
           result.remarks.push_back(
               fmt::format("{} stays after all: {}", oci::to_string(one.digest), one.why));
-      std::vector<std::string> news;  // told when it is so
-      const std::string index = new_index(fresh, dropped_tags(plan), gone, news);
-      result.tags = news.size();
+      std::vector<std::string> deleted;  // told when it is so
+      const std::string index = new_index(fresh, dropped_tags(plan), gone, deleted);
+      result.tags = deleted.size();
       for (const oci::Digest& digest : gone)
-        news.push_back(fmt::format("deleted {}", oci::to_string(digest)));
+        deleted.push_back(fmt::format("deleted {}", oci::to_string(digest)));
       result.manifests = gone.size();
       result.kept = holdings.manifests.size() - gone.size();
       const store::LayoutCleaning cleaning = store::clean_layout(directory_, index, needed(holdings, gone));
       result.blobs = cleaning.blobs;
       result.freed = cleaning.freed;
-      for (const std::string& one : news) told(one);
+      for (const std::string& one : deleted) told(one);
       return result;
     });
   }
@@ -153,7 +154,7 @@ class LayoutTarget : public PruneTarget {
 
   // index.json without what goes; fields that are not understood stay.
   std::string new_index(const trust::RetentionPlan& fresh, const std::map<std::string, oci::Digest>& agreed,
-                        const std::set<oci::Digest>& gone, std::vector<std::string>& news) {
+                        const std::set<oci::Digest>& gone, std::vector<std::string>& deleted) {
     const std::map<std::string, oci::Digest> dropped = dropped_tags(fresh);
     oci::Json json = oci::parse_json(index_json_, "index.json");
     oci::Json entries = oci::Json::array();
@@ -169,7 +170,7 @@ class LayoutTarget : public PruneTarget {
         if (!tag.empty() && gone.contains(entry.digest)) rewrite(fresh, tag, kept);
         entries.push_back(std::move(kept));
       } else if (!tag.empty()) {
-        news.push_back(fmt::format("deleted the tag {}", base::printable(tag)));
+        deleted.push_back(fmt::format("deleted the tag {}", base::printable(tag)));
       }
     }
     if (entries.size() == index_.manifests.size() && rewritten_.empty()) return index_json_;

@@ -4,9 +4,9 @@
 #include <mutex>
 #include <thread>
 
-#include "builder/build/naming.h"
+#include "builder/build/error_context.h"
+#include "builder/build/parallel.h"
 #include "builder/build/prune.h"
-#include "builder/build/side_by_side.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 
@@ -33,7 +33,7 @@ class RegistryTarget : public PruneTarget {
         })) {}
 
   trust::Holdings read() override {
-    return naming("prune " + name(), [&] {
+    return with_context("prune " + name(), [&] {
       trust::Holdings holdings = look();
       known_.remember(holdings);
       return holdings;
@@ -42,14 +42,14 @@ class RegistryTarget : public PruneTarget {
 
   PruneResult remove(const spec::Retention& policy, const trust::RetentionPlan& plan, int64_t now,
                      const std::function<void(const std::string&)>& told) override {
-    return naming("prune " + name(), [&] {
+    return with_context("prune " + name(), [&] {
       PruneResult result;
       const std::set<oci::Digest> agreed = going(plan);
       std::set<oci::Digest> saved;
       while (true) {
         const trust::Holdings holdings = look();
         const trust::RetentionPlan fresh =
-            trust::plan_retention(policy, holdings, now, known_.news(holdings));
+            trust::plan_retention(policy, holdings, now, known_.added_since(holdings));
         if (const std::string why = why_unread(fresh); !why.empty())
           fail("{}. {}", why, deleted_text(result));
         for (const trust::ManifestDecision& one : fresh.manifests)
@@ -168,7 +168,7 @@ class RegistryTarget : public PruneTarget {
     listed_before_ = listed;
     std::mutex mutex;
     std::map<std::string, oci::Descriptor> found;
-    side_by_side(names.size(), client_.parallel(), [&](size_t i) {
+    for_each_in_parallel(names.size(), client_.parallel(), [&](size_t i) {
       const std::optional<oci::Descriptor> descriptor = client_.find_manifest(tagged(names[i]));
       const std::lock_guard lock(mutex);
       const bool is_listed = listed.contains(names[i]);
@@ -194,7 +194,7 @@ class RegistryTarget : public PruneTarget {
     if (present_.size() + list.size() > max_manifests) fail("it has more than {} manifests", max_manifests);
     std::mutex mutex;
     std::vector<std::vector<oci::Descriptor>> next(list.size());
-    side_by_side(list.size(), client_.parallel(), [&](size_t i) {
+    for_each_in_parallel(list.size(), client_.parallel(), [&](size_t i) {
       if (!load(list[i], mutex)) {
         const std::lock_guard lock(mutex);
         if (oci::is_index(list[i].media_type)) lost_indexes_.insert(list[i].digest);

@@ -8,7 +8,7 @@
 #include "builder/build/download.h"
 #include "builder/build/lock_origin.h"
 #include "builder/build/packages.h"
-#include "builder/build/side_by_side.h"
+#include "builder/build/parallel.h"
 #include "builder/build/stages.h"
 #include "minibuild/archive/unpack.h"
 #include "minibuild/base/error.h"
@@ -630,7 +630,7 @@ class Resolver {
           "{} {} of '{}' is not taken: '{}' comes first and has {}; to take it: {{ name: {}, "
           "source: {} }}, or give the sources a 'priority'",
           one.name, one.version, one.source, one.taken_source, one.taken_version, one.name, one.source));
-    for (const packages::StandIn& one : solution.stand_ins)
+    for (const packages::Substitute& one : solution.substitutes)
       warn(
           fmt::format("{} of '{}' meets what {} needs, {}, for which a source before it has {}; if that is "
                       "meant: {{ name: {}, source: {} }}",
@@ -708,7 +708,7 @@ class Resolver {
       }
     };
     try {
-      side_by_side(all.size(), format == Format::apk ? 8 : 1, lock_one);
+      for_each_in_parallel(all.size(), format == Format::apk ? 8 : 1, lock_one);
     } catch (const base::Error& error) {
       project::fail_at(file, position, error.code(), error.what());
     }

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <climits>
 
-#include "builder/build/side_by_side.h"
+#include "builder/build/parallel.h"
 #include "minibuild/archive/tar.h"
 #include "minibuild/base/text.h"
 #include "minibuild/trust/policy.h"

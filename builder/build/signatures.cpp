@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "builder/build/naming.h"
+#include "builder/build/error_context.h"
 #include "minibuild/base/error.h"
 #include "minibuild/base/text.h"
 #include "minibuild/store/graph.h"
@@ -255,7 +255,7 @@ void visit_attached(const OpenedImage& image, const oci::ImageLocation& location
 
 oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& signer,
                        const SignOptions& options, store::Cache& cache, const Registries& registries) {
-  return naming("sign", location, [&] {
+  return with_context("sign", location, [&] {
     const OpenedImage image = open_image(location, cache, registries);
     const std::string reference = reference_of(location, options);
     const std::string predicate(trust::sign_predicate);
@@ -295,7 +295,7 @@ oci::Digest sign_image(const oci::ImageLocation& location, const trust::Signer& 
 oci::Digest sign_image(const oci::ImageLocation& location,
                        const std::function<trust::Artifact(const oci::Descriptor& subject)>& make,
                        store::Cache& cache, const Registries& registries) {
-  return naming("sign", location, [&] {
+  return with_context("sign", location, [&] {
     const OpenedImage image = open_image(location, cache, registries);
     std::vector<store::Attachment> attachments;
     for (const oci::Descriptor& subject : subjects_of(image, cache))
@@ -309,7 +309,7 @@ oci::Digest sign_image(const oci::ImageLocation& location,
 
 oci::Digest attest_image(const oci::ImageLocation& location, const trust::Signer& signer, const Claim& claim,
                          int64_t created, store::Cache& cache, const Registries& registries) {
-  return naming("attest", location, [&] {
+  return with_context("attest", location, [&] {
     const OpenedImage image = open_image(location, cache, registries);
     const oci::Descriptor subject = claim.subject.value_or(image.top);
     checked(*image.source, subject, cache);
@@ -339,7 +339,7 @@ bool is_verified(const Verification& verification) {
 Verification verify_image(const oci::ImageLocation& location, const std::vector<trust::PublicKey>& keys,
                           const std::string& predicate_type, store::Cache& cache,
                           const Registries& registries) {
-  return naming("verify", location, [&] {
+  return with_context("verify", location, [&] {
     const OpenedImage image = open_image(location, cache, registries);
     checked(*image.source, image.top, cache);
     return Verification{
@@ -352,7 +352,7 @@ Verification verify_image(
     const std::function<std::optional<std::string>(const AttachedManifest&, const oci::Descriptor& image)>&
         judge,
     store::Cache& cache, const Registries& registries) {
-  return naming("verify", location, [&] {
+  return with_context("verify", location, [&] {
     const OpenedImage image = open_image(location, cache, registries);
     checked(*image.source, image.top, cache);
     Verification verification{image.top, {}};

@@ -310,16 +310,10 @@ std::optional<oci::Platform> one_platform(const std::string& text) {
 oci::ImageLocation find_destination(const std::string& text) {
   if (text.starts_with("tar:") && text.size() > 4) return {oci::Transport::tar, text.substr(4), ""};
   if (text.starts_with("dir:") && text.size() > 4) return {oci::Transport::directory, text.substr(4), ""};
-  try {
-    return spec::parse_image_location(text);
-  } catch (const base::Error& error) {
-    if (std::string_view(error.what()).find("is not a place for an image") == std::string_view::npos) throw;
-    throw base::Error(
-        Code::usage,
-        fmt::format("'{}' is not a place to write to; write docker://HOST/REPOSITORY:TAG, oci:DIR:TAG, "
-                    "oci-archive:FILE, docker-archive:FILE, tar:FILE or dir:DIR",
-                    base::printable(text)));
-  }
+  return spec::parse_image_location(
+      text,
+      "is not a place to write to; write docker://HOST/REPOSITORY:TAG, oci:DIR:TAG, oci-archive:FILE, "
+      "docker-archive:FILE, tar:FILE or dir:DIR");
 }
 
 }  // namespace minibuild::cli

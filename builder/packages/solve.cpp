@@ -634,7 +634,7 @@ class Solving {
         Solution solution;
         const std::vector<Id> all_chosen = chosen(solver.get());
         solution.packages = selected(all_chosen);
-        solution.stand_ins = stand_ins(all_chosen);
+        solution.substitutes = substitutes(all_chosen);
         solution.passed_over = passed_over(solution.packages);
         return solution;
       }
@@ -666,8 +666,8 @@ class Solving {
   }
 
   // Of dependencies that one of `all` meets, those for which a source before its own has something else.
-  std::vector<StandIn> stand_ins(const std::vector<Id>& all) {
-    std::vector<StandIn> found;
+  std::vector<Substitute> substitutes(const std::vector<Id>& all) {
+    std::vector<Substitute> found;
     const auto is_there = [&](Id p) {
       return ::pool_id2solvable(pool_.get(), p)->repo == pool_->installed ||
              std::find(all.begin(), all.end(), p) != all.end();

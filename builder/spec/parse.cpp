@@ -549,7 +549,7 @@ ParseResult parse(std::string_view source, const ParseOptions& options) {
   return result;
 }
 
-oci::ImageLocation parse_image_location(std::string_view text) {
+oci::ImageLocation parse_image_location(std::string_view text, std::string_view fault) {
   const auto fail = [&](std::string_view why) -> oci::ImageLocation {
     throw base::Error(base::Code::usage, fmt::format("'{}' {}", base::printable(text.substr(0, 300)), why));
   };
@@ -571,10 +571,7 @@ oci::ImageLocation parse_image_location(std::string_view text) {
     return {oci::Transport::registry, std::string(name), ""};
   }
   if (rest.empty() || rest.find_first_of(std::string_view("\0\n", 2)) != std::string_view::npos || !on_disk)
-    return fail(
-        "is not a place for an image; write docker://HOST/REPOSITORY:TAG, oci:DIR:TAG, oci-archive:FILE:TAG "
-        "or "
-        "docker-archive:FILE:NAME:TAG");
+    return fail(fault);
   oci::ImageLocation location;
   location.transport = transport == "oci"           ? oci::Transport::oci_layout
                        : transport == "oci-archive" ? oci::Transport::oci_archive

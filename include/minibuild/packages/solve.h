@@ -57,7 +57,7 @@ struct PassedOver {
 
 /// A package from a later source that was selected for other reasons and satisfies a dependency that a
 /// package from an earlier source would otherwise have satisfied.
-struct StandIn {
+struct Substitute {
   std::string name;
   std::string source;
   std::string needed_by;
@@ -68,7 +68,7 @@ struct StandIn {
 struct Solution {
   std::vector<Selected> packages;  // by name; without those already installed
   std::vector<PassedOver> passed_over{};
-  std::vector<StandIn> stand_ins{};
+  std::vector<Substitute> substitutes{};
   std::optional<Unsolvable> failure;
 };
 

@@ -254,7 +254,12 @@ std::vector<std::string> shipped_specs();
 std::string json_schema();
 
 /// Parses a reference to an image on disk or in a registry, as written on the command line or in a spec.
-/// Throws Error{Code::usage} naming the right form; short names (without a host) are refused.
-oci::ImageLocation parse_image_location(std::string_view text);
+/// Throws Error{Code::usage} naming the right form; short names (without a host) are refused. `fault` is what
+/// is said of a text of no known form.
+oci::ImageLocation parse_image_location(
+    std::string_view text,
+    std::string_view fault =
+        "is not a place for an image; write docker://HOST/REPOSITORY:TAG, oci:DIR:TAG, oci-archive:FILE:TAG "
+        "or docker-archive:FILE:NAME:TAG");
 
 }  // namespace minibuild::spec

@@ -12,7 +12,7 @@ namespace minibuild::build {
 
 /// Returns the result of `task`; its errors become `cannot ACTION: cause`, except an interruption.
 template <typename Task>
-auto naming(const std::string& action, Task task) {
+auto with_context(const std::string& action, Task task) {
   try {
     return task();
   } catch (const base::Error& error) {
@@ -21,8 +21,8 @@ auto naming(const std::string& action, Task task) {
 }
 
 template <typename Task>
-auto naming(const char* what, const oci::ImageLocation& location, Task task) {
-  return naming(fmt::format("{} {}", what, oci::to_string(location)), std::move(task));
+auto with_context(const char* what, const oci::ImageLocation& location, Task task) {
+  return with_context(fmt::format("{} {}", what, oci::to_string(location)), std::move(task));
 }
 
 }  // namespace minibuild::build

@@ -12,7 +12,7 @@ namespace minibuild::build {
 // Runs `task(i)` for all i below `count` on a few threads. When all have ended, throws the exception of the
 // smallest failed i: those before it have run.
 template <typename Task>
-void side_by_side(size_t count, int threads, Task task) {
+void for_each_in_parallel(size_t count, int threads, Task task) {
   std::mutex mutex;
   size_t next = 0;
   std::exception_ptr error;
