@@ -26,7 +26,6 @@
 
 namespace minibuild::sandbox {
 
-using base::Code;
 using base::fail;
 using base::Fd;
 

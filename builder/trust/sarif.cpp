@@ -6,6 +6,7 @@
 
 #include "minibuild/base/text.h"
 #include "minibuild/oci/json.h"
+#include "minibuild/trust/policy.h"
 
 namespace minibuild::trust {
 
