@@ -48,4 +48,4 @@ cat > build-arm64/emulated << END
 exec qemu-aarch64-static -L "$root" "$top/minibuild" "\$@"
 END
 chmod +x build-arm64/emulated
-MINIBUILD=$top/emulated MINIBUILD_SOURCE=$PWD MINIBUILD_SMALL=1 bash tests/e2e/cases.sh
+MINIBUILD=$top/emulated MINIBUILD_SOURCE=$PWD MINIBUILD_SMALL=1 MINIBUILD_EMULATED=1 bash tests/e2e/cases.sh

@@ -79,5 +79,9 @@ check "init for a Go project" bash -c "'$MINIBUILD' init project && grep -q 'go 
 same "init does not overwrite" "$("$MINIBUILD" init project 2>&1; echo $?)" "minibuild: error: cannot write project/minibuild.yaml: it is there already
 1"
 mkdir cproject && printf 'int main(void){return 0;}\n' > cproject/main.c && (cd cproject && "$MINIBUILD" init 2> /dev/null)
-check "init's spec for C builds" bash -c "cd cproject && '$MINIBUILD' --progress plain"
+if [ -n "${MINIBUILD_EMULATED:-}" ]; then
+  echo "not run: init's spec for C builds: a stage's sandbox needs the machine's own kernel interface, which qemu-user does not have"
+else
+  check "init's spec for C builds" bash -c "cd cproject && '$MINIBUILD' --progress plain"
+fi
 finish
