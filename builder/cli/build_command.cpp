@@ -104,10 +104,6 @@ void print_summary(const build::Built& built, const std::vector<oci::ImageLocati
   say("{}", text);
 }
 
-bool can_be_signed(const oci::ImageLocation& place) {
-  return place.transport == oci::Transport::registry || place.transport == oci::Transport::oci_layout;
-}
-
 pipeline::Wish wish_of(const BuildArguments& arguments) {
   pipeline::Wish wish = plain_wish(arguments.spec);
   wish.set = read_set(arguments.set);
@@ -120,7 +116,8 @@ pipeline::Wish wish_of(const BuildArguments& arguments) {
   if (arguments.preserve_special) wish.special_files = pipeline::SpecialFiles::preserve;
   for (const std::string& output : arguments.outputs) wish.targets.push_back(find_destination(output));
   if (!arguments.sign_key.empty()) {
-    if (!wish.targets.empty() && std::none_of(wish.targets.begin(), wish.targets.end(), can_be_signed))
+    if (!wish.targets.empty() &&
+        std::none_of(wish.targets.begin(), wish.targets.end(), pipeline::can_be_signed))
       throw base::Error(
           Code::usage,
           "--sign-key signs what is in a registry or a layout; add -o docker://REF or -o oci:DIR");

@@ -13,6 +13,8 @@ namespace minibuild::pipeline {
 
 using base::Code;
 
+namespace {
+
 build::Options options_of(const Wish& wish, const Guard& guard, const Edges& edges) {
   build::Options options;
   options.secrets = wish.secrets;
@@ -34,8 +36,6 @@ build::Options options_of(const Wish& wish, const Guard& guard, const Edges& edg
   return options;
 }
 
-namespace {
-
 project::Project project_of(const Wish& wish, const Edges& edges) {
   return project::Project(wish.spec, wish.set, wish.platforms, *edges.files);
 }
@@ -46,11 +46,18 @@ const project::SpecFile& first_file(const project::Project& project) {
 }
 
 // Before anything is read from elsewhere, kept or written.
-void refuse_wrong_targets(const Wish& wish) {
+void refuse_wrong_targets(const Wish& wish, const Guard& guard) {
   for (const oci::ImageLocation& target : wish.targets)
-    refuse_secrets(wish, oci::to_string(target), "a destination (-o), whose name is written and told");
+    build::refuse_secrets_of_text(oci::to_string(target),
+                                  "a destination (-o), whose name is written and told", *guard.forms());
   for (const oci::ImageLocation& target : wish.targets)
     if (target.transport != oci::Transport::registry) store::check_output(target);
+}
+
+// What the names of the lock stand for is what is used from here on.
+void use_lock(const project::Lock& lock, build::Options& options) {
+  options.registries.pinned = project::pins_of(lock);
+  options.packages = lock.packages;
 }
 
 // The digests to use for names from outside: those of the lock file, as it is or as it will be written.
@@ -66,8 +73,7 @@ build::Locking resolve(const project::Project& project, const Wish& wish, build:
   for (const std::string& warning : locking.warnings) progress.note("lock", "warning: " + warning);
   for (const std::string& entry : locking.dropped)
     progress.note("lock", fmt::format("dropped {}: the spec has no use for it any more", entry));
-  options.registries.pinned = project::pins_of(locking.lock);
-  options.packages = locking.lock.packages;
+  use_lock(locking.lock, options);
   return locking;
 }
 
@@ -147,7 +153,7 @@ void refuse_secrets(const Wish& wish, const std::string& text, const std::string
 Finished build(const Wish& wish, const Edges& edges) {
   const Guard guard(wish);
   return guard.over([&] {
-    refuse_wrong_targets(wish);
+    refuse_wrong_targets(wish, guard);
     const project::Project project = project_of(wish, edges);
     build::refuse_secrets_of_spec(first_file(project), *guard.forms());
     store::Cache& cache = edges.cache();
@@ -173,7 +179,7 @@ void build_stage(const Wish& wish, const Edges& edges) {
   const Guard guard(wish);
   guard.over([&] {
     refuse_image_targets(wish.targets);
-    refuse_wrong_targets(wish);
+    refuse_wrong_targets(wish, guard);
     const project::Project project = project_of(wish, edges);
     build::refuse_secrets_of_spec(first_file(project), *guard.forms());
     store::Cache& cache = edges.cache();
@@ -246,8 +252,7 @@ Reproduced reproduce(const Wish& wish, const oci::ImageLocation& image, const Ed
     for (const store::Image& one : want.images) platforms.push_back(one.config.platform);
     const project::Project project(given, platforms);
     const build::Locking locking = build::resolve_lock(project, options, build::LockMode::as_needed, cache);
-    options.registries.pinned = project::pins_of(locking.lock);
-    options.packages = locking.lock.packages;
+    use_lock(locking.lock, options);
     const build::Built built = build::build_image(project, options, cache, edges.progress);
     cache.save();
     Reproduced result{false, store::top_of(built.set).digest, {}, want.images.size(), locking.compressor};

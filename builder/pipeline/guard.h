@@ -32,7 +32,4 @@ class Guard {
   std::shared_ptr<const trust::SecretForms> forms_;
 };
 
-/// The options that a wish means for the lower rooms.
-build::Options options_of(const Wish& wish, const Guard& guard, const Edges& edges);
-
 }  // namespace minibuild::pipeline

@@ -13,11 +13,11 @@ namespace minibuild::pipeline {
 
 using base::Code;
 
-namespace {
-
 bool can_be_signed(const oci::ImageLocation& place) {
   return place.transport == oci::Transport::registry || place.transport == oci::Transport::oci_layout;
 }
+
+namespace {
 
 bool holds_attachments(const oci::ImageLocation& place) {
   return can_be_signed(place) || place.transport == oci::Transport::oci_archive;

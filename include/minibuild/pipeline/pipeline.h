@@ -113,6 +113,9 @@ Reproduced reproduce(const Wish& wish, const oci::ImageLocation& image, const Ed
 /// The default place for an image: `NAME.oci`, after its first name or the spec's.
 oci::ImageLocation default_target(const std::string& spec, const std::vector<oci::Reference>& names);
 
+/// Whether `build` signs what it writes to a target: registries and layouts keep signatures.
+bool can_be_signed(const oci::ImageLocation& place);
+
 /// The tree that a directory target can hold, and what it leaves out; std::nullopt for other targets, which
 /// hold everything. `warn` receives what is left out.
 std::optional<store::PlainTree> plain_for(const oci::ImageLocation& target, const tree::FileTree& tree,
